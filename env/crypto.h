@@ -1,0 +1,19 @@
+/* SHA-256 and certificates: one implementation (env/crypto.c, OpenSSL) for both worlds; pure. */
+#ifndef ENV_CRYPTO_H
+#define ENV_CRYPTO_H
+
+#include "env/env.h"
+
+void env_sha256(struct bytes data, uint8_t ret_digest[32]);
+
+/* Overwrites memory that held a secret; the compiler may not remove it. */
+void env_wipe(void *buffer, size_t size);
+
+/* A new private CA (ECDSA P-256): PEM texts into caller's buffers of ENV_PEM_MAX, terminated. */
+enum { ENV_PEM_MAX = 8192 };
+int env_pki_ca(const char *common_name, unsigned days, char *ret_certificate, char *ret_key);
+/* A certificate for `identity` (URI SAN) signed by that CA; usable as client and as server. */
+int env_pki_issue(const char *ca_certificate, const char *ca_key, const char *identity,
+                  unsigned days, char *ret_certificate, char *ret_key);
+
+#endif

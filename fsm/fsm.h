@@ -1,0 +1,113 @@
+/* The meaning of the service: a deterministic machine over the replicated log (docs/MODEL.md).
+ *
+ * Pure: it never allocates, knows no clock, no I/O and no other node. Time enters inside entries
+ * alone (T1). All its memory is one range that the caller reserves. Same entries, same state, same
+ * digest, on every node (S8).
+ */
+#ifndef FSM_FSM_H
+#define FSM_FSM_H
+
+#include "base/hash.h"
+#include "op/command.h"
+#include "op/op.h"
+
+struct fsm;
+
+/* What the bootstrap file fixes for all nodes of a cluster. */
+struct fsm_birth {
+    struct id128 incarnation;
+    uint64_t time; /* T0, Unix time in µs */
+    struct siphash_key hash_key;
+    struct op_limits limits;
+};
+
+/* Bytes of address range that these limits need; pages are touched as they are used. */
+size_t fsm_memory_size(const struct op_limits *limits);
+/* Makes an empty machine inside `memory` (zeroed pages, 64-byte aligned, `size` at least
+ * fsm_memory_size). Borrows the range until the caller unmaps it; there is no destroy. */
+struct fsm *fsm_create(void *memory, size_t size, const struct fsm_birth *birth);
+
+/* ---- commands ---- */
+
+struct fsm_reply {
+    uint64_t position; /* a retry's is the first's, like time and term */
+    uint64_t time;     /* T */
+    uint64_t term;
+    enum op_outcome outcome;
+    bool repeated;   /* an earlier command had this result; nothing happened now */
+    bool minted;     /* the reply's token is the one that this command minted: add its secret */
+    bool superseded; /* done, but its secret belongs to another try (model.md section 6) */
+    struct bytes body; /* stored form: the operation's reply struct when the outcome is of class DONE,
+                          op_details otherwise; borrowed for the callback alone */
+};
+
+/* `index` counts the entry's commands from 0. Also called for TICK and TERM_START. */
+typedef void (*fsm_reply_cb)(void *arg, uint32_t index, const struct fsm_reply *reply);
+
+/* Applies one committed entry. False: the entry cannot be understood (damage or a newer version);
+ * nothing was applied and the node has to stop. `reply` may be NULL (recovery, followers). */
+bool fsm_apply(struct fsm *fsm, struct bytes entry, fsm_reply_cb reply, void *arg);
+
+/* ---- reads ---- */
+
+struct fsm_read {
+    struct op_caller caller;
+    enum op_number number;
+    const union op_request *request; /* decoded, verifiers filled in */
+    uint64_t clock;                  /* c of T6: max(T, clock), read after the confirmation */
+};
+
+enum fsm_read_verdict {
+    FSM_READ_ANSWERED,
+    FSM_READ_WAIT, /* a deadline lies in (T, c]: apply an entry with stamp >= c, then ask again */
+};
+
+/* Answers from the applied state; never changes it. On ANSWERED fills `ret_reply`; its body is
+ * written into `buffer` (of `capacity`, at least FSM_REPLY_MAX). */
+enum { FSM_REPLY_MAX = 80 * 1024 };
+enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, void *buffer,
+                               size_t capacity, struct fsm_reply *ret_reply);
+
+/* For a retried command that mints: the id that the first try's object has, when (caller, client,
+ * request) is remembered as DONE. The leader mints for that id then, not for a fresh one. */
+bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t client,
+                       uint64_t request, struct id128 *ret_id);
+
+/* ---- what a node needs to know ---- */
+
+uint64_t fsm_position(const struct fsm *fsm);
+uint64_t fsm_time(const struct fsm *fsm);
+uint64_t fsm_term(const struct fsm *fsm);        /* of the newest TERM_START */
+struct id128 fsm_incarnation(const struct fsm *fsm);
+const struct op_limits *fsm_limits(const struct fsm *fsm);
+/* The earliest deadline of all, or OP_INFINITE (T5). */
+uint64_t fsm_next_deadline(const struct fsm *fsm);
+/* The sweep has work now: propose a TICK at once. */
+bool fsm_sweep_due(const struct fsm *fsm);
+/* 128-bit digest of the whole state at fsm_position (S8); O(1). */
+struct hash128 fsm_digest(const struct fsm *fsm);
+uint64_t fsm_session_count(const struct fsm *fsm);
+uint64_t fsm_task_count(const struct fsm *fsm);
+
+/* ---- snapshots: a consistent image of one position, taken while commands go on ---- */
+
+typedef void (*fsm_snapshot_sink)(void *arg, struct bytes piece);
+
+/* Fixes the image at the current position. `sink` is called from here, from fsm_snapshot_step and
+ * from fsm_apply (for records about to change); pieces in call order are the image. */
+void fsm_snapshot_begin(struct fsm *fsm, fsm_snapshot_sink sink, void *arg);
+/* Walks on over at most `slots` slots; true when the image is complete (and the walk is over). */
+bool fsm_snapshot_step(struct fsm *fsm, uint32_t slots);
+/* Gives a running walk up. Harmless when there is none. */
+void fsm_snapshot_abort(struct fsm *fsm);
+bool fsm_snapshot_running(const struct fsm *fsm);
+
+/* Empties the machine and fills it from an image, fed in pieces of any size. False from feed or end:
+ * the image is damaged or of a newer version (`fsm_restore_error` says what, one line); the machine
+ * must be created anew then. */
+void fsm_restore_begin(struct fsm *fsm);
+bool fsm_restore_feed(struct fsm *fsm, struct bytes piece);
+bool fsm_restore_end(struct fsm *fsm);
+const char *fsm_restore_error(const struct fsm *fsm);
+
+#endif

@@ -1,0 +1,78 @@
+/* The durable log of one node: segments of checksummed, chained records, group commit, recovery.
+ *
+ * One writer. Appends and truncations are queued in order and made durable in batches (one write and one
+ * sync for all that gathered while the batch before was on its way); `stored` advances when a batch is
+ * durable. Entries stay readable in memory from the log's start to its end.
+ *
+ * A torn tail (never acknowledged: cut off) and damage (acknowledged: refuse to take part) are told
+ * apart by the durable mark: each batch carries what was durable before it, and the newest mark is
+ * written again, apart from the segments, soon after.
+ */
+#ifndef RAFTLOG_LOG_H
+#define RAFTLOG_LOG_H
+
+#include "base/bytes.h"
+#include "env/env.h"
+
+enum rlog_entry_type { RLOG_COMMAND = 1, RLOG_BARRIER = 2, RLOG_CHANGE = 3 };
+
+struct rlog_log_entry {
+    uint64_t term;
+    enum rlog_entry_type type;
+    struct bytes payload; /* borrowed from the log until truncated or pruned */
+};
+
+struct rlog_log;
+
+struct rlog_log_config {
+    const char *folder; /* borrowed; exists */
+    uint64_t segment_bytes;
+    struct id128 store_id; /* stamped into every segment: a foreign segment is refused */
+};
+
+struct rlog_log_handlers {
+    void *arg;
+    /* A batch is durable: all entries up to `index` of what was appended and not truncated since. */
+    void (*stored)(void *arg, uint64_t index);
+    /* A write or sync failed: the log is dead, the process has to end. */
+    void (*failed)(void *arg, int rc, const char *detail);
+};
+
+/* Creates the files of an empty log that starts after (index, term): its first entry is index + 1.
+ * Synchronous and durable. */
+int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint64_t index, uint64_t term);
+
+/* Opens and recovers. `snapshot_index`, `snapshot_term` are the newest durable snapshot's, or 0. On
+ * failure `error` says in one line what is damaged, where, and what to do. Synchronous. */
+int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
+             uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
+             size_t error_size, struct rlog_log **ret_log);
+/* Frees; does not wait for work in flight on a crashed env. NULL is fine. */
+void rlog_log_destroy(struct rlog_log *log);
+
+/* First index that is readable (start), last index (start - 1 when empty), last durable index. */
+uint64_t rlog_log_start(const struct rlog_log *log);
+uint64_t rlog_log_last(const struct rlog_log *log);
+uint64_t rlog_log_stored(const struct rlog_log *log);
+/* The term of an index from start - 1 to last; 0 elsewhere. */
+uint64_t rlog_log_term(const struct rlog_log *log, uint64_t index);
+/* The entry must lie in start..last. */
+struct rlog_log_entry rlog_log_entry(const struct rlog_log *log, uint64_t index);
+
+/* Appends at rlog_log_last + 1 in memory and queues the write; copies the payload. Returns the index. */
+uint64_t rlog_log_append(struct rlog_log *log, const struct rlog_log_entry *entry);
+/* Removes entries from `index` on (index <= last) and queues that, before whatever is appended next.
+ * Batches already on their way report at most index - 1. */
+void rlog_log_truncate(struct rlog_log *log, uint64_t index);
+/* Everything is replaced by a snapshot at (index, term): empties the log, next append is index + 1.
+ * Nothing older is reported as stored any more. Old segments go once that is durable. */
+void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term);
+/* A durable snapshot exists: entries below `index` are not needed; frees memory and whole segments. */
+void rlog_log_prune(struct rlog_log *log, uint64_t index);
+
+/* Bytes not yet durable (back-pressure), and bytes of entries since `index` (snapshot policy). */
+uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
+uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
+bool rlog_log_idle(const struct rlog_log *log);
+
+#endif

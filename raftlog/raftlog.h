@@ -1,0 +1,150 @@
+/* A replicated log of opaque entries over a machine of the caller's: Raft, disk, peers, reads.
+ *
+ * raftlog knows neither what an entry means nor who its clients are. libraft decides (raft_step), we
+ * persist, send and apply. One `struct rlog` a node, driven by its env's loop; nothing here blocks
+ * the loop but start and stop. Errors of the disk end the node: see on_fatal.
+ */
+#ifndef RAFTLOG_RAFTLOG_H
+#define RAFTLOG_RAFTLOG_H
+
+#include "base/bytes.h"
+#include "env/env.h"
+#include "env/net.h"
+
+enum { RLOG_MEMBERS_MAX = 9, RLOG_ENTRY_MAX = 128 * 1024, RLOG_NAME_MAX = 64 };
+
+enum rlog_role { RLOG_FOLLOWER = 1, RLOG_CANDIDATE, RLOG_LEADER };
+
+struct rlog_member {
+    uint64_t id; /* 1 or more */
+    char address[ENV_ADDRESS_MAX]; /* of its peer port */
+};
+
+/* What a node's data folder is born with; entry 1 of the log is made from the members. */
+struct rlog_birth {
+    char cluster[RLOG_NAME_MAX];
+    struct id128 incarnation;
+    struct rlog_member members[RLOG_MEMBERS_MAX];
+    size_t member_count;
+    struct bytes machine; /* the machine's own bytes (limits, T0, keys); at most 16 KiB */
+};
+
+/* The replicated machine. All calls on the loop; none may call back into rlog unless it says so. */
+struct rlog_machine {
+    void *arg;
+    /* Once, at start, before anything else: the birth's bytes. */
+    int (*birth)(void *arg, const struct rlog_birth *birth);
+    /* A committed entry, in order, each exactly once per (re)start or restore. False: the machine
+     * cannot understand it; the node stops. */
+    bool (*apply)(void *arg, uint64_t index, uint64_t term, struct bytes entry);
+    /* An entry entered this node's log (from its own disk at start, from a leader, by submit); not
+     * committed yet, may still be replaced. For clocks that must follow the log (model.md T2).
+     * `local` is true at start and for submit. */
+    void (*appended)(void *arg, uint64_t term, bool local, struct bytes entry);
+    /* Role, term or known leader changed. leader 0: unknown. May call rlog_submit. */
+    void (*role_changed)(void *arg, enum rlog_role role, uint64_t term, uint64_t leader);
+    /* A message sent with rlog_peer_send by another node, in order per connection. May call
+     * rlog_peer_send. */
+    void (*peer_message)(void *arg, uint64_t from, uint8_t kind, struct bytes message);
+    /* Image of the applied state, in pieces through `sink` (raftlog stores them, compressed): begin
+     * fixes the position, step walks on and says true when all pieces are out. */
+    void (*snapshot_begin)(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
+                           void *sink_arg);
+    bool (*snapshot_step)(void *arg);
+    void (*snapshot_abort)(void *arg);
+    /* The machine's state is replaced by an image, fed in pieces of any size. A negative rc from
+     * feed or end: the image is unusable. */
+    void (*restore_begin)(void *arg);
+    int (*restore_feed)(void *arg, struct bytes piece);
+    int (*restore_end)(void *arg);
+    /* The node can go on no more (disk error, damage, refused entry): one line says why. The owner
+     * ends the process; raftlog does nothing further, sends nothing, votes no more. */
+    void (*on_fatal)(void *arg, int rc, const char *detail);
+};
+
+struct rlog_config {
+    uint64_t id;
+    const char *folder;       /* of this node's data */
+    const char *listen;       /* address of the peer port; port 0 picks one (tests) */
+    struct env_tls *tls;      /* identity: tenure://<cluster>/-/peer/<id> */
+    uint64_t election_us;     /* election timeout; 500,000 */
+    uint64_t heartbeat_us;    /* 50,000 */
+    uint64_t segment_bytes;   /* size of a log segment; 64 MiB */
+    uint64_t snapshot_bytes;  /* a snapshot is due after so much log at least; 64 MiB */
+    uint64_t trailing;        /* entries kept behind a snapshot; 4,096 */
+    uint64_t backlog_max;     /* uncommitted entries; 4,096 */
+    uint64_t peer_queue_max;  /* bytes queued to one peer; 16 MiB */
+};
+
+/* Election and heartbeat and all bounds at their defaults. */
+void rlog_config_init(struct rlog_config *config);
+
+/* Formats an empty folder (created when missing): birth, store id, entry 1, vote. Synchronous. EXISTS
+ * when the folder holds a node already. `error`: one line for a person. */
+int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
+                char *error, size_t error_size);
+
+struct rlog;
+
+/* Opens the folder (lock, birth, vote, newest snapshot, log), restores the machine, replays nothing
+ * that is not known to be committed, listens, and joins. Borrows `config`'s strings and `machine` until
+ * rlog_destroy. On failure `error` says in one line what is wrong and what to do: no node here; a folder of
+ * another cluster, node id or incarnation (compared with `config` and the certificate); damage. */
+int rlog_start(struct env *env, const struct rlog_config *config,
+               const struct rlog_machine *machine, char *error, size_t error_size,
+               struct rlog **ret_rlog);
+
+/* Hands leadership over when we lead (bounded by one election timeout), finishes the writes in
+ * flight, closes; then `stopped`. */
+void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg);
+/* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
+void rlog_destroy(struct rlog *rlog);
+
+/* ---- writing ---- */
+
+/* Appends one entry to the leader's log; copies. The outcome arrives as apply() of that index, or as
+ * a change of role or term before it (then it is unknown). */
+enum rlog_submit {
+    RLOG_SUBMITTED,
+    RLOG_NOT_LEADER,
+    RLOG_BUSY, /* backlog or disk queue is full: nothing was appended, try again later */
+};
+enum rlog_submit rlog_submit(struct rlog *rlog, struct bytes entry, uint64_t *ret_index);
+/* Whether rlog_submit would accept now. */
+bool rlog_ready(const struct rlog *rlog);
+
+/* ---- reading (raft.md section 7) ---- */
+
+/* Confirms leadership with a round that begins after this call, then waits until everything committed
+ * at this call is applied; then `done(arg, true)`. `done(arg, false)` when leadership is in doubt: the
+ * read has to be refused with RETRY. The caller serves reads only after its own TERM_START is applied.
+ * Never runs `done` inside this call. Many calls in one turn share one round. */
+typedef void (*rlog_confirmed_cb)(void *arg, bool confirmed);
+enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *arg);
+
+/* ---- peers ---- */
+
+/* A bounded message to a member; dropped silently when it is not connected or its queue is full. Kinds
+ * 1..127 are the caller's. At most 64 KiB. */
+void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message);
+
+/* ---- looking ---- */
+
+struct rlog_status {
+    uint64_t id, term, leader;
+    enum rlog_role role;
+    uint64_t commit, applied, last, stored, snapshot;
+    struct id128 store_id;
+    size_t member_count;
+    struct rlog_member members[RLOG_MEMBERS_MAX];
+    bool connected[RLOG_MEMBERS_MAX]; /* self: true */
+};
+void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status);
+/* The birth that the folder was made with; lives as long as the rlog. */
+const struct rlog_birth *rlog_birth(const struct rlog *rlog);
+/* Address of the peer port in use. */
+const char *rlog_address(const struct rlog *rlog);
+/* Takes a snapshot soon, whatever the log's size (tests, operators). */
+void rlog_snapshot_now(struct rlog *rlog);
+
+#endif

@@ -1,0 +1,67 @@
+/* Snapshots on disk: one file each, chunks compressed with LZ4 and checksummed, written beside and
+ * renamed, folder synced.
+ *
+ * File: header (version, store-independent: cluster incarnation, index, term, configuration index and
+ * bytes), then chunks (sizes, CRC32C, LZ4 block), then a trailer (counts, total checksum). The same bytes
+ * travel to a lagging peer.
+ */
+#ifndef RAFTLOG_SNAPSHOTS_H
+#define RAFTLOG_SNAPSHOTS_H
+
+#include "base/bytes.h"
+#include "env/env.h"
+
+enum { RLOG_SNAPSHOT_CHUNK = 256 * 1024 };
+
+struct rlog_snapshot_meta {
+    uint64_t index;
+    uint64_t term;
+    uint64_t configuration_index;
+    struct bytes configuration; /* opaque to this file; at most 4 KiB */
+};
+
+struct rlog_snapshot_info {
+    struct rlog_snapshot_meta meta;
+    uint8_t configuration_bytes[4096]; /* meta.configuration points here */
+    uint64_t file_bytes;
+};
+
+/* The newest whole snapshot of the folder; NOT_FOUND when there is none. Removes half-written files. */
+int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
+                     char *error, size_t error_size);
+/* Removes all but the one at `index`. */
+int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index);
+
+/* ---- writing one (from the machine's pieces), asynchronously ---- */
+struct rlog_snapshot_writer;
+/* `done(arg, rc)` once: 0 when the file is durable under its final name. */
+struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const char *folder,
+                                               const struct rlog_snapshot_meta *meta,
+                                               void (*done)(void *arg, int rc), void *arg);
+void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct bytes piece); /* copies */
+/* Bytes that wait for the disk: the machine's walk pauses above a bound. */
+uint64_t rlog_snapshot_writer_pending(const struct rlog_snapshot_writer *writer);
+void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer); /* no more pieces */
+/* Gives it up and removes the file; no `done`. NULL is fine. */
+void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer);
+
+/* ---- reading one into the machine, synchronously (at start, at install) ---- */
+int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
+                     int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
+                     size_t error_size);
+
+/* ---- the raw file, for sending and receiving ---- */
+/* Reads up to `capacity` bytes of the file at `offset`. For queued work or the loop. */
+int rlog_snapshot_file_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
+                       void *buffer, size_t capacity, size_t *ret_size);
+/* A file that arrives from a leader: append pieces in order; finish checks everything (checksums, meta),
+ * makes it durable and renames. Synchronous calls, for queued work. */
+struct rlog_snapshot_receiver;
+int rlog_snapshot_receiver_create(struct env *env, const char *folder, uint64_t index,
+                             struct rlog_snapshot_receiver **ret_receiver);
+int rlog_snapshot_receiver_append(struct rlog_snapshot_receiver *receiver, struct bytes piece);
+int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver, struct rlog_snapshot_info *ret_info,
+                             char *error, size_t error_size);
+void rlog_snapshot_receiver_destroy(struct rlog_snapshot_receiver *receiver);
+
+#endif

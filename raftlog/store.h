@@ -1,0 +1,28 @@
+/* A node's data folder: its lock, its birth, its store id; and what must be there.
+ *
+ * LOCK (held while open), BIRTH (cluster, incarnation, node id, store id, members, machine's bytes; written
+ * once), vote-0/vote-1, log/ and snapshots/. Every file has a magic, a version and a checksum.
+ */
+#ifndef RAFTLOG_STORE_H
+#define RAFTLOG_STORE_H
+
+#include "env/disk.h"
+#include "raftlog/raftlog.h"
+
+struct rlog_store {
+    struct env_file *lock;
+    uint64_t id;
+    struct id128 store_id;
+    struct rlog_birth birth;
+    uint8_t machine_bytes[16 * 1024]; /* birth.machine points here */
+};
+
+/* Creates folder, log, vote (term 1, no vote) and, last, BIRTH: a crash before that leaves no node. */
+int rlog_store_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
+                 struct bytes first_configuration, uint64_t segment_bytes, char *error,
+                 size_t error_size);
+int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_files, char *error,
+               size_t error_size);
+void rlog_store_close(struct rlog_store *files);
+
+#endif

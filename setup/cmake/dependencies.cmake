@@ -1,5 +1,5 @@
-# Finds what the distribution provides. Each becomes an imported target with system includes, so that
-# our warnings do not apply to foreign headers. Targets: dep_uv dep_ssl dep_lz4 dep_msgpack dep_cyaml
+# Finds what the distribution provides. Each becomes an imported target with system includes, so
+# that our warnings do not apply to foreign headers: dep_uv dep_ssl dep_lz4 dep_msgpack dep_cyaml
 # dep_jansson dep_cmocka. setup/packages names the packages.
 find_package(PkgConfig REQUIRED)
 

@@ -1,4 +1,4 @@
-# The flags of our own code (tenure_flags) and of all code, foreign sources included (tenure_sanitize).
+# The flags of our own code (tenure_flags), and of all code, libraft too (tenure_sanitize).
 
 add_library(tenure_sanitize INTERFACE)
 if(TENURE_SANITIZE STREQUAL "address")

@@ -10,7 +10,7 @@ set_property(CACHE TENURE_SANITIZE PROPERTY STRINGS "" address thread)
 
 option(TENURE_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
-# Assertions are on in every build, release too: CMake's own -DNDEBUG is taken out.
+# Assertions are on in every build, release too: CMake's own switch against them is taken out.
 set(CMAKE_C_FLAGS_DEBUG "-g3 -O1" CACHE STRING "Flags of the Debug build" FORCE)
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-g -O2" CACHE STRING "Flags of the release build" FORCE)
 set(CMAKE_C_FLAGS_RELEASE "-g -O2" CACHE STRING "Same as RelWithDebInfo" FORCE)

@@ -27,6 +27,10 @@ function(tenure_library name)
   target_include_directories(${name} PUBLIC
     "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}/generated")
   _tenure_gnu(${name})
+  # For the gate on symbols, tests/tidy.
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_property(GLOBAL APPEND PROPERTY TENURE_LIBRARIES ${name})
+  set_property(GLOBAL PROPERTY TENURE_FOLDER_OF_${name} "${folder}")
 endfunction()
 
 # tenure_executable(NAME [GNU] SOURCES file... [DEPS target...])
@@ -66,7 +70,8 @@ function(tenure_script_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
-  add_test(NAME ${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${arg_COMMAND} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+    COMMAND_EXPAND_LISTS)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 

@@ -14,6 +14,8 @@ enum { OP_ENTRY_VERSION = 1 };
 enum { OP_COMMAND_BYTES_MAX = 96 * 1024, OP_ENTRY_BYTES_MAX = 100 * 1024 };
 enum { OP_BATCH_BYTES = 64 * 1024, OP_BATCH_COMMANDS = 1024 };
 
+enum op_entry_kind { OP_ENTRY_COMMANDS = 1 };
+
 /* Numbers of the commands that no client asks for; operations have theirs from ops.def (< 1000). */
 enum op_command_kind {
     OP_COMMAND_TICK = 1000,       /* carries nothing: time passes, the sweep works */

@@ -18,8 +18,15 @@
 enum { OP_FRAME_HELLO_MAX = 64 * 1024, OP_FRAME_MAX = 1024 * 1024, OP_FRAME_PREFIX = 4 };
 enum { OP_PROTOCOL_VERSION = 1 };
 
+/* Methods that are no operation. */
+#define OP_METHOD_HELLO "hello"
+#define OP_METHOD_STATUS "node.status"
+#define OP_METHOD_CANCEL "cancel"
+#define OP_METHOD_GOAWAY "goaway"
+
 /* Size of the frame that `buffered` begins with, prefix included: 0 when fewer than 4 bytes are
- * there; UINT32_MAX-like refusal (returns false) when it exceeds `frame_max`. */
+ * there. False when it exceeds `frame_max` (which includes the prefix too); then `ret_size` is
+ * untouched and the connection is of no further use. */
 bool op_frame_size(struct bytes buffered, size_t frame_max, size_t *ret_size);
 
 enum op_message_kind { OP_MESSAGE_REQUEST = 0, OP_MESSAGE_RESPONSE = 1, OP_MESSAGE_NOTIFICATION = 2 };
@@ -27,7 +34,7 @@ enum op_message_kind { OP_MESSAGE_REQUEST = 0, OP_MESSAGE_RESPONSE = 1, OP_MESSA
 /* What a decoder says of bytes that it refuses: one English line, static storage, and where. */
 struct op_fault {
     enum op_outcome outcome; /* PROTOCOL (message unusable) or INVALID (a field is wrong) */
-    const char *text;
+    const char *text;  /* reads on from the field's name: "user: too long" */
     const char *field; /* or NULL */
 };
 
@@ -77,6 +84,15 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message, struct 
     F(S, 16, boolean, serving, 0, REQUIRED, "is the leader and serves")                            \
     F(S, 17, text, version, OP_NAME_MAX, REQUIRED, "software version")
 
+/* ---- cluster time: an operator states the time when no clock survived (model.md T3) ---- */
+#define OP_TIME_REQUEST(F, S)                                                                      \
+    F(S, 1, u64, time, 0, REQUIRED, "Unix time in microseconds; T becomes at least this")
+#define OP_TIME_REPLY(F, S)                                                                        \
+    F(S, 1, u64, time, 0, REQUIRED, "the leader's clock as it is now")
+
+/* ---- what the notification `cancel` says; `goaway` says nothing ---- */
+#define OP_CANCEL(F, S) F(S, 1, u64, msgid, 0, REQUIRED, "the request that nobody waits for any more")
+
 struct op_hello_request {
     OP_HELLO_REQUEST(OP_MEMBER_, op_hello_request)
 };
@@ -89,11 +105,24 @@ struct op_status_request {
 struct op_status_reply {
     OP_STATUS_REPLY(OP_MEMBER_, op_status_reply)
 };
+struct op_time_request {
+    OP_TIME_REQUEST(OP_MEMBER_, op_time_request)
+};
+struct op_time_reply {
+    OP_TIME_REPLY(OP_MEMBER_, op_time_reply)
+};
+
+struct op_cancel {
+    OP_CANCEL(OP_MEMBER_, op_cancel)
+};
 
 extern const struct op_struct op_hello_request_struct;
 extern const struct op_struct op_hello_reply_struct;
 extern const struct op_struct op_status_request_struct;
 extern const struct op_struct op_status_reply_struct;
+extern const struct op_struct op_cancel_struct;
+extern const struct op_struct op_time_request_struct;
+extern const struct op_struct op_time_reply_struct;
 
 /* What every result and every error carries (model.md section 1). */
 struct op_reply_head {
@@ -122,6 +151,7 @@ void op_request_write(struct base_writer *writer, uint32_t msgid, const char *me
 void op_response_write(struct base_writer *writer, uint32_t msgid, const struct op_reply_head *head,
                        const struct op_details *details, const struct op_struct *s,
                        const void *value);
+/* `msgid` is written for OP_METHOD_CANCEL alone. */
 void op_notification_write(struct base_writer *writer, const char *method, uint32_t msgid);
 
 /* Takes a response apart: head and details always, the fields of `s` when it is a result. Unknown

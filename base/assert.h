@@ -1,7 +1,7 @@
 /* ASSERT: a broken invariant ends the process, in release builds too.
  *
- * For bugs of ours only. Never on bytes that came from a peer, a disk or a client: those get a clear
- * error, a counter, and a closed connection or a stopped node.
+ * For bugs of ours only. Never on bytes that came from a peer, a disk or a client: those get a
+ * clear error, a counter, and a closed connection or a stopped node.
  */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H

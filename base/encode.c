@@ -1,4 +1,4 @@
-/* base64url and hexadecimal, strict: one text for one value. Knows nothing of what the bytes mean. */
+/* base64url and hexadecimal, strict: one text for one value. Knows nothing of what they mean. */
 #include "base/encode.h"
 
 static const char base64url_alphabet[] =

@@ -6,7 +6,7 @@
  * crc_tables[k][n] is the checksum of byte n followed by k zero bytes. The checksum is linear over
  * exclusive or, so an entry is the combination of the eight entries of its single bits: those are
  * the numbers below, the rest is spelled out by the preprocessor. */
-#define CRC_BIT(n, bit, value) (((n) >> (bit)&1U) != 0 ? (value) : 0U)
+#define CRC_BIT(n, bit, value) (((n) >> (bit) & 1U) != 0 ? (value) : 0U)
 
 #define CRC_ENTRY_0(n)                                                                             \
     (CRC_BIT(n, 0, 0xf26b8303U) ^ CRC_BIT(n, 1, 0xe13b70f7U) ^ CRC_BIT(n, 2, 0xc79a971fU) ^        \

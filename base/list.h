@@ -10,7 +10,7 @@ struct list {
     struct list *previous;
 };
 
-#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
 #define LIST_FOR_EACH(node, head)                                                                  \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 /* As above, safe when the body removes `node`. */

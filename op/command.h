@@ -25,8 +25,8 @@ enum op_command_kind {
 /* Who calls: taken from the certificate and the connection's hello, never from the request. */
 struct op_caller {
     struct bytes tenant;
-    struct bytes name; /* of the certificate: "role/name" */
-    uint32_t role;     /* enum op_role */
+    struct bytes name;     /* of the certificate: "role/name" */
+    uint32_t role;         /* enum op_role */
     struct id128 instance; /* random, of the calling process */
 };
 
@@ -61,7 +61,8 @@ void op_entry_add(struct base_writer *writer, const struct op_command *command);
 size_t op_command_size(const struct op_command *command);
 void op_entry_finish(struct base_writer *writer, uint64_t stamp, uint32_t count);
 
-/* Reads head, then commands one at a time; false on malformed bytes (never on disk unless damaged). */
+/* Reads the head, then commands one at a time; false on malformed bytes, which a log only has when
+ * it is damaged or of a newer version. */
 bool op_entry_read(struct base_reader *reader, struct op_entry_head *ret_head);
 bool op_command_read(struct base_reader *reader, struct op_command *ret_command);
 

@@ -120,7 +120,8 @@ static bool read_id(struct decoder *decoder, const struct op_field *field, struc
     return true;
 }
 
-static bool read_blob(struct decoder *decoder, const struct op_field *field, struct bytes *ret_value)
+static bool read_blob(struct decoder *decoder, const struct op_field *field,
+                      struct bytes *ret_value)
 {
     struct op_pack pack;
 
@@ -137,7 +138,8 @@ static bool read_blob(struct decoder *decoder, const struct op_field *field, str
     return true;
 }
 
-static bool read_text(struct decoder *decoder, const struct op_field *field, struct bytes *ret_value)
+static bool read_text(struct decoder *decoder, const struct op_field *field,
+                      struct bytes *ret_value)
 {
     struct op_pack pack;
 
@@ -265,8 +267,9 @@ static bool read_unknown(struct decoder *decoder, struct bytes key)
         decoder->details = NULL; /* a second one is a key like others */
         return read_map(decoder, &target, 1);
     }
-    return decoder->open ? skip(decoder)
-                         : refuse(decoder, OP_INVALID, "a field that this call does not have", NULL);
+    return decoder->open
+               ? skip(decoder)
+               : refuse(decoder, OP_INVALID, "a field that this call does not have", NULL);
 }
 
 static bool read_pair(struct decoder *decoder, const struct target *targets, size_t target_count)

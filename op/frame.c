@@ -7,7 +7,6 @@
 #include "op/token.h"
 
 #include <msgpack.h>
-#include <string.h>
 
 /* One frame under way. */
 struct encoder {
@@ -78,7 +77,7 @@ static void put_binary(struct encoder *encoder, struct bytes blob)
 
 static void put_fields(struct encoder *encoder, const struct op_struct *s, const void *value);
 
-/* A value out of its bounds can come from a client's program: it fails the frame, not the process. */
+/* A value out of its bounds can come from a client's program: it fails the frame, and no more. */
 static bool bounded(struct encoder *encoder, bool good)
 {
     if (!good) {
@@ -208,11 +207,16 @@ void op_request_write(struct base_writer *writer, uint32_t msgid, const char *me
     finish(&encoder);
 }
 
+static bool same(const char *a, const char *b)
+{
+    return bytes_equal(bytes_of_text(a), bytes_of_text(b));
+}
+
 /* Whether `s` has a field of that name: then its own is the one that is written (op/head.h). */
 static bool has_field(const struct op_struct *s, const void *value, const char *name)
 {
     for (size_t i = 0; s != NULL && i < s->field_count; i++) {
-        if (strcmp(s->fields[i].name, name) == 0 && op_present(&s->fields[i], value)) {
+        if (same(s->fields[i].name, name) && op_present(&s->fields[i], value)) {
             return true;
         }
     }
@@ -301,7 +305,7 @@ void op_response_write(struct base_writer *writer, uint32_t msgid, const struct 
 void op_notification_write(struct base_writer *writer, const char *method, uint32_t msgid)
 {
     struct op_cancel cancel = {.msgid = msgid};
-    bool names_request = strcmp(method, OP_METHOD_CANCEL) == 0;
+    bool names_request = same(method, OP_METHOD_CANCEL);
     struct encoder encoder;
 
     begin(&encoder, writer, 3);

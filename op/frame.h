@@ -3,11 +3,12 @@
  * On the wire: u32 big-endian size, then one message.
  *   request      [0, msgid, method, [params]]   params is one map: envelope and operation fields
  *   response     [1, msgid, error, result]      error is nil or a map; result is nil or a map
- *   notification [2, method, [params]]          cancel {msgid} from a client; goaway {} from a server
+ *   notification [2, method, [params]]          cancel {msgid} to a server, goaway {} from one
  * The first request of a connection is `hello`.
  *
- * Decoding is ours: schema-directed, bounded, non-allocating, strict (depth <= 8, shortest integers,
- * no duplicate keys, no unknown keys, no trailing bytes, UTF-8 texts without control characters).
+ * Decoding is ours: schema-directed, bounded, non-allocating, strict (depth <= 8, shortest forms,
+ * no duplicate keys, no unknown keys, no trailing bytes, texts not empty and UTF-8 without control
+ * characters).
  * Encoding is msgpack-c's.
  */
 #ifndef OP_FRAME_H
@@ -29,26 +30,31 @@ enum { OP_PROTOCOL_VERSION = 1 };
  * untouched and the connection is of no further use. */
 bool op_frame_size(struct bytes buffered, size_t frame_max, size_t *ret_size);
 
-enum op_message_kind { OP_MESSAGE_REQUEST = 0, OP_MESSAGE_RESPONSE = 1, OP_MESSAGE_NOTIFICATION = 2 };
+enum op_message_kind {
+    OP_MESSAGE_REQUEST = 0,
+    OP_MESSAGE_RESPONSE = 1,
+    OP_MESSAGE_NOTIFICATION = 2
+};
 
 /* What a decoder says of bytes that it refuses: one English line, static storage, and where. */
 struct op_fault {
     enum op_outcome outcome; /* PROTOCOL (message unusable) or INVALID (a field is wrong) */
-    const char *text;  /* reads on from the field's name: "user: too long" */
-    const char *field; /* or NULL */
+    const char *text;        /* reads on from the field's name: "user: too long" */
+    const char *field;       /* or NULL */
 };
 
 struct op_message {
     enum op_message_kind kind;
     uint32_t msgid;
-    struct bytes method;  /* requests, notifications */
-    struct bytes params;  /* the raw bytes of the one map */
-    struct bytes error;   /* responses: raw map, BYTES_NONE when nil */
-    struct bytes result;  /* responses: raw map, BYTES_NONE when nil */
+    struct bytes method; /* requests, notifications */
+    struct bytes params; /* the raw bytes of the one map */
+    struct bytes error;  /* responses: raw map, BYTES_NONE when nil */
+    struct bytes result; /* responses: raw map, BYTES_NONE when nil */
 };
 
 /* Takes the message apart without looking into its maps. `frame` has no prefix. */
-bool op_message_read(struct bytes frame, struct op_message *ret_message, struct op_fault *ret_fault);
+bool op_message_read(struct bytes frame, struct op_message *ret_message,
+                     struct op_fault *ret_fault);
 
 /* ---- hello ---- */
 #define OP_HELLO_REQUEST(F, S)                                                                     \
@@ -87,11 +93,11 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message, struct 
 /* ---- cluster time: an operator states the time when no clock survived (model.md T3) ---- */
 #define OP_TIME_REQUEST(F, S)                                                                      \
     F(S, 1, u64, time, 0, REQUIRED, "Unix time in microseconds; T becomes at least this")
-#define OP_TIME_REPLY(F, S)                                                                        \
-    F(S, 1, u64, time, 0, REQUIRED, "the leader's clock as it is now")
+#define OP_TIME_REPLY(F, S) F(S, 1, u64, time, 0, REQUIRED, "the leader's clock as it is now")
 
 /* ---- what the notification `cancel` says; `goaway` says nothing ---- */
-#define OP_CANCEL(F, S) F(S, 1, u64, msgid, 0, REQUIRED, "the request that nobody waits for any more")
+#define OP_CANCEL(F, S)                                                                            \
+    F(S, 1, u64, msgid, 0, REQUIRED, "the request that nobody waits for any more")
 
 struct op_hello_request {
     OP_HELLO_REQUEST(OP_MEMBER_, op_hello_request)

@@ -82,8 +82,7 @@ static bool read_msgid(struct base_reader *reader, uint32_t *ret_msgid, const ch
 }
 
 /* method, [params]: the rest of a request and of a notification. */
-static bool read_call(struct base_reader *reader, struct op_message *message,
-                      const char **ret_text)
+static bool read_call(struct base_reader *reader, struct op_message *message, const char **ret_text)
 {
     static const char one_map[] = "the parameters are not a list of one map";
     struct op_pack pack;

@@ -18,7 +18,7 @@
 
 /* ---- enumerations ---- */
 #define OP_VALUE_(E, number, NAME, text) OP_##E##_##NAME = number,
-#define OP_ENUM_(name, E, VALUES) enum op_##name { OP_##E##_NONE = 0, VALUES(OP_VALUE_, E) };
+#define OP_ENUM_(name, E, VALUES) enum op_##name{OP_##E##_NONE = 0, VALUES(OP_VALUE_, E)};
 OP_ENUMS(OP_ENUM_)
 #undef OP_ENUM_
 #undef OP_VALUE_
@@ -62,11 +62,11 @@ enum op_token_kind { OP_TOKEN_session = 1, OP_TOKEN_fence = 2 };
 
 struct op_token {
     struct id128 incarnation;
-    struct id128 id;        /* session selector, or task id */
-    uint64_t epoch;         /* fence tokens: E, shown, never trusted */
-    uint64_t attempt;       /* fence tokens: A */
-    uint8_t secret[32];     /* as presented or minted; never stored, never encoded in a command */
-    uint8_t verifier[32];   /* SHA-256(incarnation, id, secret): what the FSM compares */
+    struct id128 id;      /* session selector, or task id */
+    uint64_t epoch;       /* fence tokens: E, shown, never trusted */
+    uint64_t attempt;     /* fence tokens: A */
+    uint8_t secret[32];   /* as presented or minted; never stored, never encoded in a command */
+    uint8_t verifier[32]; /* SHA-256(incarnation, id, secret): what the FSM compares */
 };
 
 /* ---- structs of fields ---- */
@@ -225,11 +225,14 @@ void op_visit_tokens(const struct op_struct *s, void *value,
  *
  * A struct is: u8 field count, then for each present field in ascending tag order: u8 tag and its
  * value (u64, time: u64; boolean: u8; enumeration: u32; id: 16; blob, text: u32 length and bytes;
- * token: kind u8, incarnation, id, epoch, attempt, verifier; list: u32 count and structs). One value
- * has one encoding, so that a digest over it is well defined. */
+ * token: kind u8, incarnation, id, epoch and attempt (0 for a session's), verifier; list: u32 count
+ * and structs). One value has one encoding, so that a digest over it is well defined. */
 enum op_store_flags {
     OP_STORE_ALL = 0,
-    OP_STORE_WITHOUT_TOKENS = 1, /* for the digest of (task, operation): model.md section 6 */
+    /* For the digest of (task, operation), model.md section 6: the struct's own tokens, which show
+     * who asks, are left out; a list's tokens, which say what is asked for, keep only incarnation
+     * and id. Cannot be loaded again. */
+    OP_STORE_WITHOUT_TOKENS = 1,
 };
 
 void op_store(struct base_writer *writer, const struct op_struct *s, const void *value,

@@ -19,8 +19,8 @@ static uint64_t read_number(struct base_reader *reader, size_t size)
 
 /* Widths 0..3 stand for 1, 2, 4 and 8 bytes, as in the format's own order. False when a shorter
  * form would do: `least` is the least value that needs this first width. */
-static bool read_wide(struct base_reader *reader, unsigned width, uint64_t least, uint64_t *ret_value,
-                      const char **ret_fault)
+static bool read_wide(struct base_reader *reader, unsigned width, uint64_t least,
+                      uint64_t *ret_value, const char **ret_fault)
 {
     static const uint64_t beyond[4] = {0, UINT8_MAX, UINT16_MAX, UINT32_MAX};
     uint64_t value = read_number(reader, (size_t)1 << width);

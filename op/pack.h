@@ -1,8 +1,8 @@
-/* Inside op/: MessagePack read one token at a time, bounded and strict. Knows no field and no schema.
+/* Inside op/: MessagePack read one token at a time, bounded and strict. Knows no field, no schema.
  *
  * Strict: each header in its shortest form, a count never greater than what the bytes left could
- * hold, no byte past the end is ever looked at. What msgpack-c would accept in several spellings has
- * one here.
+ * hold, no byte past the end ever looked at. What msgpack-c accepts in several spellings has one
+ * here.
  */
 #ifndef OP_PACK_H
 #define OP_PACK_H

@@ -54,8 +54,8 @@ static void store_enumeration(struct base_writer *writer, const struct op_field 
     base_write_u32(writer, number);
 }
 
-static void store_field(struct base_writer *writer, const struct op_field *field,
-                        const void *value, enum op_store_flags flags)
+static void store_field(struct base_writer *writer, const struct op_field *field, const void *value,
+                        enum op_store_flags flags)
 {
     const void *member = op_const_member(value, field->offset);
 
@@ -88,8 +88,8 @@ static void store_field(struct base_writer *writer, const struct op_field *field
     UNREACHABLE("a field's kind comes from the table");
 }
 
-/* What is left out of a digest without tokens: those that show who asks, not what is asked. A list's
- * tokens name what is asked for, so that they stay (without their secrets: store_token). */
+/* A digest without tokens leaves out those that show who asks. A list's tokens say what is asked
+ * for: they stay, without their secrets (store_token). */
 static bool stored(const struct op_field *field, const void *value, enum op_store_flags flags,
                    bool nested)
 {

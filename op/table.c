@@ -10,8 +10,8 @@
 #define VALUE_(E, number, NAME, text) [number] = text,
 #define ENUM_(name, E, VALUES)                                                                     \
     static const char *const texts_##name[] = {VALUES(VALUE_, E)};                                 \
-    static const struct op_enum enum_##name = {                                                    \
-        #name, texts_##name, sizeof texts_##name / sizeof texts_##name[0]};
+    static const struct op_enum enum_##name = {#name, texts_##name,                                \
+                                               sizeof texts_##name / sizeof texts_##name[0]};
 OP_ENUMS(ENUM_)
 #undef ENUM_
 #undef VALUE_
@@ -78,10 +78,10 @@ OP_ENUMS(ENUM_)
 #define FIELDS_(S, FIELDS)                                                                         \
     static const struct op_field fields_##S[] = {FIELDS(FIELD_, S){.name = NULL}};
 #define STRUCT_(S, text)                                                                           \
-    {                                                                                              \
-        .name = text, .size = sizeof(struct S), .fields = fields_##S,                              \
-        .field_count = sizeof fields_##S / sizeof fields_##S[0] - 1                                \
-    }
+    {.name = text,                                                                                 \
+     .size = sizeof(struct S),                                                                     \
+     .fields = fields_##S,                                                                         \
+     .field_count = sizeof fields_##S / sizeof fields_##S[0] - 1}
 
 #define ITEM_STRUCT_(item, FIELDS, max)                                                            \
     FIELDS_(op_item_##item, FIELDS)                                                                \
@@ -106,10 +106,10 @@ PUBLIC_STRUCT_(op_error_head, OP_ERROR_HEAD, "error")
 #define ROW_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, help)                \
     FIELDS_(op_##name##_request, OP_##FIELDS##_REQUEST)                                            \
     FIELDS_(op_##name##_reply, OP_##FIELDS##_REPLY)                                                \
-    static const struct op_struct struct_op_##name##_request =                                     \
-        STRUCT_(op_##name##_request, #name "_request");                                            \
-    static const struct op_struct struct_op_##name##_reply =                                       \
-        STRUCT_(op_##name##_reply, #name "_reply");
+    static const struct op_struct struct_op_##name##_request = STRUCT_(op_##name##_request,        \
+                                                                       #name "_request");          \
+    static const struct op_struct struct_op_##name##_reply = STRUCT_(op_##name##_reply,            \
+                                                                     #name "_reply");
 OP_TABLE(ROW_STRUCTS_)
 #undef ROW_STRUCTS_
 
@@ -136,12 +136,11 @@ enum { METHOD_BYTES = 25 };
 /* The first underscore is among the first 13 characters (tests hold that). */
 #define DOT_(n, i) (CHAR_(n, i) == '_' && BEFORE_##i##_(n) ? '.' : CHAR_(n, i))
 #define METHOD_(n)                                                                                 \
-    {                                                                                              \
-        CHAR_(n, 0), DOT_(n, 1), DOT_(n, 2), DOT_(n, 3), DOT_(n, 4), DOT_(n, 5), DOT_(n, 6),       \
-            DOT_(n, 7), DOT_(n, 8), DOT_(n, 9), DOT_(n, 10), DOT_(n, 11), DOT_(n, 12),             \
-            CHAR_(n, 13), CHAR_(n, 14), CHAR_(n, 15), CHAR_(n, 16), CHAR_(n, 17), CHAR_(n, 18),    \
-            CHAR_(n, 19), CHAR_(n, 20), CHAR_(n, 21), CHAR_(n, 22), CHAR_(n, 23), CHAR_(n, 24)     \
-    }
+    {CHAR_(n, 0),  DOT_(n, 1),   DOT_(n, 2),   DOT_(n, 3),   DOT_(n, 4),                           \
+     DOT_(n, 5),   DOT_(n, 6),   DOT_(n, 7),   DOT_(n, 8),   DOT_(n, 9),                           \
+     DOT_(n, 10),  DOT_(n, 11),  DOT_(n, 12),  CHAR_(n, 13), CHAR_(n, 14),                         \
+     CHAR_(n, 15), CHAR_(n, 16), CHAR_(n, 17), CHAR_(n, 18), CHAR_(n, 19),                         \
+     CHAR_(n, 20), CHAR_(n, 21), CHAR_(n, 22), CHAR_(n, 23), CHAR_(n, 24)}
 
 #define ROW_METHOD_(number, name, FIELDS, access, roles, needs, idempotency, help)                 \
     _Static_assert(sizeof #name <= METHOD_BYTES, "name too long");                                 \

@@ -11,8 +11,8 @@
 
 #define OP_TOKEN_TEXT_MAX 128
 
-/* Parses text into incarnation, id, epoch, attempt and secret; the verifier is left zero. False when
- * it is not a well-formed token of that kind (prefix, alphabet, length, checksum). */
+/* Parses text into incarnation, id, epoch, attempt and secret; the verifier is left zero. False
+ * when it is not a well-formed token of that kind (prefix, alphabet, length, checksum). */
 bool op_token_read(struct bytes text, enum op_token_kind kind, struct op_token *ret_token);
 /* Writes the text without terminator. */
 void op_token_write(struct base_writer *writer, enum op_token_kind kind,

@@ -6,6 +6,12 @@ find_package(PkgConfig REQUIRED)
 # tenure_dependency(NAME pkg-config-name...): the first name that is known wins (suites differ).
 function(tenure_dependency name)
   pkg_search_module(${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+  # Some packages' descriptions name a relative folder, which means nothing here.
+  get_target_property(folders PkgConfig::${name} INTERFACE_INCLUDE_DIRECTORIES)
+  if(folders)
+    list(FILTER folders INCLUDE REGEX "^/")
+    set_target_properties(PkgConfig::${name} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${folders}")
+  endif()
   add_library(dep_${name} INTERFACE)
   target_link_libraries(dep_${name} INTERFACE PkgConfig::${name})
 endfunction()

@@ -1,0 +1,194 @@
+/* Calls that a node answers of itself, without the log: hello, node.status, cluster.time. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "node/internal.h"
+
+struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
+{
+    return (struct op_reply_head){
+        .outcome = outcome,
+        .position = fsm_position(node->fsm),
+        .time = fsm_time(node->fsm),
+        .term = node->lead.term,
+        .leader = node_leader_address(node),
+    };
+}
+
+struct bytes node_leader_address(const struct node *node)
+{
+    const struct rlog_birth *birth = &node->bootstrap->birth;
+    for (size_t i = 0; i < birth->member_count; i++) {
+        if (birth->members[i].id == node->lead.leader) {
+            return bytes_of_text(node->bootstrap->clients[i]);
+        }
+    }
+    return BYTES_NONE;
+}
+
+static void answer(struct node *node, struct node_connection *connection,
+                   const struct op_message *message, const struct op_struct *s, const void *value)
+{
+    struct op_reply_head head = node_head(node, OP_OK);
+    struct base_writer writer;
+    base_writer_init(&writer, node->scratch, NODE_SCRATCH);
+    op_response_write(&writer, message->msgid, &head, NULL, s, value);
+    ASSERT(!writer.failed);
+    connection_send(connection, base_written(&writer));
+}
+
+static void refuse(struct node *node, struct node_connection *connection,
+                   const struct op_message *message, enum op_outcome outcome, const char *text)
+{
+    struct op_reply_head head = node_head(node, outcome);
+    head.message = text == NULL ? BYTES_NONE : bytes_of_text(text);
+    struct base_writer writer;
+    base_writer_init(&writer, node->scratch, NODE_SCRATCH);
+    op_response_write(&writer, message->msgid, &head, NULL, NULL, NULL);
+    connection_send(connection, base_written(&writer));
+}
+
+static void hello(struct node *node, struct node_connection *connection,
+                  const struct op_message *message)
+{
+    struct op_hello_request request;
+    struct op_fault fault;
+    if (!op_map_read(message->params, &op_hello_request_struct, &request, NULL, NULL, &fault)) {
+        connection_break(connection, fault.text);
+        return;
+    }
+    if (request.version != OP_PROTOCOL_VERSION) {
+        connection_break(connection, "this server speaks protocol version 1");
+        return;
+    }
+    if (connection->greeted) {
+        connection_break(connection, "hello was said already");
+        return;
+    }
+    connection->greeted = true;
+    connection->instance = request.instance;
+    struct bytes leader = node_leader_address(node);
+    struct op_hello_reply reply = {
+        .version = OP_PROTOCOL_VERSION,
+        .cluster = bytes_of_text(node->bootstrap->birth.cluster),
+        .incarnation = fsm_incarnation(node->fsm),
+        .node = node->config->node,
+        .has_leader = leader.size > 0,
+        .leader = leader,
+    };
+    answer(node, connection, message, &op_hello_reply_struct, &reply);
+}
+
+static const char *role_text(enum rlog_role role)
+{
+    switch (role) {
+    case RLOG_FOLLOWER:
+        return "follower";
+    case RLOG_CANDIDATE:
+        return "candidate";
+    case RLOG_LEADER:
+        return "leader";
+    }
+    return "stopped";
+}
+
+static void digest_bytes(struct hash128 digest, uint8_t ret_bytes[16])
+{
+    struct base_writer writer;
+    base_writer_init(&writer, ret_bytes, 16);
+    base_write_u64(&writer, digest.low);
+    base_write_u64(&writer, digest.high);
+}
+
+static void status(struct node *node, struct node_connection *connection,
+                   const struct op_message *message)
+{
+    struct op_status_request request;
+    struct op_fault fault;
+    if (!op_map_read(message->params, &op_status_request_struct, &request, NULL, NULL, &fault)) {
+        refuse(node, connection, message, fault.outcome, fault.text);
+        return;
+    }
+    uint64_t position = request.has_at ? request.at : fsm_position(node->fsm);
+    struct hash128 digest = fsm_digest(node->fsm);
+    if (request.has_at && !digests_find(&node->digests, position, &digest)) {
+        refuse(node, connection, message, position > fsm_position(node->fsm) ? OP_NOT_READY
+                                                                             : OP_NOT_FOUND,
+               "no digest is kept for that position");
+        return;
+    }
+    uint8_t bytes[16];
+    digest_bytes(digest, bytes);
+    struct rlog_status raft;
+    rlog_status(node->rlog, &raft);
+    struct bytes leader = node_leader_address(node);
+    struct op_status_reply reply = {
+        .node = node->config->node,
+        .role = bytes_of_text(role_text(raft.role)),
+        .term = raft.term,
+        .has_leader_node = raft.leader != 0,
+        .leader_node = raft.leader,
+        .has_leader = leader.size > 0,
+        .leader = leader,
+        .position = position,
+        .digest = bytes_of(bytes, sizeof(bytes)),
+        .time = fsm_time(node->fsm),
+        .has_clock = node->time.has_clock,
+        .commit = raft.commit,
+        .applied = raft.applied,
+        .last = raft.last,
+        .snapshot = raft.snapshot,
+        .sessions = fsm_session_count(node->fsm),
+        .tasks = fsm_task_count(node->fsm),
+        .serving = node->lead.state == LEAD_SERVING,
+        .version = bytes_of_text(NODE_VERSION),
+    };
+    answer(node, connection, message, &op_status_reply_struct, &reply);
+}
+
+static void state_time(struct node *node, struct node_connection *connection,
+                       const struct op_message *message)
+{
+    struct op_time_request request;
+    struct op_fault fault;
+    if (connection->role != OP_ROLE_OPERATOR) {
+        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may state the time");
+        return;
+    }
+    if (!op_map_read(message->params, &op_time_request_struct, &request, NULL, NULL, &fault)) {
+        refuse(node, connection, message, fault.outcome, fault.text);
+        return;
+    }
+    struct op_time_reply reply;
+    enum op_outcome outcome = lead_state_time(node, request.time, &reply.time);
+    if (outcome != OP_OK) {
+        refuse(node, connection, message, outcome,
+               outcome == OP_INVALID ? "the cluster knows its time" : NULL);
+        return;
+    }
+    answer(node, connection, message, &op_time_reply_struct, &reply);
+}
+
+bool admin_message(struct node *node, struct node_connection *connection,
+                   const struct op_message *message)
+{
+    if (message->kind != OP_MESSAGE_REQUEST) {
+        return false;
+    }
+    if (bytes_equal(message->method, bytes_of_text("hello"))) {
+        hello(node, connection, message);
+        return true;
+    }
+    if (!connection->greeted) {
+        return false;
+    }
+    if (bytes_equal(message->method, bytes_of_text("node.status"))) {
+        status(node, connection, message);
+        return true;
+    }
+    if (bytes_equal(message->method, bytes_of_text("cluster.time"))) {
+        state_time(node, connection, message);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,234 @@
+/* The way of a write: queue, entry, log, apply, answer. */
+#include "node/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "node/internal.h"
+
+/* One entry on its way through the log. */
+struct node_flight {
+    struct list in_batch;
+    uint64_t index;
+    uint64_t term;
+    uint64_t stamp;
+    uint32_t silent; /* commands at its head that no client waits for */
+    struct list requests; /* in the entry's order */
+};
+
+void batch_init(struct node_batch *batch)
+{
+    list_init(&batch->queue);
+    list_init(&batch->flights);
+    batch->queued = 0;
+    batch->applying = NULL;
+    batch->tick_stamp = 0;
+}
+
+bool batch_empty(const struct node_batch *batch)
+{
+    return list_empty(&batch->queue) && list_empty(&batch->flights);
+}
+
+void batch_add(struct node *node, struct node_request *request)
+{
+    struct node_batch *batch = node->batch;
+    if (batch->queued >= BATCH_QUEUE_MAX) {
+        request_refuse(node, request, OP_OVERLOADED);
+        return;
+    }
+    request_move(request, REQUEST_QUEUED);
+    list_append(&batch->queue, &request->in_queue);
+    batch->queued++;
+}
+
+static struct node_flight *flight_create(uint64_t stamp)
+{
+    struct node_flight *flight = calloc(1, sizeof(*flight));
+    ASSERT(flight != NULL);
+    list_init(&flight->requests);
+    flight->stamp = stamp;
+    return flight;
+}
+
+static void add_own_command(struct base_writer *writer, enum op_command_kind kind, uint64_t term)
+{
+    struct op_command command = {.number = kind, .term = term};
+    op_entry_add(writer, &command);
+}
+
+/* Moves as many queued commands into the entry as fit; returns how many. */
+static uint32_t take_commands(struct node_batch *batch, struct base_writer *writer,
+                              struct node_flight *flight)
+{
+    uint32_t count = 0;
+    while (!list_empty(&batch->queue) && count < OP_BATCH_COMMANDS) {
+        struct node_request *request =
+            LIST_ENTRY(batch->queue.next, struct node_request, in_queue);
+        size_t size = (size_t)(writer->at - writer->start);
+        if (count > 0 && size + request->command_size > OP_BATCH_BYTES) {
+            break;
+        }
+        base_write_bytes(writer, request_command(request));
+        list_remove(&request->in_queue);
+        list_append(&flight->requests, &request->in_queue);
+        batch->queued--;
+        count++;
+    }
+    return count;
+}
+
+/* The entry was not taken: its requests go back to the queue's head, in order. */
+static void put_back(struct node_batch *batch, struct node_flight *flight)
+{
+    while (!list_empty(&flight->requests)) {
+        struct list *last = flight->requests.previous;
+        list_remove(last);
+        list_prepend(&batch->queue, last);
+        batch->queued++;
+    }
+    free(flight);
+}
+
+static bool submit(struct node *node, struct base_writer *writer, struct node_flight *flight)
+{
+    struct node_batch *batch = node->batch;
+    ASSERT(!writer->failed);
+    if (rlog_submit(node->rlog, base_written(writer), &flight->index) != RLOG_SUBMITTED) {
+        put_back(batch, flight);
+        return false;
+    }
+    flight->term = node->lead.term;
+    list_append(&batch->flights, &flight->in_batch);
+    LIST_FOR_EACH(at, &flight->requests)
+    {
+        request_move(LIST_ENTRY(at, struct node_request, in_queue), REQUEST_SUBMITTED);
+    }
+    node->lead.last_entry = env_boot_us(node->env);
+    return true;
+}
+
+bool batch_turn(struct node *node, bool tick)
+{
+    struct node_batch *batch = node->batch;
+    if (list_empty(&batch->queue) && !tick) {
+        return false;
+    }
+    if (!rlog_ready(node->rlog)) {
+        return true;
+    }
+    struct node_flight *flight = flight_create(0);
+    struct base_writer writer;
+    base_writer_init(&writer, batch->buffer, sizeof(batch->buffer));
+    op_entry_begin(&writer);
+    if (tick) {
+        add_own_command(&writer, OP_COMMAND_TICK, 0);
+        flight->silent = 1;
+    }
+    uint32_t count = flight->silent + take_commands(batch, &writer, flight);
+    if (!lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
+        put_back(batch, flight);
+        return false;
+    }
+    op_entry_finish(&writer, flight->stamp, count);
+    uint64_t stamp = flight->stamp;
+    if (!submit(node, &writer, flight)) {
+        return true;
+    }
+    if (tick) {
+        node->lead.last_tick = node->lead.last_entry;
+        batch->tick_stamp = stamp;
+    }
+    return !list_empty(&batch->queue);
+}
+
+bool batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index)
+{
+    struct node_flight *flight = flight_create(stamp);
+    flight->silent = 1;
+    struct base_writer writer;
+    base_writer_init(&writer, node->batch->buffer, sizeof(node->batch->buffer));
+    op_entry_begin(&writer);
+    add_own_command(&writer, OP_COMMAND_TERM_START, term);
+    op_entry_finish(&writer, stamp, 1);
+    if (!submit(node, &writer, flight)) {
+        return false;
+    }
+    *ret_index = flight->index;
+    return true;
+}
+
+/* ---- apply ---- */
+
+static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
+{
+    struct node *node = arg;
+    struct node_flight *flight = node->batch->applying;
+    if (flight == NULL || index < flight->silent) {
+        return;
+    }
+    ASSERT(!list_empty(&flight->requests));
+    struct node_request *request =
+        LIST_ENTRY(flight->requests.next, struct node_request, in_queue);
+    request_reply(node, request, reply, flight->stamp);
+}
+
+bool batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry)
+{
+    struct node_batch *batch = node->batch;
+    struct node_flight *flight =
+        list_empty(&batch->flights)
+            ? NULL
+            : LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
+    if (flight != NULL && (flight->index != index || flight->term != term)) {
+        flight = NULL;
+    }
+    batch->applying = flight;
+    bool applied = fsm_apply(node->fsm, entry, on_reply, node);
+    batch->applying = NULL;
+    if (flight != NULL) {
+        ASSERT(!applied || list_empty(&flight->requests));
+        if (batch->tick_stamp == flight->stamp) {
+            batch->tick_stamp = 0;
+        }
+        while (!list_empty(&flight->requests)) {
+            request_refuse(node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue),
+                           OP_UNKNOWN);
+        }
+        list_remove(&flight->in_batch);
+        free(flight);
+    }
+    return applied;
+}
+
+/* ---- the end of leadership ---- */
+
+static void refuse_all(struct node *node, struct list *requests, enum op_outcome outcome)
+{
+    while (!list_empty(requests)) {
+        request_refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue), outcome);
+    }
+}
+
+void batch_lost(struct node *node)
+{
+    struct node_batch *batch = node->batch;
+    refuse_all(node, &batch->queue, OP_NOT_LEADER);
+    batch->queued = 0;
+    batch->tick_stamp = 0;
+    while (!list_empty(&batch->flights)) {
+        struct node_flight *flight =
+            LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
+        refuse_all(node, &flight->requests, OP_UNKNOWN);
+        list_remove(&flight->in_batch);
+        free(flight);
+    }
+}
+
+void batch_done(struct node *node)
+{
+    if (node->batch != NULL) {
+        batch_lost(node);
+    }
+}

@@ -1,0 +1,175 @@
+/* Keeps the node's clock over restarts of its process, and only of its process. */
+#include "node/clock_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "env/disk.h"
+#include "node/internal.h"
+
+enum {
+    SLOT_BYTES = 128,
+    SLOT_SPACING = 4096, /* a torn write never touches both */
+    WRITE_EVERY_US = 500000,
+    CLOCK_VERSION = 1,
+};
+
+static const char magic[8] = "TNRCLOCK";
+
+struct slot {
+    uint64_t sequence;
+    bool has_clock;
+    struct id128 boot_id;
+    uint64_t boot_us;
+    uint64_t wall_us;
+    uint64_t offset; /* two's complement */
+};
+
+static void slot_write(uint8_t buffer[SLOT_BYTES], const struct slot *slot)
+{
+    memset(buffer, 0, SLOT_BYTES);
+    struct base_writer writer;
+    base_writer_init(&writer, buffer, SLOT_BYTES);
+    base_write_bytes(&writer, bytes_of(magic, sizeof(magic)));
+    base_write_u8(&writer, CLOCK_VERSION);
+    base_write_u64(&writer, slot->sequence);
+    base_write_u8(&writer, slot->has_clock ? 1 : 0);
+    base_write_id(&writer, slot->boot_id);
+    base_write_u64(&writer, slot->boot_us);
+    base_write_u64(&writer, slot->wall_us);
+    base_write_u64(&writer, slot->offset);
+    base_write_u32(&writer, base_crc32c(0, base_written(&writer)));
+}
+
+static bool slot_read(struct bytes buffer, struct slot *ret_slot)
+{
+    struct base_reader reader;
+    base_reader_init(&reader, buffer);
+    struct bytes head = base_read_bytes(&reader, sizeof(magic));
+    uint8_t version = base_read_u8(&reader);
+    ret_slot->sequence = base_read_u64(&reader);
+    ret_slot->has_clock = base_read_u8(&reader) == 1;
+    ret_slot->boot_id = base_read_id(&reader);
+    ret_slot->boot_us = base_read_u64(&reader);
+    ret_slot->wall_us = base_read_u64(&reader);
+    ret_slot->offset = base_read_u64(&reader);
+    struct bytes covered = bytes_of(buffer.data, buffer.size - base_reader_left(&reader));
+    uint32_t crc = base_read_u32(&reader);
+    return !reader.failed && bytes_equal(head, bytes_of(magic, sizeof(magic))) &&
+           version == CLOCK_VERSION && crc == base_crc32c(0, covered);
+}
+
+/* The newest slot that is whole. */
+static bool load(struct clock_file *file, struct slot *ret_slot)
+{
+    bool found = false;
+    for (uint64_t i = 0; i < 2; i++) {
+        uint8_t buffer[SLOT_BYTES];
+        size_t size = 0;
+        struct slot slot;
+        if (env_file_read(file->file, i * SLOT_SPACING, buffer, sizeof(buffer), &size) == ENV_OK &&
+            slot_read(bytes_of(buffer, size), &slot) &&
+            (!found || slot.sequence > ret_slot->sequence)) {
+            *ret_slot = slot;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void run(struct env_work *work)
+{
+    struct node *node = work->arg;
+    struct clock_file *file = &node->clock_file;
+    int rc = env_file_write(file->file, (file->sequence % 2) * SLOT_SPACING,
+                            bytes_of(file->slot, SLOT_BYTES));
+    file->broken = rc != ENV_OK || env_file_sync(file->file) != ENV_OK;
+}
+
+static void arm(struct clock_file *file)
+{
+    env_timer_start(file->timer, WRITE_EVERY_US);
+}
+
+static void done(struct env_work *work)
+{
+    struct node *node = work->arg;
+    struct clock_file *file = &node->clock_file;
+    file->busy = false;
+    if (file->broken) {
+        node_fatal(node, "the file CLOCK cannot be written");
+        return;
+    }
+    arm(file);
+}
+
+static void on_timer(void *arg)
+{
+    struct node *node = arg;
+    struct clock_file *file = &node->clock_file;
+    struct slot slot = {
+        .sequence = ++file->sequence,
+        .has_clock = node->time.has_clock,
+        .boot_id = env_boot_id(node->env),
+        .boot_us = env_boot_us(node->env),
+        .wall_us = env_wall_us(node->env),
+        .offset = (uint64_t)node->time.offset,
+    };
+    slot_write(file->slot, &slot);
+    file->busy = true;
+    env_work_submit(node->env, &file->work);
+}
+
+/* T2: a process restart keeps the clock, a reboot voids it. */
+static void take_over(struct node *node, const struct slot *slot)
+{
+    bool same_boot = id128_equal(slot->boot_id, env_boot_id(node->env)) &&
+                     slot->boot_us <= env_boot_us(node->env);
+    node->clock_file.sequence = slot->sequence;
+    if (slot->has_clock && same_boot) {
+        node->time.has_clock = true;
+        node->time.offset = (int64_t)slot->offset;
+    }
+}
+
+int clock_file_start(struct node *node)
+{
+    struct clock_file *file = &node->clock_file;
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/CLOCK", node->config->folder);
+    int rc = env_file_open(node->env, path, ENV_OPEN_WRITE, &file->file);
+    if (rc == ENV_NOT_FOUND) {
+        rc = env_file_open(node->env, path, ENV_OPEN_CREATE, &file->file);
+        if (rc == ENV_OK) {
+            rc = env_folder_sync(node->env, node->config->folder);
+        }
+    }
+    if (rc != ENV_OK) {
+        return rc;
+    }
+    struct slot slot;
+    if (load(file, &slot)) {
+        take_over(node, &slot);
+    }
+    file->work = (struct env_work){.run = run, .done = done, .arg = node};
+    file->timer = env_timer_create(node->env, on_timer, node);
+    if (file->timer == NULL) {
+        return ENV_FAILED;
+    }
+    arm(file);
+    return ENV_OK;
+}
+
+bool clock_file_idle(const struct clock_file *file)
+{
+    return !file->busy;
+}
+
+void clock_file_done(struct node *node)
+{
+    env_timer_destroy(node->clock_file.timer);
+    env_file_close(node->clock_file.file);
+    node->clock_file.timer = NULL;
+    node->clock_file.file = NULL;
+}

@@ -1,0 +1,34 @@
+/* The node's clock across restarts of its process (model.md T2): durable at least once a second.
+ *
+ * Two alternating slots in the file CLOCK, each with version, sequence number and checksum. A slot that
+ * cannot be read only costs the clock, never the node.
+ */
+#ifndef NODE_CLOCK_FILE_H
+#define NODE_CLOCK_FILE_H
+
+#include "env/work.h"
+#include "node/time.h"
+#include "base/bytes.h"
+
+struct env;
+struct env_file;
+struct env_timer;
+struct node;
+
+struct clock_file {
+    struct env_file *file;
+    struct env_timer *timer;
+    struct env_work work;
+    uint64_t sequence;
+    bool busy;
+    bool broken; /* a write failed: said once, not tried again */
+    uint8_t slot[128];
+};
+
+/* Reads what the file says into node->time when it is of this very boot; starts writing. */
+int clock_file_start(struct node *node);
+/* False while a write is still on its way. */
+bool clock_file_idle(const struct clock_file *file);
+void clock_file_done(struct node *node);
+
+#endif

@@ -1,0 +1,352 @@
+/* Clients' connections: identity, frames, bounds. */
+#include "node/connection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "node/internal.h"
+
+#define ALPN_CLIENT "tenure/1"
+
+/* ---- identity: tenure://<cluster>/<tenant>/<role>/<name> ---- */
+
+static bool take_segment(const char **at, char *ret, size_t size)
+{
+    size_t length = strcspn(*at, "/");
+    if (length == 0 || length >= size) {
+        return false;
+    }
+    memcpy(ret, *at, length);
+    ret[length] = '\0';
+    *at += length;
+    if (**at == '/') {
+        (*at)++;
+    }
+    return true;
+}
+
+static enum op_role role_of(const char *text)
+{
+    return strcmp(text, "service") == 0    ? OP_ROLE_SERVICE
+           : strcmp(text, "operator") == 0 ? OP_ROLE_OPERATOR
+           : strcmp(text, "peer") == 0     ? OP_ROLE_PEER
+                                           : OP_ROLE_NONE;
+}
+
+static bool take_identity(struct node_connection *connection, const char *identity)
+{
+    static const char scheme[] = "tenure://";
+    if (strncmp(identity, scheme, sizeof(scheme) - 1) != 0) {
+        return false;
+    }
+    const char *at = identity + sizeof(scheme) - 1;
+    char cluster[RLOG_NAME_MAX];
+    char role[16];
+    char name[OP_NAME_MAX - 16];
+    if (!take_segment(&at, cluster, sizeof(cluster)) ||
+        !take_segment(&at, connection->tenant, sizeof(connection->tenant)) ||
+        !take_segment(&at, role, sizeof(role)) || !take_segment(&at, name, sizeof(name)) ||
+        *at != '\0') {
+        return false;
+    }
+    connection->role = role_of(role);
+    snprintf(connection->name, sizeof(connection->name), "%s/%s", role, name);
+    return strcmp(cluster, connection->node->bootstrap->birth.cluster) == 0 &&
+           (connection->role == OP_ROLE_SERVICE || connection->role == OP_ROLE_OPERATOR);
+}
+
+/* ---- out ---- */
+
+void connection_send(struct node_connection *connection, struct bytes frame)
+{
+    if (connection->closing || connection->conn == NULL) {
+        return;
+    }
+    env_conn_write(connection->conn, frame);
+}
+
+void connection_break(struct node_connection *connection, const char *reason)
+{
+    if (connection->closing) {
+        return;
+    }
+    struct node *node = connection->node;
+    env_log(node->env, ENV_LOG_WARN, "client", "%s: %s: closed",
+            env_conn_address(connection->conn), reason);
+    struct op_reply_head head = node_head(node, OP_PROTOCOL);
+    head.message = bytes_of_text(reason);
+    struct base_writer writer;
+    base_writer_init(&writer, node->scratch, NODE_SCRATCH);
+    op_response_write(&writer, 0, &head, NULL, NULL, NULL);
+    connection_send(connection, base_written(&writer));
+    connection->closing = true;
+    env_conn_close(connection->conn, true);
+}
+
+static bool overfull(const struct node_connection *connection)
+{
+    return connection->request_count >= CONNECTION_REQUESTS_MAX ||
+           env_conn_queued(connection->conn) > CONNECTION_UNSENT_MAX;
+}
+
+void connection_relieved(struct node_connection *connection)
+{
+    if (connection->paused && !connection->closing && !overfull(connection)) {
+        connection->node->listener.relieved = true; /* the turn's end reads on */
+    }
+}
+
+static void on_drain(void *arg, struct env_conn *conn)
+{
+    (void)conn;
+    connection_relieved(arg);
+}
+
+/* ---- in ---- */
+
+static void take_message(struct node_connection *connection, struct bytes frame)
+{
+    struct op_message message;
+    struct op_fault fault;
+    if (!op_message_read(frame, &message, &fault)) {
+        connection_break(connection, fault.text);
+        return;
+    }
+    if (admin_message(connection->node, connection, &message)) {
+        return;
+    }
+    if (!connection->greeted) {
+        connection_break(connection, "the first message has to be hello"); /* N1 */
+        return;
+    }
+    dispatch_message(connection->node, connection, &message);
+}
+
+/* Takes whole frames off the input's head, as long as the bounds allow. */
+static void take_frames(struct node_connection *connection)
+{
+    size_t used = 0;
+    while (!connection->closing && !overfull(connection)) {
+        struct bytes rest =
+            bytes_of(connection->input + used, connection->input_size - used);
+        size_t bound = connection->greeted ? OP_FRAME_MAX : OP_FRAME_HELLO_MAX;
+        size_t size = 0;
+        if (!op_frame_size(rest, bound, &size)) {
+            connection_break(connection, "the frame is larger than is allowed");
+            return;
+        }
+        if (size == 0 || size > rest.size) {
+            break;
+        }
+        take_message(connection, bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
+        used += size;
+    }
+    memmove(connection->input, connection->input + used, connection->input_size - used);
+    connection->input_size -= used;
+    if (!connection->closing && !connection->paused && overfull(connection)) {
+        connection->paused = true;
+        env_conn_pause(connection->conn, true);
+    }
+}
+
+void listener_turn(struct node *node)
+{
+    struct node_listener *listener = &node->listener;
+    if (!listener->relieved) {
+        return;
+    }
+    listener->relieved = false;
+    LIST_FOR_EACH(at, &listener->connections)
+    {
+        struct node_connection *connection =
+            LIST_ENTRY(at, struct node_connection, in_listener);
+        if (connection->paused && !connection->closing && !overfull(connection)) {
+            connection->paused = false;
+            env_conn_pause(connection->conn, false);
+            take_frames(connection);
+        }
+    }
+}
+
+static bool reserve_input(struct node_connection *connection, size_t more)
+{
+    size_t need = connection->input_size + more;
+    if (need <= connection->input_capacity) {
+        return true;
+    }
+    size_t capacity = connection->input_capacity == 0 ? 4096 : connection->input_capacity;
+    while (capacity < need) {
+        capacity *= 2;
+    }
+    uint8_t *input = realloc(connection->input, capacity);
+    if (input == NULL) {
+        return false;
+    }
+    connection->input = input;
+    connection->input_capacity = capacity;
+    return true;
+}
+
+static void on_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    (void)conn;
+    struct node_connection *connection = arg;
+    if (connection->closing) {
+        return;
+    }
+    if (!reserve_input(connection, data.size)) {
+        connection_break(connection, "out of memory");
+        return;
+    }
+    memcpy(connection->input + connection->input_size, data.data, data.size);
+    connection->input_size += data.size;
+    take_frames(connection);
+}
+
+static void on_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    (void)conn;
+    struct node_connection *connection = arg;
+    if (!take_identity(connection, identity)) {
+        env_log(connection->node->env, ENV_LOG_WARN, "client", "%s is no client of this cluster",
+                identity);
+        connection_break(connection,
+                         "the certificate names no service or operator of this cluster");
+    }
+}
+
+/* R3: what it asked for goes on without it. */
+static void forget_requests(struct node_connection *connection)
+{
+    LIST_FOR_EACH_SAFE(at, following, &connection->requests)
+    {
+        LIST_ENTRY(at, struct node_request, in_connection)->connection = NULL;
+        list_remove(at);
+    }
+}
+
+static void connection_free(struct node_connection *connection)
+{
+    forget_requests(connection);
+    list_remove(&connection->in_listener);
+    connection->node->listener.count--;
+    free(connection->input);
+    free(connection);
+}
+
+static void on_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    (void)conn;
+    struct node_connection *connection = arg;
+    if (rc == ENV_TLS) {
+        env_log(connection->node->env, ENV_LOG_WARN, "client", "%s", detail);
+    }
+    connection_free(connection);
+}
+
+/* ---- the listener ---- */
+
+static void on_accept(void *arg, struct env_conn *conn)
+{
+    static const struct env_conn_handlers handlers = {
+        .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close};
+    struct node *node = arg;
+    struct node_connection *connection =
+        node->listener.count >= node->config->connections_max ? NULL
+                                                              : calloc(1, sizeof(*connection));
+    if (connection == NULL) {
+        env_conn_close(conn, false);
+        return;
+    }
+    connection->node = node;
+    connection->conn = conn;
+    list_init(&connection->requests);
+    list_append(&node->listener.connections, &connection->in_listener);
+    node->listener.count++;
+    env_conn_adopt(conn, &handlers, connection);
+}
+
+int listener_start(struct node *node)
+{
+    struct node_listener *listener = &node->listener;
+    list_init(&listener->connections);
+    return env_listen(node->env, node->config->listen, node->tls, ALPN_CLIENT, on_accept, node,
+                      listener->address, &listener->listener);
+}
+
+void listener_drain(struct node *node)
+{
+    struct node_listener *listener = &node->listener;
+    if (listener->listener != NULL) {
+        env_listener_close(listener->listener);
+        listener->listener = NULL;
+    }
+    uint8_t frame[64];
+    struct base_writer writer;
+    base_writer_init(&writer, frame, sizeof(frame));
+    op_notification_write(&writer, "goaway", 0);
+    LIST_FOR_EACH(at, &listener->connections)
+    {
+        connection_send(LIST_ENTRY(at, struct node_connection, in_listener),
+                        base_written(&writer));
+    }
+}
+
+void listener_close(struct node *node)
+{
+    LIST_FOR_EACH(at, &node->listener.connections)
+    {
+        struct node_connection *connection =
+            LIST_ENTRY(at, struct node_connection, in_listener);
+        if (!connection->closing) {
+            connection->closing = true;
+            env_conn_close(connection->conn, true);
+        }
+    }
+}
+
+/* The env may outlive the node: a connection that is still closing then calls nobody. */
+static void orphan_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    (void)arg;
+    (void)conn;
+    (void)rc;
+    (void)detail;
+}
+
+static void orphan_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    (void)arg;
+    (void)conn;
+    (void)identity;
+}
+
+static void orphan_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    (void)arg;
+    (void)conn;
+    (void)data;
+}
+
+void listener_done(struct node *node)
+{
+    static const struct env_conn_handlers orphan = {
+        .on_open = orphan_open, .on_data = orphan_data, .on_close = orphan_close};
+    struct node_listener *listener = &node->listener;
+    if (listener->connections.next == NULL) {
+        return; /* never started */
+    }
+    if (listener->listener != NULL) {
+        env_listener_close(listener->listener);
+        listener->listener = NULL;
+    }
+    while (!list_empty(&listener->connections)) {
+        struct node_connection *connection =
+            LIST_ENTRY(listener->connections.next, struct node_connection, in_listener);
+        env_conn_adopt(connection->conn, &orphan, NULL);
+        env_conn_close(connection->conn, false);
+        connection_free(connection);
+    }
+}

@@ -1,0 +1,24 @@
+/* The newest (position, digest) pairs at entry ends, for comparing nodes at one position (S8). */
+#ifndef NODE_DIGESTS_H
+#define NODE_DIGESTS_H
+
+#include "base/hash.h"
+
+enum { DIGESTS_KEPT = 4096 };
+
+struct node_digests {
+    struct {
+        uint64_t position;
+        struct hash128 digest;
+    } ring[DIGESTS_KEPT];
+    uint64_t count;
+};
+
+void digests_init(struct node_digests *digests);
+/* Positions must rise. */
+void digests_add(struct node_digests *digests, uint64_t position, struct hash128 digest);
+/* False when that position is no entry's end, or too old, or not reached. */
+bool digests_find(const struct node_digests *digests, uint64_t position,
+                  struct hash128 *ret_digest);
+
+#endif

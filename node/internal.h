@@ -1,0 +1,63 @@
+/* The node's own struct, and what its files ask of each other. Not for anybody else. */
+#ifndef NODE_INTERNAL_H
+#define NODE_INTERNAL_H
+
+#include "env/clock.h"
+#include "env/log.h"
+#include "fsm/fsm.h"
+#include "node/batch.h"
+#include "node/clock_file.h"
+#include "node/connection.h"
+#include "node/digests.h"
+#include "node/lead.h"
+#include "node/mint.h"
+#include "node/node.h"
+#include "node/reads.h"
+
+struct node {
+    struct env *env;
+    const struct node_config *config;
+    struct node_handlers handlers;
+    struct env_tls *tls;
+    struct rlog *rlog;
+    struct node_bootstrap *bootstrap; /* what this cluster was born with */
+    struct fsm *fsm;
+    void *range;
+    size_t range_size;
+    struct node_time time;
+    struct clock_file clock_file;
+    struct node_lead lead;
+    struct node_batch *batch;
+    struct node_reads reads;
+    struct node_listener listener;
+    struct node_mint mint;
+    struct node_digests digests;
+    uint8_t *scratch; /* NODE_SCRATCH bytes: one response being built */
+    uint8_t *read_body; /* FSM_REPLY_MAX bytes: one read's answer */
+    bool stopping;
+    bool handed_over; /* the stop has reached raftlog */
+    bool failed;
+};
+
+enum { NODE_SCRATCH = OP_FRAME_MAX + OP_FRAME_PREFIX };
+
+/* node/machine.c: raftlog's machine, made of this node's FSM. */
+struct rlog_machine machine_of(struct node *node);
+bool machine_create(struct node *node, const struct rlog_birth *birth, char *error,
+                    size_t error_size);
+
+/* node/dispatch.c: one whole message of a client. */
+void dispatch_message(struct node *node, struct node_connection *connection,
+                      const struct op_message *message);
+
+/* node/admin.c: hello, node.status, cluster.time: answered by this node, not by the log. */
+bool admin_message(struct node *node, struct node_connection *connection,
+                   const struct op_message *message);
+
+/* Head of an answer that this node gives of itself. */
+struct op_reply_head node_head(struct node *node, enum op_outcome outcome);
+/* Client address of the known leader; empty when there is none. */
+struct bytes node_leader_address(const struct node *node);
+void node_fatal(struct node *node, const char *detail);
+
+#endif

@@ -1,0 +1,67 @@
+/* Leadership as the service sees it: when this node may serve, and what time it is then.
+ *
+ *   FOLLOWING --leader--> COLLECTING --majority of clocks--> STARTING --TERM_START applied--> SERVING
+ *       ^                     |  ^                              |                                |
+ *       |                     |  `------ own readings too far apart (paused) --------------------|
+ *       |                     `--no clock anywhere--> TIMELESS --operator states the time--------^
+ *       `---------------- any state: leadership lost -----------------------------------------
+ *
+ * Invariants
+ *   L1  nothing is stamped and no read takes the clock outside SERVING (TIMELESS: ends and revokes, under
+ *       the stamp T)
+ *   L2  every reading of the clock by a leader goes through lead_clock, which notices a pause (T2)
+ */
+#ifndef NODE_LEAD_H
+#define NODE_LEAD_H
+
+#include "node/time.h"
+#include "op/op.h"
+#include "raftlog/raftlog.h"
+
+struct node;
+struct env_timer;
+
+enum lead_state { LEAD_FOLLOWING, LEAD_COLLECTING, LEAD_STARTING, LEAD_SERVING, LEAD_TIMELESS };
+
+struct node_lead {
+    enum lead_state state;
+    uint64_t term;
+    uint64_t leader;      /* known leader's id, 0: none */
+    uint64_t start_index; /* of our TERM_START; 0: not submitted in this term */
+    bool recollecting;    /* TERM_START of this term is applied already */
+    uint64_t last_reading;  /* BOOTTIME of the newest reading as a leader */
+    uint64_t last_entry;    /* BOOTTIME when we last submitted an entry */
+    uint64_t last_tick;     /* BOOTTIME of the last TICK proposed */
+    /* the collection */
+    uint64_t nonce;
+    uint64_t asked_at;      /* BOOTTIME */
+    uint64_t majority_at;   /* BOOTTIME when a majority had answered; 0: not yet */
+    struct node_time_offer offers[RLOG_MEMBERS_MAX]; /* value: clock at `received` */
+    uint64_t received[RLOG_MEMBERS_MAX];
+    size_t offer_count;
+    struct env_timer *timer;  /* the collection's, and T5's */
+};
+
+int lead_init(struct node *node);
+void lead_done(struct node *node);
+void lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader);
+/* An entry is applied: our TERM_START may be it. */
+void lead_applied(struct node *node, uint64_t index, uint64_t term);
+/* The leader's clock, read afresh. False: this node must not use it now (L1, L2). */
+bool lead_clock(struct node *node, uint64_t *ret_clock);
+/* The stamp for an entry: as lead_clock, but T itself in TIMELESS. */
+bool lead_stamp(struct node *node, uint64_t *ret_stamp);
+/* OK, or why this operation is not served now. */
+enum op_outcome lead_admits(const struct node *node, const struct op_row *row);
+/* Turn end: is a TICK due (T5, T6, sweep)? */
+bool lead_tick_due(struct node *node);
+/* Turn end: arms the timer for whatever comes next. */
+void lead_arm(struct node *node, bool soon);
+/* An operator states the time (T3). */
+enum op_outcome lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock);
+
+/* ---- clocks between nodes: kinds of rlog_peer_send ---- */
+enum { PEER_CLOCK_ASK = 1, PEER_CLOCK_ANSWER = 2, PEER_CLOCK_LEADER = 3, PEER_CLOCK_VOID = 4 };
+void lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message);
+
+#endif

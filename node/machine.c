@@ -1,0 +1,171 @@
+/* raftlog's machine, made of this node's FSM, clock and requests. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "env/range.h"
+#include "node/internal.h"
+
+enum { SNAPSHOT_SLOTS_A_STEP = 2048 }; /* about a millisecond of walking */
+
+bool machine_create(struct node *node, const struct rlog_birth *birth, char *error,
+                    size_t error_size)
+{
+    struct node_bootstrap *bootstrap = node->bootstrap;
+    if (!node_birth_read(birth, bootstrap)) {
+        snprintf(error, error_size, "%s/BIRTH was written by a newer version: upgrade tenured",
+                 node->config->folder);
+        return false;
+    }
+    uint64_t lease_least = 10 * (uint64_t)node->config->election_ms * 1000; /* T8 */
+    if (bootstrap->limits.lease_min_us < lease_least) {
+        snprintf(error, error_size,
+                 "the cluster's shortest lease is below ten election timeouts: set election_ms to "
+                 "at most %llu",
+                 (unsigned long long)(bootstrap->limits.lease_min_us / 10000));
+        return false;
+    }
+    struct fsm_birth fsm_birth = {.incarnation = birth->incarnation,
+                                  .time = bootstrap->time,
+                                  .limits = bootstrap->limits};
+    memcpy(fsm_birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
+    node->range_size = fsm_memory_size(&bootstrap->limits);
+    node->range = env_range_reserve(node->range_size);
+    if (node->range == NULL) {
+        snprintf(error, error_size,
+                 "cannot reserve %llu MiB of address range for the cluster's limits: allow more "
+                 "address space (ulimit -v) or use a larger machine",
+                 (unsigned long long)(node->range_size >> 20));
+        return false;
+    }
+    node->fsm = fsm_create(node->range, node->range_size, &fsm_birth);
+    return true;
+}
+
+static int on_birth(void *arg, const struct rlog_birth *birth)
+{
+    struct node *node = arg;
+    char error[512] = "";
+    if (!machine_create(node, birth, error, sizeof(error))) {
+        env_log(node->env, ENV_LOG_ERROR, "node", "%s", error);
+        return ENV_INVALID;
+    }
+    return ENV_OK;
+}
+
+static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)
+{
+    struct node *node = arg;
+    if (!batch_apply(node, index, term, entry)) {
+        return false;
+    }
+    digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+    lead_applied(node, index, term);
+    reads_applied(node);
+    return true;
+}
+
+/* The clock follows the log before anything of it is applied (T2, C1). */
+static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry)
+{
+    struct node *node = arg;
+    struct base_reader reader;
+    base_reader_init(&reader, entry);
+    struct op_entry_head head;
+    if (!op_entry_read(&reader, &head)) {
+        return; /* apply will refuse it */
+    }
+    node_time_stamp_in_log(&node->time, head.stamp);
+    if (!local && term == node->lead.term) {
+        node_time_follow(&node->time, head.stamp, env_boot_us(node->env));
+    }
+}
+
+static void on_role_changed(void *arg, enum rlog_role role, uint64_t term, uint64_t leader)
+{
+    lead_role_changed(arg, role, term, leader);
+}
+
+static void on_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes message)
+{
+    lead_peer_message(arg, from, kind, message);
+}
+
+static void on_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
+                              void *sink_arg)
+{
+    struct node *node = arg;
+    fsm_snapshot_begin(node->fsm, sink, sink_arg);
+}
+
+static bool on_snapshot_step(void *arg)
+{
+    struct node *node = arg;
+    return fsm_snapshot_step(node->fsm, SNAPSHOT_SLOTS_A_STEP);
+}
+
+static void on_snapshot_abort(void *arg)
+{
+    struct node *node = arg;
+    fsm_snapshot_abort(node->fsm);
+}
+
+static void on_restore_begin(void *arg)
+{
+    struct node *node = arg;
+    digests_init(&node->digests);
+    fsm_restore_begin(node->fsm);
+}
+
+static int restored(struct node *node, bool ok)
+{
+    if (!ok) {
+        env_log(node->env, ENV_LOG_ERROR, "fsm", "snapshot refused: %s",
+                fsm_restore_error(node->fsm));
+    }
+    return ok ? ENV_OK : ENV_INVALID;
+}
+
+static int on_restore_feed(void *arg, struct bytes piece)
+{
+    struct node *node = arg;
+    return restored(node, fsm_restore_feed(node->fsm, piece));
+}
+
+static int on_restore_end(void *arg)
+{
+    struct node *node = arg;
+    int rc = restored(node, fsm_restore_end(node->fsm));
+    if (rc == ENV_OK) {
+        node_time_stamp_in_log(&node->time, fsm_time(node->fsm));
+        digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+    }
+    return rc;
+}
+
+static void on_fatal(void *arg, int rc, const char *detail)
+{
+    struct node *node = arg;
+    char line[1024];
+    snprintf(line, sizeof(line), "%s (%s)", detail, env_error_text(rc));
+    node_fatal(node, line);
+}
+
+struct rlog_machine machine_of(struct node *node)
+{
+    return (struct rlog_machine){
+        .arg = node,
+        .birth = on_birth,
+        .apply = on_apply,
+        .appended = on_appended,
+        .role_changed = on_role_changed,
+        .peer_message = on_peer_message,
+        .snapshot_begin = on_snapshot_begin,
+        .snapshot_step = on_snapshot_step,
+        .snapshot_abort = on_snapshot_abort,
+        .restore_begin = on_restore_begin,
+        .restore_feed = on_restore_feed,
+        .restore_end = on_restore_end,
+        .on_fatal = on_fatal,
+    };
+}

@@ -1,0 +1,180 @@
+/* tenured: one node of a Tenure cluster. Parses arguments, owns the process, knows no protocol. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/loop.h"
+#include "env/uv/uv.h"
+#include "node/node.h"
+
+enum { EXIT_LOCAL = 1, EXIT_USAGE = 2 };
+
+struct daemon {
+    struct env *env;
+    struct node *node;
+    bool stopped;
+    bool failed;
+};
+
+struct arguments {
+    const char *config;
+    const char *init;
+    bool check;
+};
+
+static void print_line(void *arg, const char *text)
+{
+    (void)arg;
+    puts(text);
+}
+
+static void print_help(void)
+{
+    puts("Usage: tenured --config FILE [--init BOOTSTRAP | --check-config]\n"
+         "\n"
+         "One node of a Tenure cluster.\n"
+         "\n"
+         "  -c, --config FILE     this node's configuration (YAML)\n"
+         "      --init BOOTSTRAP  make the configured folder from the cluster's bootstrap file\n"
+         "                        (tenurectl cluster init writes one), then exit\n"
+         "      --check-config    say whether the configuration is good, then exit\n"
+         "  -V, --version         print the version, then exit\n"
+         "  -h, --help            print this, then exit\n"
+         "\n"
+         "Signals: SIGTERM and SIGINT hand leadership over and stop.\n"
+         "Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.\n"
+         "\n"
+         "Configuration keys:");
+    node_config_help(print_line, NULL);
+}
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+    enum { INIT = 1000, CHECK };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"init", required_argument, NULL, INIT},
+        {"check-config", no_argument, NULL, CHECK}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case INIT:
+            ret->init = optarg;
+            break;
+        case CHECK:
+            ret->check = true;
+            break;
+        case 'V':
+            puts("tenured " NODE_VERSION);
+            exit(EXIT_SUCCESS);
+        case 'h':
+            print_help();
+            exit(EXIT_SUCCESS);
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (ret->config == NULL || optind != argc) {
+        fprintf(stderr, "tenured: give --config FILE and nothing else (see tenured --help)\n");
+        return EXIT_USAGE;
+    }
+    return EXIT_SUCCESS;
+}
+
+static int complain(const char *text)
+{
+    fprintf(stderr, "tenured: %s\n", text);
+    return EXIT_LOCAL;
+}
+
+static void on_stopped(void *arg)
+{
+    struct daemon *daemon = arg;
+    daemon->stopped = true;
+}
+
+static void on_fatal(void *arg, const char *detail)
+{
+    struct daemon *daemon = arg;
+    complain(detail);
+    daemon->failed = true;
+}
+
+static void on_signal(void *arg, int number)
+{
+    struct daemon *daemon = arg;
+    (void)number;
+    node_stop(daemon->node);
+}
+
+static int init(struct daemon *daemon, const struct node_config *config, const char *path)
+{
+    char error[1024];
+    struct node_bootstrap *bootstrap = malloc(sizeof(*bootstrap));
+    if (bootstrap == NULL) {
+        return complain("out of memory");
+    }
+    bool done = node_bootstrap_load(path, bootstrap, error, sizeof(error)) &&
+                node_format(daemon->env, config, bootstrap, error, sizeof(error));
+    free(bootstrap);
+    return done ? EXIT_SUCCESS : complain(error);
+}
+
+static int serve(struct daemon *daemon, const struct node_config *config)
+{
+    char error[1024];
+    const struct node_handlers handlers = {
+        .arg = daemon, .on_stopped = on_stopped, .on_fatal = on_fatal};
+    if (!node_start(daemon->env, config, &handlers, error, sizeof(error), &daemon->node)) {
+        return complain(error);
+    }
+    env_uv_on_signal(daemon->env, SIGTERM, on_signal, daemon);
+    env_uv_on_signal(daemon->env, SIGINT, on_signal, daemon);
+    printf("tenured: node %u serves clients on %s and peers on %s\n", config->node,
+           node_client_address(daemon->node), node_peer_address(daemon->node));
+    fflush(stdout);
+    while (!daemon->stopped && !daemon->failed) {
+        env_turn(daemon->env, UINT64_MAX);
+    }
+    if (daemon->failed) {
+        return EXIT_LOCAL; /* nothing that this process still holds may be trusted or sent */
+    }
+    node_destroy(daemon->node);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.config = NULL};
+    int rc = parse(argc, argv, &arguments);
+    if (rc != EXIT_SUCCESS) {
+        return rc;
+    }
+    char error[1024];
+    struct node_config config;
+    if (!node_config_load(arguments.config, &config, error, sizeof(error))) {
+        return complain(error);
+    }
+    if (arguments.check) {
+        printf("tenured: %s is good\n", arguments.config);
+        node_config_done(&config);
+        return EXIT_SUCCESS;
+    }
+    struct daemon daemon = {.env = NULL};
+    if (env_uv_create(&daemon.env) != ENV_OK) {
+        return complain("cannot set up the event loop");
+    }
+    rc = arguments.init != NULL ? init(&daemon, &config, arguments.init)
+                                : serve(&daemon, &config);
+    if (daemon.failed) {
+        exit(rc);
+    }
+    env_uv_destroy(daemon.env);
+    node_config_done(&config);
+    return rc;
+}

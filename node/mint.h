@@ -1,0 +1,25 @@
+/* What a leader draws before it proposes: ids and secrets (model.md section 4). Never stored here. */
+#ifndef NODE_MINT_H
+#define NODE_MINT_H
+
+#include "op/command.h"
+
+struct env;
+struct node;
+
+struct node_mint {
+    uint8_t pool[1024]; /* random bytes, each used once */
+    size_t used;
+};
+
+void mint_init(struct node_mint *mint);
+/* Fills minted_id and minted_verifier of a numbered write, and the secret behind it when its reply has a
+ * token (`ret_secret`, zero otherwise). */
+void mint_command(struct node *node, const struct op_row *row, const union op_request *request,
+                  struct op_command *command, uint8_t ret_secret[32]);
+/* The token field of an operation's reply, or NULL. */
+const struct op_field *mint_token_field(const struct op_row *row);
+/* SHA-256 over a token's incarnation, id and secret. */
+void mint_verifier(struct op_token *token);
+
+#endif

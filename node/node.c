@@ -1,0 +1,203 @@
+/* A node's life: start, turns, stop. */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "env/loop.h"
+#include "env/range.h"
+#include "node/internal.h"
+
+void node_fatal(struct node *node, const char *detail)
+{
+    if (!node->failed) {
+        node->failed = true;
+        node->handlers.on_fatal(node->handlers.arg, detail);
+    }
+}
+
+static struct rlog_config rlog_config_of(const struct node *node)
+{
+    const struct node_config *config = node->config;
+    struct rlog_config rlog;
+    rlog_config_init(&rlog);
+    rlog.id = config->node;
+    rlog.folder = config->folder;
+    rlog.listen = config->peer_listen;
+    rlog.tls = node->tls;
+    rlog.election_us = (uint64_t)config->election_ms * 1000;
+    rlog.heartbeat_us = (uint64_t)config->heartbeat_ms * 1000;
+    rlog.segment_bytes = (uint64_t)config->segment_mib << 20;
+    rlog.snapshot_bytes = (uint64_t)config->snapshot_mib << 20;
+    return rlog;
+}
+
+bool node_format(struct env *env, const struct node_config *config,
+                 struct node_bootstrap *bootstrap, char *error, size_t error_size)
+{
+    node_birth_write(bootstrap);
+    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size) ==
+           ENV_OK;
+}
+
+static void step_stop(struct node *node);
+
+/* Everything that happens once a loop turn, in this order. */
+static void on_turn_end(void *arg)
+{
+    struct node *node = arg;
+    if (node->failed || node->rlog == NULL) {
+        return;
+    }
+    listener_turn(node);
+    bool more = batch_turn(node, lead_tick_due(node));
+    reads_turn(node);
+    lead_arm(node, more);
+    if (node->stopping) {
+        step_stop(node);
+    }
+}
+
+static struct node *node_allocate(struct env *env, const struct node_config *config,
+                                  const struct node_handlers *handlers)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    if (node == NULL) {
+        return NULL;
+    }
+    node->env = env;
+    node->config = config;
+    node->handlers = *handlers;
+    node->batch = calloc(1, sizeof(*node->batch));
+    node->bootstrap = calloc(1, sizeof(*node->bootstrap));
+    node->scratch = malloc(NODE_SCRATCH);
+    node->read_body = malloc(FSM_REPLY_MAX);
+    if (node->batch == NULL || node->bootstrap == NULL || node->scratch == NULL ||
+        node->read_body == NULL) {
+        return node;
+    }
+    batch_init(node->batch);
+    reads_init(&node->reads);
+    mint_init(&node->mint);
+    digests_init(&node->digests);
+    node_time_init(&node->time);
+    list_init(&node->listener.connections);
+    return node;
+}
+
+static bool open_all(struct node *node, char *error, size_t error_size)
+{
+    const struct node_config *config = node->config;
+    if (env_tls_create(node->env, config->ca, config->certificate, config->key, error, error_size,
+                       &node->tls) != ENV_OK) {
+        return false;
+    }
+    if (lead_init(node) != ENV_OK) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    struct rlog_config rlog = rlog_config_of(node);
+    struct rlog_machine machine = machine_of(node);
+    if (rlog_start(node->env, &rlog, &machine, error, error_size, &node->rlog) != ENV_OK) {
+        return false;
+    }
+    int rc = clock_file_start(node);
+    if (rc != ENV_OK) {
+        snprintf(error, error_size, "%s/CLOCK: %s", config->folder, env_error_text(rc));
+        return false;
+    }
+    rc = listener_start(node);
+    if (rc != ENV_OK) {
+        snprintf(error, error_size, "cannot listen for clients on %s: %s", config->listen,
+                 env_error_text(rc));
+        return false;
+    }
+    return true;
+}
+
+bool node_start(struct env *env, const struct node_config *config,
+                const struct node_handlers *handlers, char *error, size_t error_size,
+                struct node **ret_node)
+{
+    struct node *node = node_allocate(env, config, handlers);
+    if (node == NULL || node->read_body == NULL || node->batch == NULL ||
+        node->bootstrap == NULL || node->scratch == NULL) {
+        snprintf(error, error_size, "out of memory");
+        node_destroy(node);
+        return false;
+    }
+    if (!open_all(node, error, error_size)) {
+        node_destroy(node);
+        return false;
+    }
+    env_on_turn_end(env, on_turn_end, node);
+    *ret_node = node;
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void on_rlog_stopped(void *arg)
+{
+    struct node *node = arg;
+    listener_close(node);
+    env_on_turn_end(node->env, NULL, NULL);
+    node->handlers.on_stopped(node->handlers.arg);
+}
+
+/* Open requests first, then leadership, then the files. */
+static void step_stop(struct node *node)
+{
+    if (!batch_empty(node->batch) || !reads_empty(&node->reads) || node->handed_over) {
+        return;
+    }
+    node->handed_over = true;
+    rlog_stop(node->rlog, on_rlog_stopped, node);
+}
+
+void node_stop(struct node *node)
+{
+    if (node->stopping) {
+        return;
+    }
+    node->stopping = true;
+    listener_drain(node);
+    step_stop(node);
+}
+
+void node_destroy(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    env_on_turn_end(node->env, NULL, NULL);
+    if (node->batch != NULL && node->scratch != NULL) {
+        listener_done(node);
+        rlog_destroy(node->rlog); /* gives every open round back */
+        if (node->fsm != NULL) {
+            batch_done(node);
+            reads_done(node);
+        }
+        lead_done(node);
+        clock_file_done(node);
+    }
+    env_tls_destroy(node->tls);
+    env_range_release(node->range, node->range_size);
+    free(node->batch);
+    free(node->bootstrap);
+    free(node->scratch);
+    free(node->read_body);
+    free(node);
+}
+
+const char *node_client_address(const struct node *node)
+{
+    return node->listener.address;
+}
+
+const char *node_peer_address(const struct node *node)
+{
+    return rlog_address(node->rlog);
+}

@@ -1,0 +1,41 @@
+/* One server: joins fsm and raftlog, serves clients. See README.md of this folder for the way of a
+ * request.
+ *
+ * Driven by its env's loop; several nodes can live in one process (the simulator).
+ */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "env/env.h"
+#include "node/config.h"
+
+struct node;
+
+struct node_handlers {
+    void *arg;
+    /* After node_stop: everything is closed; node_destroy may be called. */
+    void (*on_stopped)(void *arg);
+    /* The node cannot go on (disk, damage): one line says why. The owner ends the process. */
+    void (*on_fatal)(void *arg, const char *detail);
+};
+
+/* Formats the configured folder from a bootstrap. `error`: one line. */
+bool node_format(struct env *env, const struct node_config *config,
+                 struct node_bootstrap *bootstrap, char *error, size_t error_size);
+
+/* Starts serving. Borrows `config` until node_destroy. */
+bool node_start(struct env *env, const struct node_config *config,
+                const struct node_handlers *handlers, char *error, size_t error_size,
+                struct node **ret_node);
+/* Graceful: no new requests, leadership handed over, replies sent; then on_stopped. */
+void node_stop(struct node *node);
+/* At once. NULL is fine. */
+void node_destroy(struct node *node);
+
+/* Addresses in use (port 0 in the configuration picks one). */
+const char *node_client_address(const struct node *node);
+const char *node_peer_address(const struct node *node);
+
+#define NODE_VERSION "0.1.0"
+
+#endif

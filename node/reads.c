@@ -1,0 +1,164 @@
+/* The way of a read: arrival, round, c, answer. */
+#include "node/reads.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/sat.h"
+#include "node/internal.h"
+
+struct read_round {
+    struct list in_reads;
+    struct node *node;
+    struct list requests; /* empty once leadership is lost */
+};
+
+void reads_init(struct node_reads *reads)
+{
+    list_init(&reads->arrived);
+    list_init(&reads->rounds);
+    list_init(&reads->waiting);
+    reads->count = 0;
+    reads->tick_wanted = 0;
+}
+
+bool reads_empty(const struct node_reads *reads)
+{
+    return reads->count == 0;
+}
+
+void reads_add(struct node *node, struct node_request *request)
+{
+    if (node->reads.count >= READS_MAX) {
+        request_refuse(node, request, OP_OVERLOADED);
+        return;
+    }
+    request_move(request, REQUEST_ARRIVED);
+    list_append(&node->reads.arrived, &request->in_queue);
+    node->reads.count++;
+}
+
+static void refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
+{
+    node->reads.count--;
+    request_refuse(node, request, outcome);
+}
+
+static void refuse_all(struct node *node, struct list *requests, enum op_outcome outcome)
+{
+    while (!list_empty(requests)) {
+        refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue), outcome);
+    }
+}
+
+/* Answers at request->clock, or parks the request until T has reached it. */
+static void answer(struct node *node, struct node_request *request)
+{
+    union op_request decoded;
+    struct base_reader reader;
+    base_reader_init(&reader, request_body(request));
+    bool loaded = op_load(&reader, request->row->request, &decoded);
+    ASSERT(loaded); /* we stored it */
+    struct fsm_read read = {.caller = request->caller,
+                            .number = request->row->number,
+                            .request = &decoded,
+                            .clock = request->clock};
+    struct fsm_reply reply;
+    if (fsm_read(node->fsm, &read, node->read_body, FSM_REPLY_MAX, &reply) == FSM_READ_WAIT) {
+        ASSERT(request->state == REQUEST_CONFIRMING); /* a T that reached c decides everything */
+        list_remove(&request->in_queue);
+        request_move(request, REQUEST_WAITING);
+        list_append(&node->reads.waiting, &request->in_queue);
+        node->reads.tick_wanted = u64_max(node->reads.tick_wanted, request->clock);
+        return;
+    }
+    node->reads.count--;
+    request_reply(node, request, &reply, request->clock);
+}
+
+static void on_confirmed(void *arg, bool confirmed)
+{
+    struct read_round *round = arg;
+    struct node *node = round->node;
+    uint64_t clock = 0;
+    bool serve = confirmed && lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
+    clock = u64_max(clock, fsm_time(node->fsm));
+    while (!list_empty(&round->requests)) {
+        struct node_request *request =
+            LIST_ENTRY(round->requests.next, struct node_request, in_queue);
+        if (serve) {
+            request->clock = clock;
+            answer(node, request);
+        } else {
+            refuse(node, request, OP_NOT_LEADER);
+        }
+    }
+    list_remove(&round->in_reads);
+    free(round);
+}
+
+void reads_turn(struct node *node)
+{
+    struct node_reads *reads = &node->reads;
+    if (list_empty(&reads->arrived)) {
+        return;
+    }
+    struct read_round *round = calloc(1, sizeof(*round));
+    ASSERT(round != NULL);
+    round->node = node;
+    list_init(&round->requests);
+    while (!list_empty(&reads->arrived)) {
+        struct list *first = reads->arrived.next;
+        list_remove(first);
+        list_append(&round->requests, first);
+        request_move(LIST_ENTRY(first, struct node_request, in_queue), REQUEST_CONFIRMING);
+    }
+    list_append(&reads->rounds, &round->in_reads);
+    enum rlog_submit taken = rlog_confirm(node->rlog, on_confirmed, round);
+    if (taken != RLOG_SUBMITTED) {
+        refuse_all(node, &round->requests,
+                   taken == RLOG_BUSY ? OP_OVERLOADED : OP_NOT_LEADER);
+        list_remove(&round->in_reads);
+        free(round);
+    }
+}
+
+void reads_applied(struct node *node)
+{
+    struct node_reads *reads = &node->reads;
+    uint64_t now = fsm_time(node->fsm);
+    uint64_t wanted = 0;
+    LIST_FOR_EACH_SAFE(at, following, &reads->waiting)
+    {
+        struct node_request *request = LIST_ENTRY(at, struct node_request, in_queue);
+        if (request->clock <= now) {
+            answer(node, request);
+        } else {
+            wanted = u64_max(wanted, request->clock);
+        }
+    }
+    reads->tick_wanted = wanted;
+}
+
+void reads_lost(struct node *node)
+{
+    struct node_reads *reads = &node->reads;
+    refuse_all(node, &reads->arrived, OP_NOT_LEADER);
+    refuse_all(node, &reads->waiting, OP_NOT_LEADER);
+    reads->tick_wanted = 0;
+    LIST_FOR_EACH(at, &reads->rounds)
+    {
+        refuse_all(node, &LIST_ENTRY(at, struct read_round, in_reads)->requests, OP_NOT_LEADER);
+    }
+}
+
+/* After raftlog is gone: rounds that it held will not come back. */
+void reads_done(struct node *node)
+{
+    reads_lost(node);
+    LIST_FOR_EACH_SAFE(at, following, &node->reads.rounds)
+    {
+        list_remove(at);
+        free(LIST_ENTRY(at, struct read_round, in_reads));
+    }
+}

@@ -1,0 +1,31 @@
+/* Reads: linearizable without a log write (model.md section 7 and T6).
+ *
+ * Arrivals of a turn share one confirmation round, which begins after the last of them. Then c is read
+ * afresh, and each is answered from the FSM, or waits until an entry with stamp >= c is applied.
+ */
+#ifndef NODE_READS_H
+#define NODE_READS_H
+
+#include "node/request.h"
+
+struct node_reads {
+    struct list arrived;
+    struct list rounds;  /* on their way: struct read_round */
+    struct list waiting; /* confirmed requests, T6 */
+    size_t count;        /* of all three */
+    uint64_t tick_wanted; /* the largest c that somebody waits for; 0: none */
+};
+
+enum { READS_MAX = 65536 };
+
+void reads_init(struct node_reads *reads);
+void reads_done(struct node *node);
+void reads_add(struct node *node, struct node_request *request);
+/* Turn end: begins a round for what has arrived. */
+void reads_turn(struct node *node);
+/* T moved on: answers who waited for it. */
+void reads_applied(struct node *node);
+void reads_lost(struct node *node);
+bool reads_empty(const struct node_reads *reads);
+
+#endif

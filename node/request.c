@@ -1,0 +1,127 @@
+/* The states of a client's call, and its one answer. */
+#include "node/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "env/crypto.h"
+#include "fsm/fsm.h"
+#include "node/internal.h"
+
+#define TO(state) (1u << (state))
+
+static const unsigned moves[] = {
+    [REQUEST_RECEIVED] = TO(REQUEST_QUEUED) | TO(REQUEST_ARRIVED) | TO(REQUEST_ANSWERED),
+    [REQUEST_QUEUED] = TO(REQUEST_SUBMITTED) | TO(REQUEST_ANSWERED),
+    [REQUEST_SUBMITTED] = TO(REQUEST_ANSWERED),
+    [REQUEST_ARRIVED] = TO(REQUEST_CONFIRMING) | TO(REQUEST_ANSWERED),
+    [REQUEST_CONFIRMING] = TO(REQUEST_WAITING) | TO(REQUEST_ANSWERED),
+    [REQUEST_WAITING] = TO(REQUEST_ANSWERED),
+    [REQUEST_ANSWERED] = 0,
+};
+
+void request_move(struct node_request *request, enum request_state to)
+{
+    ASSERT(moves[request->state] & TO(to));
+    request->state = to;
+}
+
+static size_t texts_size(const struct node_request *request)
+{
+    return request->caller.tenant.size + request->caller.name.size;
+}
+
+struct bytes request_body(const struct node_request *request)
+{
+    return bytes_of(request->bytes + texts_size(request), request->body_size);
+}
+
+struct bytes request_command(const struct node_request *request)
+{
+    return bytes_of(request->bytes + texts_size(request), request->command_size);
+}
+
+static void request_free(struct node_request *request)
+{
+    list_remove(&request->in_queue);
+    list_remove(&request->in_connection);
+    env_wipe(request->secret, sizeof(request->secret));
+    free(request);
+}
+
+void request_answer(struct node *node, struct node_request *request,
+                    const struct op_reply_head *head, const struct op_details *details,
+                    const struct op_struct *s, const void *value)
+{
+    request_move(request, REQUEST_ANSWERED);
+    struct node_connection *connection = request->connection;
+    uint32_t msgid = request->msgid;
+    if (connection != NULL) {
+        connection->request_count--;
+    }
+    request_free(request);
+    if (connection == NULL) {
+        return; /* R3 */
+    }
+    struct base_writer writer;
+    base_writer_init(&writer, node->scratch, NODE_SCRATCH);
+    op_response_write(&writer, msgid, head, details, s, value);
+    ASSERT(!writer.failed); /* every reply's fields are bounded below OP_FRAME_MAX */
+    connection_send(connection, base_written(&writer));
+    connection_relieved(connection);
+}
+
+void request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
+{
+    struct op_reply_head head = node_head(node, outcome);
+    request_answer(node, request, &head, NULL, NULL, NULL);
+}
+
+static struct op_reply_head head_of(struct node *node, const struct fsm_reply *reply,
+                                    uint64_t clock)
+{
+    return (struct op_reply_head){
+        .outcome = reply->outcome,
+        .position = reply->position,
+        .time = reply->time,
+        .clock = clock,
+        .term = reply->term,
+        .superseded = reply->superseded,
+        .leader = node_leader_address(node),
+    };
+}
+
+/* Puts the minted secret into the reply's token, or takes the token out when it has none. */
+static void complete_token(const struct node_request *request, const struct fsm_reply *reply,
+                           union op_reply *value)
+{
+    const struct op_field *field = mint_token_field(request->row);
+    if (field == NULL) {
+        return;
+    }
+    bool *has = (bool *)((uint8_t *)value + field->has_offset);
+    struct op_token *token = (struct op_token *)(void *)((uint8_t *)value + field->offset);
+    *has = reply->minted;
+    memcpy(token->secret, request->secret, sizeof(token->secret));
+}
+
+void request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
+                   uint64_t clock)
+{
+    struct op_reply_head head = head_of(node, reply, clock);
+    struct base_reader reader;
+    base_reader_init(&reader, reply->body);
+    if (op_outcome_class(reply->outcome) != OP_CLASS_DONE) {
+        struct op_details details;
+        bool loaded = op_load(&reader, &op_details_struct, &details);
+        ASSERT(loaded);
+        request_answer(node, request, &head, &details, NULL, NULL);
+        return;
+    }
+    union op_reply value;
+    bool loaded = op_load(&reader, request->row->reply, &value);
+    ASSERT(loaded); /* the FSM wrote it */
+    complete_token(request, reply, &value);
+    request_answer(node, request, &head, NULL, request->row->reply, &value);
+}

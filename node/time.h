@@ -1,0 +1,58 @@
+/* A node's clock: BOOTTIME plus an offset, as model.md section 3 (T1-T3) wants it. Pure.
+ *
+ * Knows no clock source: every call gets the BOOTTIME that it is to reason with. Does not collect
+ * (node/lead.c) and does not persist (node/clock_file.c).
+ *
+ * Invariants
+ *   C1  the clock never goes below the largest stamp in the node's log
+ *   C2  following only raises the offset; only a collection's verdict may void it
+ *   C3  a node without a clock gets one only from an answer to its own question, or from its birth
+ */
+#ifndef NODE_TIME_H
+#define NODE_TIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct node_time {
+    bool has_clock;
+    int64_t offset; /* clock = BOOTTIME + offset */
+    uint64_t floor; /* the largest stamp in the log */
+};
+
+/* Questions older than this are not answered in time: their answers make no clock (T2). */
+enum { NODE_TIME_ANSWER_US = 100000 };
+
+void node_time_init(struct node_time *time);
+/* The clock now; the floor alone when there is none. */
+uint64_t node_time_clock(const struct node_time *time, uint64_t boot_us);
+/* A stamp entered the log: the floor rises, the clock never lies below it. */
+void node_time_stamp_in_log(struct node_time *time, uint64_t stamp);
+/* A clock value of the current term's leader, received at `boot_us`: raises, never makes. */
+void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us);
+/* An answer to our own question, or the birth's T0, or what an operator states: makes a clock. */
+void node_time_learn(struct node_time *time, uint64_t value, uint64_t boot_us);
+/* This node's clock was the odd one: it has none until it learns again. */
+void node_time_void(struct node_time *time);
+
+/* ---- the collection's verdict (T2) ---- */
+
+struct node_time_offer {
+    uint64_t node;
+    bool has_clock;
+    uint64_t value; /* brought to one moment by the caller */
+};
+
+enum node_time_verdict {
+    NODE_TIME_AGREED,  /* `ret_value` is the time */
+    NODE_TIME_ODD_ONE, /* as before, and node `ret_odd` jumped ahead: alert, it voids its clock */
+    NODE_TIME_NONE,    /* nobody has a clock: T3 */
+};
+
+/* The largest, unless two others lie more than 1 s below it and within 1 s of each other: then the
+ * larger of those. */
+enum node_time_verdict node_time_collect(const struct node_time_offer *offers, size_t count,
+                                         uint64_t *ret_value, uint64_t *ret_odd);
+
+#endif

@@ -60,6 +60,20 @@ function(tenure_unit_test name)
   set_tests_properties(${name} PROPERTIES LABELS "unit;${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
+# tenure_fuzzer(NAME SOURCES file... [DEPS target...])
+# A libFuzzer program with LLVMFuzzerTestOneInput; only the preset "fuzz" builds it.
+function(tenure_fuzzer name)
+  cmake_parse_arguments(arg "GNU" "" "SOURCES;DEPS" ${ARGN})
+  _tenure_check_arguments(${name})
+  if(NOT TENURE_FUZZ)
+    return()
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} tenure_flags)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  _tenure_gnu(${name})
+endfunction()
+
 # tenure_script_test(NAME COMMAND word... LABELS label... [TIMEOUT seconds])
 # Registers a program or script with ctest; COMMAND runs in the root of the repository.
 function(tenure_script_test name)

@@ -34,7 +34,7 @@ static void answer(struct node *node, struct node_connection *connection,
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
     op_response_write(&writer, message->msgid, &head, NULL, s, value);
     ASSERT(!writer.failed);
-    connection_send(connection, base_written(&writer));
+    node_connection_send(connection, base_written(&writer));
 }
 
 static void refuse(struct node *node, struct node_connection *connection,
@@ -45,7 +45,7 @@ static void refuse(struct node *node, struct node_connection *connection,
     struct base_writer writer;
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
     op_response_write(&writer, message->msgid, &head, NULL, NULL, NULL);
-    connection_send(connection, base_written(&writer));
+    node_connection_send(connection, base_written(&writer));
 }
 
 static void hello(struct node *node, struct node_connection *connection,
@@ -54,15 +54,15 @@ static void hello(struct node *node, struct node_connection *connection,
     struct op_hello_request request;
     struct op_fault fault;
     if (!op_map_read(message->params, &op_hello_request_struct, &request, NULL, NULL, &fault)) {
-        connection_break(connection, fault.text);
+        node_connection_break(connection, fault.text);
         return;
     }
     if (request.version != OP_PROTOCOL_VERSION) {
-        connection_break(connection, "this server speaks protocol version 1");
+        node_connection_break(connection, "this server speaks protocol version 1");
         return;
     }
     if (connection->greeted) {
-        connection_break(connection, "hello was said already");
+        node_connection_break(connection, "hello was said already");
         return;
     }
     connection->greeted = true;
@@ -111,7 +111,7 @@ static void status(struct node *node, struct node_connection *connection,
     }
     uint64_t position = request.has_at ? request.at : fsm_position(node->fsm);
     struct hash128 digest = fsm_digest(node->fsm);
-    if (request.has_at && !digests_find(&node->digests, position, &digest)) {
+    if (request.has_at && !node_digests_find(&node->digests, position, &digest)) {
         refuse(node, connection, message, position > fsm_position(node->fsm) ? OP_NOT_READY
                                                                              : OP_NOT_FOUND,
                "no digest is kept for that position");
@@ -160,7 +160,7 @@ static void state_time(struct node *node, struct node_connection *connection,
         return;
     }
     struct op_time_reply reply;
-    enum op_outcome outcome = lead_state_time(node, request.time, &reply.time);
+    enum op_outcome outcome = node_lead_state_time(node, request.time, &reply.time);
     if (outcome != OP_OK) {
         refuse(node, connection, message, outcome,
                outcome == OP_INVALID ? "the cluster knows its time" : NULL);
@@ -169,7 +169,7 @@ static void state_time(struct node *node, struct node_connection *connection,
     answer(node, connection, message, &op_time_reply_struct, &reply);
 }
 
-bool admin_message(struct node *node, struct node_connection *connection,
+bool node_admin_message(struct node *node, struct node_connection *connection,
                    const struct op_message *message)
 {
     if (message->kind != OP_MESSAGE_REQUEST) {

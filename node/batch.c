@@ -17,7 +17,7 @@ struct node_flight {
     struct list requests; /* in the entry's order */
 };
 
-void batch_init(struct node_batch *batch)
+void node_batch_init(struct node_batch *batch)
 {
     list_init(&batch->queue);
     list_init(&batch->flights);
@@ -26,19 +26,19 @@ void batch_init(struct node_batch *batch)
     batch->tick_stamp = 0;
 }
 
-bool batch_empty(const struct node_batch *batch)
+bool node_batch_empty(const struct node_batch *batch)
 {
     return list_empty(&batch->queue) && list_empty(&batch->flights);
 }
 
-void batch_add(struct node *node, struct node_request *request)
+void node_batch_add(struct node *node, struct node_request *request)
 {
     struct node_batch *batch = node->batch;
     if (batch->queued >= BATCH_QUEUE_MAX) {
-        request_refuse(node, request, OP_OVERLOADED);
+        node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
-    request_move(request, REQUEST_QUEUED);
+    node_request_move(request, REQUEST_QUEUED);
     list_append(&batch->queue, &request->in_queue);
     batch->queued++;
 }
@@ -70,7 +70,7 @@ static uint32_t take_commands(struct node_batch *batch, struct base_writer *writ
         if (count > 0 && size + request->command_size > OP_BATCH_BYTES) {
             break;
         }
-        base_write_bytes(writer, request_command(request));
+        base_write_bytes(writer, node_request_command(request));
         list_remove(&request->in_queue);
         list_append(&flight->requests, &request->in_queue);
         batch->queued--;
@@ -103,13 +103,13 @@ static bool submit(struct node *node, struct base_writer *writer, struct node_fl
     list_append(&batch->flights, &flight->in_batch);
     LIST_FOR_EACH(at, &flight->requests)
     {
-        request_move(LIST_ENTRY(at, struct node_request, in_queue), REQUEST_SUBMITTED);
+        node_request_move(LIST_ENTRY(at, struct node_request, in_queue), REQUEST_SUBMITTED);
     }
     node->lead.last_entry = env_boot_us(node->env);
     return true;
 }
 
-bool batch_turn(struct node *node, bool tick)
+bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
     if (list_empty(&batch->queue) && !tick) {
@@ -127,7 +127,7 @@ bool batch_turn(struct node *node, bool tick)
         flight->silent = 1;
     }
     uint32_t count = flight->silent + take_commands(batch, &writer, flight);
-    if (!lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
+    if (!node_lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
         put_back(batch, flight);
         return false;
     }
@@ -143,7 +143,7 @@ bool batch_turn(struct node *node, bool tick)
     return !list_empty(&batch->queue);
 }
 
-bool batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index)
+bool node_batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index)
 {
     struct node_flight *flight = flight_create(stamp);
     flight->silent = 1;
@@ -171,10 +171,10 @@ static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
     ASSERT(!list_empty(&flight->requests));
     struct node_request *request =
         LIST_ENTRY(flight->requests.next, struct node_request, in_queue);
-    request_reply(node, request, reply, flight->stamp);
+    node_request_reply(node, request, reply, flight->stamp);
 }
 
-bool batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry)
+bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry)
 {
     struct node_batch *batch = node->batch;
     struct node_flight *flight =
@@ -193,7 +193,7 @@ bool batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes 
             batch->tick_stamp = 0;
         }
         while (!list_empty(&flight->requests)) {
-            request_refuse(node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue),
+            node_request_refuse(node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue),
                            OP_UNKNOWN);
         }
         list_remove(&flight->in_batch);
@@ -207,11 +207,11 @@ bool batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes 
 static void refuse_all(struct node *node, struct list *requests, enum op_outcome outcome)
 {
     while (!list_empty(requests)) {
-        request_refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue), outcome);
+        node_request_refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue), outcome);
     }
 }
 
-void batch_lost(struct node *node)
+void node_batch_lost(struct node *node)
 {
     struct node_batch *batch = node->batch;
     refuse_all(node, &batch->queue, OP_NOT_LEADER);
@@ -226,9 +226,9 @@ void batch_lost(struct node *node)
     }
 }
 
-void batch_done(struct node *node)
+void node_batch_done(struct node *node)
 {
     if (node->batch != NULL) {
-        batch_lost(node);
+        node_batch_lost(node);
     }
 }

@@ -18,18 +18,18 @@ struct node_batch {
     uint8_t buffer[OP_ENTRY_BYTES_MAX];
 };
 
-void batch_init(struct node_batch *batch);
-void batch_done(struct node *node);
+void node_batch_init(struct node_batch *batch);
+void node_batch_done(struct node *node);
 /* Takes the request; answers at once when it cannot be queued. */
-void batch_add(struct node *node, struct node_request *request);
+void node_batch_add(struct node *node, struct node_request *request);
 /* Turn end: at most one entry. `tick`: put a TICK first. True when something is left to send. */
-bool batch_turn(struct node *node, bool tick);
+bool node_batch_turn(struct node *node, bool tick);
 /* A TERM_START entry of its own, stamped `stamp`. False when raftlog would not take it. */
-bool batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index);
+bool node_batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index);
 /* An entry of the log is applied: answers those who wait for it. */
-bool batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry);
+bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry);
 /* Leadership is gone. */
-void batch_lost(struct node *node);
-bool batch_empty(const struct node_batch *batch);
+void node_batch_lost(struct node *node);
+bool node_batch_empty(const struct node_batch *batch);
 
 #endif

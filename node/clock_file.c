@@ -133,7 +133,7 @@ static void take_over(struct node *node, const struct slot *slot)
     }
 }
 
-int clock_file_start(struct node *node)
+int node_clock_file_start(struct node *node)
 {
     struct clock_file *file = &node->clock_file;
     char path[1024];
@@ -161,12 +161,12 @@ int clock_file_start(struct node *node)
     return ENV_OK;
 }
 
-bool clock_file_idle(const struct clock_file *file)
+bool node_clock_file_idle(const struct clock_file *file)
 {
     return !file->busy;
 }
 
-void clock_file_done(struct node *node)
+void node_clock_file_done(struct node *node)
 {
     env_timer_destroy(node->clock_file.timer);
     env_file_close(node->clock_file.file);

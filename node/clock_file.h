@@ -26,9 +26,9 @@ struct clock_file {
 };
 
 /* Reads what the file says into node->time when it is of this very boot; starts writing. */
-int clock_file_start(struct node *node);
+int node_clock_file_start(struct node *node);
 /* False while a write is still on its way. */
-bool clock_file_idle(const struct clock_file *file);
-void clock_file_done(struct node *node);
+bool node_clock_file_idle(const struct clock_file *file);
+void node_clock_file_done(struct node *node);
 
 #endif

@@ -59,7 +59,7 @@ static bool take_identity(struct node_connection *connection, const char *identi
 
 /* ---- out ---- */
 
-void connection_send(struct node_connection *connection, struct bytes frame)
+void node_connection_send(struct node_connection *connection, struct bytes frame)
 {
     if (connection->closing || connection->conn == NULL) {
         return;
@@ -67,7 +67,7 @@ void connection_send(struct node_connection *connection, struct bytes frame)
     env_conn_write(connection->conn, frame);
 }
 
-void connection_break(struct node_connection *connection, const char *reason)
+void node_connection_break(struct node_connection *connection, const char *reason)
 {
     if (connection->closing) {
         return;
@@ -80,7 +80,7 @@ void connection_break(struct node_connection *connection, const char *reason)
     struct base_writer writer;
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
     op_response_write(&writer, 0, &head, NULL, NULL, NULL);
-    connection_send(connection, base_written(&writer));
+    node_connection_send(connection, base_written(&writer));
     connection->closing = true;
     env_conn_close(connection->conn, true);
 }
@@ -91,7 +91,7 @@ static bool overfull(const struct node_connection *connection)
            env_conn_queued(connection->conn) > CONNECTION_UNSENT_MAX;
 }
 
-void connection_relieved(struct node_connection *connection)
+void node_connection_relieved(struct node_connection *connection)
 {
     if (connection->paused && !connection->closing && !overfull(connection)) {
         connection->node->listener.relieved = true; /* the turn's end reads on */
@@ -101,7 +101,7 @@ void connection_relieved(struct node_connection *connection)
 static void on_drain(void *arg, struct env_conn *conn)
 {
     (void)conn;
-    connection_relieved(arg);
+    node_connection_relieved(arg);
 }
 
 /* ---- in ---- */
@@ -111,17 +111,17 @@ static void take_message(struct node_connection *connection, struct bytes frame)
     struct op_message message;
     struct op_fault fault;
     if (!op_message_read(frame, &message, &fault)) {
-        connection_break(connection, fault.text);
+        node_connection_break(connection, fault.text);
         return;
     }
-    if (admin_message(connection->node, connection, &message)) {
+    if (node_admin_message(connection->node, connection, &message)) {
         return;
     }
     if (!connection->greeted) {
-        connection_break(connection, "the first message has to be hello"); /* N1 */
+        node_connection_break(connection, "the first message has to be hello"); /* N1 */
         return;
     }
-    dispatch_message(connection->node, connection, &message);
+    node_dispatch_message(connection->node, connection, &message);
 }
 
 /* Takes whole frames off the input's head, as long as the bounds allow. */
@@ -134,7 +134,7 @@ static void take_frames(struct node_connection *connection)
         size_t bound = connection->greeted ? OP_FRAME_MAX : OP_FRAME_HELLO_MAX;
         size_t size = 0;
         if (!op_frame_size(rest, bound, &size)) {
-            connection_break(connection, "the frame is larger than is allowed");
+            node_connection_break(connection, "the frame is larger than is allowed");
             return;
         }
         if (size == 0 || size > rest.size) {
@@ -151,7 +151,7 @@ static void take_frames(struct node_connection *connection)
     }
 }
 
-void listener_turn(struct node *node)
+void node_listener_turn(struct node *node)
 {
     struct node_listener *listener = &node->listener;
     if (!listener->relieved) {
@@ -197,7 +197,7 @@ static void on_data(void *arg, struct env_conn *conn, struct bytes data)
         return;
     }
     if (!reserve_input(connection, data.size)) {
-        connection_break(connection, "out of memory");
+        node_connection_break(connection, "out of memory");
         return;
     }
     memcpy(connection->input + connection->input_size, data.data, data.size);
@@ -212,7 +212,7 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
     if (!take_identity(connection, identity)) {
         env_log(connection->node->env, ENV_LOG_WARN, "client", "%s is no client of this cluster",
                 identity);
-        connection_break(connection,
+        node_connection_break(connection,
                          "the certificate names no service or operator of this cluster");
     }
 }
@@ -268,7 +268,7 @@ static void on_accept(void *arg, struct env_conn *conn)
     env_conn_adopt(conn, &handlers, connection);
 }
 
-int listener_start(struct node *node)
+int node_listener_start(struct node *node)
 {
     struct node_listener *listener = &node->listener;
     list_init(&listener->connections);
@@ -276,7 +276,7 @@ int listener_start(struct node *node)
                       listener->address, &listener->listener);
 }
 
-void listener_drain(struct node *node)
+void node_listener_drain(struct node *node)
 {
     struct node_listener *listener = &node->listener;
     if (listener->listener != NULL) {
@@ -289,12 +289,12 @@ void listener_drain(struct node *node)
     op_notification_write(&writer, "goaway", 0);
     LIST_FOR_EACH(at, &listener->connections)
     {
-        connection_send(LIST_ENTRY(at, struct node_connection, in_listener),
+        node_connection_send(LIST_ENTRY(at, struct node_connection, in_listener),
                         base_written(&writer));
     }
 }
 
-void listener_close(struct node *node)
+void node_listener_close(struct node *node)
 {
     LIST_FOR_EACH(at, &node->listener.connections)
     {
@@ -330,7 +330,7 @@ static void orphan_data(void *arg, struct env_conn *conn, struct bytes data)
     (void)data;
 }
 
-void listener_done(struct node *node)
+void node_listener_done(struct node *node)
 {
     static const struct env_conn_handlers orphan = {
         .on_open = orphan_open, .on_data = orphan_data, .on_close = orphan_close};

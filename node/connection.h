@@ -45,21 +45,21 @@ struct node_listener {
     char address[ENV_ADDRESS_MAX];
 };
 
-int listener_start(struct node *node);
+int node_listener_start(struct node *node);
 /* Turn end: reads on where answers have gone out. */
-void listener_turn(struct node *node);
+void node_listener_turn(struct node *node);
 /* No new connections; what is open says goaway. */
-void listener_drain(struct node *node);
+void node_listener_drain(struct node *node);
 /* Closes everything, flushing answers. */
-void listener_close(struct node *node);
+void node_listener_close(struct node *node);
 /* Frees at once. */
-void listener_done(struct node *node);
+void node_listener_done(struct node *node);
 
 /* Sends a whole frame; drops it when the connection is closing. */
-void connection_send(struct node_connection *connection, struct bytes frame);
+void node_connection_send(struct node_connection *connection, struct bytes frame);
 /* One error for bytes that break the protocol, then close. */
-void connection_break(struct node_connection *connection, const char *reason);
+void node_connection_break(struct node_connection *connection, const char *reason);
 /* After an answer: reads on when it had stopped. */
-void connection_relieved(struct node_connection *connection);
+void node_connection_relieved(struct node_connection *connection);
 
 #endif

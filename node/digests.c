@@ -4,12 +4,12 @@
 #include "base/assert.h"
 #include "base/sat.h"
 
-void digests_init(struct node_digests *digests)
+void node_digests_init(struct node_digests *digests)
 {
     digests->count = 0;
 }
 
-void digests_add(struct node_digests *digests, uint64_t position, struct hash128 digest)
+void node_digests_add(struct node_digests *digests, uint64_t position, struct hash128 digest)
 {
     ASSERT(digests->count == 0 ||
            digests->ring[(digests->count - 1) % DIGESTS_KEPT].position < position);
@@ -18,7 +18,7 @@ void digests_add(struct node_digests *digests, uint64_t position, struct hash128
     digests->count++;
 }
 
-bool digests_find(const struct node_digests *digests, uint64_t position,
+bool node_digests_find(const struct node_digests *digests, uint64_t position,
                   struct hash128 *ret_digest)
 {
     uint64_t low = digests->count - u64_min(digests->count, DIGESTS_KEPT);

@@ -29,7 +29,7 @@ static void refuse(const struct call *call, enum op_outcome outcome, const char 
     struct base_writer writer;
     base_writer_init(&writer, call->node->scratch, NODE_SCRATCH);
     op_response_write(&writer, call->message->msgid, &head, &details, NULL, NULL);
-    connection_send(call->connection, base_written(&writer));
+    node_connection_send(call->connection, base_written(&writer));
 }
 
 /* An operator names the tenant in each call; a service's stands in its certificate. */
@@ -78,7 +78,7 @@ static bool check_numbers(const struct call *call)
 static void visit_token(void *arg, struct op_token *token)
 {
     (void)arg;
-    mint_verifier(token);
+    node_mint_verifier(token);
     env_wipe(token->secret, sizeof(token->secret));
 }
 
@@ -136,7 +136,7 @@ static void dispatch_read(struct call *call, struct bytes tenant)
     }
     request->body_size = body.size;
     memcpy(request->bytes + tenant.size + request->caller.name.size, body.data, body.size);
-    reads_add(call->node, request);
+    node_reads_add(call->node, request);
 }
 
 static void dispatch_write(struct call *call, struct bytes tenant)
@@ -157,7 +157,7 @@ static void dispatch_write(struct call *call, struct bytes tenant)
     digest_of(node, call, OP_STORE_ALL, command.digest);
     digest_of(node, call, OP_STORE_WITHOUT_TOKENS, command.operation_digest);
     uint8_t secret[32];
-    mint_command(node, call->row, &call->request, &command, secret);
+    node_mint_command(node, call->row, &call->request, &command, secret);
     struct base_writer body;
     base_writer_init(&body, node->scratch, NODE_SCRATCH);
     op_store(&body, call->row->request, &call->request, OP_STORE_ALL);
@@ -178,7 +178,7 @@ static void dispatch_write(struct call *call, struct bytes tenant)
     base_writer_init(&writer, request->bytes + tenant.size + request->caller.name.size, size);
     op_entry_add(&writer, &command);
     ASSERT(!writer.failed);
-    batch_add(node, request);
+    node_batch_add(node, request);
 }
 
 static void cancel(struct node_connection *connection, const struct op_message *message)
@@ -186,7 +186,7 @@ static void cancel(struct node_connection *connection, const struct op_message *
     struct op_cancel which;
     struct op_fault fault;
     if (!op_map_read(message->params, &op_cancel_struct, &which, NULL, NULL, &fault)) {
-        connection_break(connection, fault.text);
+        node_connection_break(connection, fault.text);
         return;
     }
     LIST_FOR_EACH(at, &connection->requests)
@@ -217,7 +217,7 @@ static void dispatch_call(struct call *call)
     if (!take_tenant(call, &tenant) || !check_numbers(call)) {
         return;
     }
-    enum op_outcome admitted = lead_admits(call->node, call->row);
+    enum op_outcome admitted = node_lead_admits(call->node, call->row);
     if (admitted != OP_OK) {
         refuse(call, admitted, NULL, NULL);
         return;
@@ -230,12 +230,12 @@ static void dispatch_call(struct call *call)
     }
 }
 
-void dispatch_message(struct node *node, struct node_connection *connection,
+void node_dispatch_message(struct node *node, struct node_connection *connection,
                       const struct op_message *message)
 {
     switch (message->kind) {
     case OP_MESSAGE_RESPONSE:
-        connection_break(connection, "a client sends no responses");
+        node_connection_break(connection, "a client sends no responses");
         return;
     case OP_MESSAGE_NOTIFICATION:
         if (bytes_equal(message->method, bytes_of_text("cancel"))) {

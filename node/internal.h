@@ -42,16 +42,16 @@ struct node {
 enum { NODE_SCRATCH = OP_FRAME_MAX + OP_FRAME_PREFIX };
 
 /* node/machine.c: raftlog's machine, made of this node's FSM. */
-struct rlog_machine machine_of(struct node *node);
-bool machine_create(struct node *node, const struct rlog_birth *birth, char *error,
+struct rlog_machine node_machine_of(struct node *node);
+bool node_machine_create(struct node *node, const struct rlog_birth *birth, char *error,
                     size_t error_size);
 
 /* node/dispatch.c: one whole message of a client. */
-void dispatch_message(struct node *node, struct node_connection *connection,
+void node_dispatch_message(struct node *node, struct node_connection *connection,
                       const struct op_message *message);
 
 /* node/admin.c: hello, node.status, cluster.time: answered by this node, not by the log. */
-bool admin_message(struct node *node, struct node_connection *connection,
+bool node_admin_message(struct node *node, struct node_connection *connection,
                    const struct op_message *message);
 
 /* Head of an answer that this node gives of itself. */

@@ -111,7 +111,7 @@ static void start_term(struct node *node)
     uint64_t now = env_boot_us(node->env);
     lead->last_reading = now;
     uint64_t stamp = node->time.has_clock ? node_time_clock(&node->time, now) : node->time.floor;
-    if (!batch_term_start(node, lead->term, stamp, &lead->start_index)) {
+    if (!node_batch_term_start(node, lead->term, stamp, &lead->start_index)) {
         env_timer_start(lead->timer, heartbeat_us(node)); /* the log is full: again */
     }
 }
@@ -211,11 +211,11 @@ static void become_leader(struct node *node, uint64_t term)
 static void leave(struct node *node)
 {
     node->lead.state = LEAD_FOLLOWING;
-    batch_lost(node);
-    reads_lost(node);
+    node_batch_lost(node);
+    node_reads_lost(node);
 }
 
-void lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader)
+void node_lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader)
 {
     struct node_lead *lead = &node->lead;
     lead->leader = leader;
@@ -234,7 +234,7 @@ void lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, ui
     }
 }
 
-void lead_applied(struct node *node, uint64_t index, uint64_t term)
+void node_lead_applied(struct node *node, uint64_t index, uint64_t term)
 {
     struct node_lead *lead = &node->lead;
     if (lead->state != LEAD_STARTING || index != lead->start_index || term != lead->term) {
@@ -249,7 +249,7 @@ void lead_applied(struct node *node, uint64_t index, uint64_t term)
 
 /* ---- the clock ---- */
 
-bool lead_clock(struct node *node, uint64_t *ret_clock)
+bool node_lead_clock(struct node *node, uint64_t *ret_clock)
 {
     struct node_lead *lead = &node->lead;
     if (lead->state != LEAD_SERVING) {
@@ -268,13 +268,13 @@ bool lead_clock(struct node *node, uint64_t *ret_clock)
     return true;
 }
 
-bool lead_stamp(struct node *node, uint64_t *ret_stamp)
+bool node_lead_stamp(struct node *node, uint64_t *ret_stamp)
 {
     if (node->lead.state == LEAD_TIMELESS) {
         *ret_stamp = fsm_time(node->fsm);
         return true;
     }
-    return lead_clock(node, ret_stamp);
+    return node_lead_clock(node, ret_stamp);
 }
 
 /* What a cluster without time may still do: take away (T3). */
@@ -283,7 +283,7 @@ static bool takes_away(const struct op_row *row)
     return row->number == OP_session_end || strncmp(row->name, "revoke_", 7) == 0;
 }
 
-enum op_outcome lead_admits(const struct node *node, const struct op_row *row)
+enum op_outcome node_lead_admits(const struct node *node, const struct op_row *row)
 {
     if (node->stopping) {
         return OP_NOT_LEADER;
@@ -302,7 +302,7 @@ enum op_outcome lead_admits(const struct node *node, const struct op_row *row)
     UNREACHABLE("all states are named");
 }
 
-enum op_outcome lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock)
+enum op_outcome node_lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock)
 {
     if (node->lead.state != LEAD_TIMELESS) {
         return node->lead.state == LEAD_SERVING ? OP_INVALID : OP_NOT_LEADER;
@@ -326,10 +326,10 @@ static bool deadline_due(const struct node *node, uint64_t clock, uint64_t now)
            now - node->lead.last_tick >= TICK_SPACING_US;
 }
 
-bool lead_tick_due(struct node *node)
+bool node_lead_tick_due(struct node *node)
 {
     uint64_t clock;
-    if (!lead_clock(node, &clock)) {
+    if (!node_lead_clock(node, &clock)) {
         return false;
     }
     uint64_t now = node->lead.last_reading;
@@ -344,7 +344,7 @@ bool lead_tick_due(struct node *node)
            (any_deadline && now - node->lead.last_entry >= LIVENESS_US);
 }
 
-void lead_arm(struct node *node, bool soon)
+void node_lead_arm(struct node *node, bool soon)
 {
     struct node_lead *lead = &node->lead;
     if (lead->state == LEAD_COLLECTING || lead->state == LEAD_STARTING) {
@@ -384,7 +384,7 @@ static void on_timer(void *arg)
     case LEAD_SERVING:
     case LEAD_TIMELESS: {
         uint64_t clock;
-        if (lead_clock(node, &clock)) {
+        if (node_lead_clock(node, &clock)) {
             send_clock_to_all(node, PEER_CLOCK_LEADER, lead->term, clock);
         }
         break;
@@ -422,7 +422,7 @@ static void on_leader_clock(struct node *node, uint64_t from, uint64_t term, uin
     }
 }
 
-void lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message)
+void node_lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message)
 {
     struct base_reader reader;
     base_reader_init(&reader, message);
@@ -448,14 +448,14 @@ void lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct by
     }
 }
 
-int lead_init(struct node *node)
+int node_lead_init(struct node *node)
 {
     node->lead = (struct node_lead){.state = LEAD_FOLLOWING};
     node->lead.timer = env_timer_create(node->env, on_timer, node);
     return node->lead.timer == NULL ? ENV_FAILED : ENV_OK;
 }
 
-void lead_done(struct node *node)
+void node_lead_done(struct node *node)
 {
     env_timer_destroy(node->lead.timer);
     node->lead.timer = NULL;

@@ -9,7 +9,7 @@
  * Invariants
  *   L1  nothing is stamped and no read takes the clock outside SERVING (TIMELESS: ends and revokes, under
  *       the stamp T)
- *   L2  every reading of the clock by a leader goes through lead_clock, which notices a pause (T2)
+ *   L2  every reading of the clock by a leader goes through node_lead_clock, which notices a pause (T2)
  */
 #ifndef NODE_LEAD_H
 #define NODE_LEAD_H
@@ -42,26 +42,26 @@ struct node_lead {
     struct env_timer *timer;  /* the collection's, and T5's */
 };
 
-int lead_init(struct node *node);
-void lead_done(struct node *node);
-void lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader);
+int node_lead_init(struct node *node);
+void node_lead_done(struct node *node);
+void node_lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader);
 /* An entry is applied: our TERM_START may be it. */
-void lead_applied(struct node *node, uint64_t index, uint64_t term);
+void node_lead_applied(struct node *node, uint64_t index, uint64_t term);
 /* The leader's clock, read afresh. False: this node must not use it now (L1, L2). */
-bool lead_clock(struct node *node, uint64_t *ret_clock);
-/* The stamp for an entry: as lead_clock, but T itself in TIMELESS. */
-bool lead_stamp(struct node *node, uint64_t *ret_stamp);
+bool node_lead_clock(struct node *node, uint64_t *ret_clock);
+/* The stamp for an entry: as node_lead_clock, but T itself in TIMELESS. */
+bool node_lead_stamp(struct node *node, uint64_t *ret_stamp);
 /* OK, or why this operation is not served now. */
-enum op_outcome lead_admits(const struct node *node, const struct op_row *row);
+enum op_outcome node_lead_admits(const struct node *node, const struct op_row *row);
 /* Turn end: is a TICK due (T5, T6, sweep)? */
-bool lead_tick_due(struct node *node);
+bool node_lead_tick_due(struct node *node);
 /* Turn end: arms the timer for whatever comes next. */
-void lead_arm(struct node *node, bool soon);
+void node_lead_arm(struct node *node, bool soon);
 /* An operator states the time (T3). */
-enum op_outcome lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock);
+enum op_outcome node_lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock);
 
 /* ---- clocks between nodes: kinds of rlog_peer_send ---- */
 enum { PEER_CLOCK_ASK = 1, PEER_CLOCK_ANSWER = 2, PEER_CLOCK_LEADER = 3, PEER_CLOCK_VOID = 4 };
-void lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message);
+void node_lead_peer_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message);
 
 #endif

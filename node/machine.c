@@ -8,7 +8,7 @@
 
 enum { SNAPSHOT_SLOTS_A_STEP = 2048 }; /* about a millisecond of walking */
 
-bool machine_create(struct node *node, const struct rlog_birth *birth, char *error,
+bool node_machine_create(struct node *node, const struct rlog_birth *birth, char *error,
                     size_t error_size)
 {
     struct node_bootstrap *bootstrap = node->bootstrap;
@@ -46,7 +46,7 @@ static int on_birth(void *arg, const struct rlog_birth *birth)
 {
     struct node *node = arg;
     char error[512] = "";
-    if (!machine_create(node, birth, error, sizeof(error))) {
+    if (!node_machine_create(node, birth, error, sizeof(error))) {
         env_log(node->env, ENV_LOG_ERROR, "node", "%s", error);
         return ENV_INVALID;
     }
@@ -56,12 +56,12 @@ static int on_birth(void *arg, const struct rlog_birth *birth)
 static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)
 {
     struct node *node = arg;
-    if (!batch_apply(node, index, term, entry)) {
+    if (!node_batch_apply(node, index, term, entry)) {
         return false;
     }
-    digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
-    lead_applied(node, index, term);
-    reads_applied(node);
+    node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+    node_lead_applied(node, index, term);
+    node_reads_applied(node);
     return true;
 }
 
@@ -83,12 +83,12 @@ static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry
 
 static void on_role_changed(void *arg, enum rlog_role role, uint64_t term, uint64_t leader)
 {
-    lead_role_changed(arg, role, term, leader);
+    node_lead_role_changed(arg, role, term, leader);
 }
 
 static void on_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes message)
 {
-    lead_peer_message(arg, from, kind, message);
+    node_lead_peer_message(arg, from, kind, message);
 }
 
 static void on_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
@@ -113,7 +113,7 @@ static void on_snapshot_abort(void *arg)
 static void on_restore_begin(void *arg)
 {
     struct node *node = arg;
-    digests_init(&node->digests);
+    node_digests_init(&node->digests);
     fsm_restore_begin(node->fsm);
 }
 
@@ -138,7 +138,7 @@ static int on_restore_end(void *arg)
     int rc = restored(node, fsm_restore_end(node->fsm));
     if (rc == ENV_OK) {
         node_time_stamp_in_log(&node->time, fsm_time(node->fsm));
-        digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+        node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
     }
     return rc;
 }
@@ -151,7 +151,7 @@ static void on_fatal(void *arg, int rc, const char *detail)
     node_fatal(node, line);
 }
 
-struct rlog_machine machine_of(struct node *node)
+struct rlog_machine node_machine_of(struct node *node)
 {
     return (struct rlog_machine){
         .arg = node,

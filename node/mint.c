@@ -8,7 +8,7 @@
 #include "node/internal.h"
 #include "op/token.h"
 
-void mint_init(struct node_mint *mint)
+void node_mint_init(struct node_mint *mint)
 {
     mint->used = sizeof(mint->pool);
 }
@@ -25,7 +25,7 @@ static void draw(struct node *node, void *buffer, size_t size)
     mint->used += size;
 }
 
-const struct op_field *mint_token_field(const struct op_row *row)
+const struct op_field *node_mint_token_field(const struct op_row *row)
 {
     for (size_t i = 0; i < row->reply->field_count; i++) {
         if (row->reply->fields[i].kind == OP_KIND_token) {
@@ -35,7 +35,7 @@ const struct op_field *mint_token_field(const struct op_row *row)
     return NULL;
 }
 
-void mint_verifier(struct op_token *token)
+void node_mint_verifier(struct op_token *token)
 {
     uint8_t input[64];
     op_token_verifier_input(token, input);
@@ -58,7 +58,7 @@ static struct id128 token_id(const struct op_row *row, const union op_request *r
     return command->minted_id;
 }
 
-void mint_command(struct node *node, const struct op_row *row, const union op_request *request,
+void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
                   struct op_command *command, uint8_t ret_secret[32])
 {
     memset(ret_secret, 0, 32);
@@ -71,13 +71,13 @@ void mint_command(struct node *node, const struct op_row *row, const union op_re
         (void)fsm_minted_before(node->fsm, &command->caller, command->client, command->request,
                                 &command->minted_id);
     }
-    if (mint_token_field(row) == NULL) {
+    if (node_mint_token_field(row) == NULL) {
         return;
     }
     struct op_token token = {.incarnation = fsm_incarnation(node->fsm),
                              .id = token_id(row, request, command)};
     draw(node, token.secret, sizeof(token.secret));
-    mint_verifier(&token);
+    node_mint_verifier(&token);
     memcpy(command->minted_verifier, token.verifier, sizeof(token.verifier));
     memcpy(ret_secret, token.secret, sizeof(token.secret));
     env_wipe(&token, sizeof(token));

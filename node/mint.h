@@ -12,14 +12,14 @@ struct node_mint {
     size_t used;
 };
 
-void mint_init(struct node_mint *mint);
+void node_mint_init(struct node_mint *mint);
 /* Fills minted_id and minted_verifier of a numbered write, and the secret behind it when its reply has a
  * token (`ret_secret`, zero otherwise). */
-void mint_command(struct node *node, const struct op_row *row, const union op_request *request,
+void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
                   struct op_command *command, uint8_t ret_secret[32]);
 /* The token field of an operation's reply, or NULL. */
-const struct op_field *mint_token_field(const struct op_row *row);
+const struct op_field *node_mint_token_field(const struct op_row *row);
 /* SHA-256 over a token's incarnation, id and secret. */
-void mint_verifier(struct op_token *token);
+void node_mint_verifier(struct op_token *token);
 
 #endif

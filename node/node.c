@@ -51,10 +51,10 @@ static void on_turn_end(void *arg)
     if (node->failed || node->rlog == NULL) {
         return;
     }
-    listener_turn(node);
-    bool more = batch_turn(node, lead_tick_due(node));
-    reads_turn(node);
-    lead_arm(node, more);
+    node_listener_turn(node);
+    bool more = node_batch_turn(node, node_lead_tick_due(node));
+    node_reads_turn(node);
+    node_lead_arm(node, more);
     if (node->stopping) {
         step_stop(node);
     }
@@ -78,10 +78,10 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
         node->read_body == NULL) {
         return node;
     }
-    batch_init(node->batch);
-    reads_init(&node->reads);
-    mint_init(&node->mint);
-    digests_init(&node->digests);
+    node_batch_init(node->batch);
+    node_reads_init(&node->reads);
+    node_mint_init(&node->mint);
+    node_digests_init(&node->digests);
     node_time_init(&node->time);
     list_init(&node->listener.connections);
     return node;
@@ -94,21 +94,21 @@ static bool open_all(struct node *node, char *error, size_t error_size)
                        &node->tls) != ENV_OK) {
         return false;
     }
-    if (lead_init(node) != ENV_OK) {
+    if (node_lead_init(node) != ENV_OK) {
         snprintf(error, error_size, "out of memory");
         return false;
     }
     struct rlog_config rlog = rlog_config_of(node);
-    struct rlog_machine machine = machine_of(node);
+    struct rlog_machine machine = node_machine_of(node);
     if (rlog_start(node->env, &rlog, &machine, error, error_size, &node->rlog) != ENV_OK) {
         return false;
     }
-    int rc = clock_file_start(node);
+    int rc = node_clock_file_start(node);
     if (rc != ENV_OK) {
         snprintf(error, error_size, "%s/CLOCK: %s", config->folder, env_error_text(rc));
         return false;
     }
-    rc = listener_start(node);
+    rc = node_listener_start(node);
     if (rc != ENV_OK) {
         snprintf(error, error_size, "cannot listen for clients on %s: %s", config->listen,
                  env_error_text(rc));
@@ -142,7 +142,7 @@ bool node_start(struct env *env, const struct node_config *config,
 static void on_rlog_stopped(void *arg)
 {
     struct node *node = arg;
-    listener_close(node);
+    node_listener_close(node);
     env_on_turn_end(node->env, NULL, NULL);
     node->handlers.on_stopped(node->handlers.arg);
 }
@@ -150,7 +150,7 @@ static void on_rlog_stopped(void *arg)
 /* Open requests first, then leadership, then the files. */
 static void step_stop(struct node *node)
 {
-    if (!batch_empty(node->batch) || !reads_empty(&node->reads) || node->handed_over) {
+    if (!node_batch_empty(node->batch) || !node_reads_empty(&node->reads) || node->handed_over) {
         return;
     }
     node->handed_over = true;
@@ -163,7 +163,7 @@ void node_stop(struct node *node)
         return;
     }
     node->stopping = true;
-    listener_drain(node);
+    node_listener_drain(node);
     step_stop(node);
 }
 
@@ -174,14 +174,14 @@ void node_destroy(struct node *node)
     }
     env_on_turn_end(node->env, NULL, NULL);
     if (node->batch != NULL && node->scratch != NULL) {
-        listener_done(node);
+        node_listener_done(node);
         rlog_destroy(node->rlog); /* gives every open round back */
         if (node->fsm != NULL) {
-            batch_done(node);
-            reads_done(node);
+            node_batch_done(node);
+            node_reads_done(node);
         }
-        lead_done(node);
-        clock_file_done(node);
+        node_lead_done(node);
+        node_clock_file_done(node);
     }
     env_tls_destroy(node->tls);
     env_range_release(node->range, node->range_size);

@@ -13,7 +13,7 @@ struct read_round {
     struct list requests; /* empty once leadership is lost */
 };
 
-void reads_init(struct node_reads *reads)
+void node_reads_init(struct node_reads *reads)
 {
     list_init(&reads->arrived);
     list_init(&reads->rounds);
@@ -22,18 +22,18 @@ void reads_init(struct node_reads *reads)
     reads->tick_wanted = 0;
 }
 
-bool reads_empty(const struct node_reads *reads)
+bool node_reads_empty(const struct node_reads *reads)
 {
     return reads->count == 0;
 }
 
-void reads_add(struct node *node, struct node_request *request)
+void node_reads_add(struct node *node, struct node_request *request)
 {
     if (node->reads.count >= READS_MAX) {
-        request_refuse(node, request, OP_OVERLOADED);
+        node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
-    request_move(request, REQUEST_ARRIVED);
+    node_request_move(request, REQUEST_ARRIVED);
     list_append(&node->reads.arrived, &request->in_queue);
     node->reads.count++;
 }
@@ -41,7 +41,7 @@ void reads_add(struct node *node, struct node_request *request)
 static void refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
 {
     node->reads.count--;
-    request_refuse(node, request, outcome);
+    node_request_refuse(node, request, outcome);
 }
 
 static void refuse_all(struct node *node, struct list *requests, enum op_outcome outcome)
@@ -56,7 +56,7 @@ static void answer(struct node *node, struct node_request *request)
 {
     union op_request decoded;
     struct base_reader reader;
-    base_reader_init(&reader, request_body(request));
+    base_reader_init(&reader, node_request_body(request));
     bool loaded = op_load(&reader, request->row->request, &decoded);
     ASSERT(loaded); /* we stored it */
     struct fsm_read read = {.caller = request->caller,
@@ -67,13 +67,13 @@ static void answer(struct node *node, struct node_request *request)
     if (fsm_read(node->fsm, &read, node->read_body, FSM_REPLY_MAX, &reply) == FSM_READ_WAIT) {
         ASSERT(request->state == REQUEST_CONFIRMING); /* a T that reached c decides everything */
         list_remove(&request->in_queue);
-        request_move(request, REQUEST_WAITING);
+        node_request_move(request, REQUEST_WAITING);
         list_append(&node->reads.waiting, &request->in_queue);
         node->reads.tick_wanted = u64_max(node->reads.tick_wanted, request->clock);
         return;
     }
     node->reads.count--;
-    request_reply(node, request, &reply, request->clock);
+    node_request_reply(node, request, &reply, request->clock);
 }
 
 static void on_confirmed(void *arg, bool confirmed)
@@ -81,7 +81,7 @@ static void on_confirmed(void *arg, bool confirmed)
     struct read_round *round = arg;
     struct node *node = round->node;
     uint64_t clock = 0;
-    bool serve = confirmed && lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
+    bool serve = confirmed && node_lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
     clock = u64_max(clock, fsm_time(node->fsm));
     while (!list_empty(&round->requests)) {
         struct node_request *request =
@@ -97,7 +97,7 @@ static void on_confirmed(void *arg, bool confirmed)
     free(round);
 }
 
-void reads_turn(struct node *node)
+void node_reads_turn(struct node *node)
 {
     struct node_reads *reads = &node->reads;
     if (list_empty(&reads->arrived)) {
@@ -111,7 +111,7 @@ void reads_turn(struct node *node)
         struct list *first = reads->arrived.next;
         list_remove(first);
         list_append(&round->requests, first);
-        request_move(LIST_ENTRY(first, struct node_request, in_queue), REQUEST_CONFIRMING);
+        node_request_move(LIST_ENTRY(first, struct node_request, in_queue), REQUEST_CONFIRMING);
     }
     list_append(&reads->rounds, &round->in_reads);
     enum rlog_submit taken = rlog_confirm(node->rlog, on_confirmed, round);
@@ -123,7 +123,7 @@ void reads_turn(struct node *node)
     }
 }
 
-void reads_applied(struct node *node)
+void node_reads_applied(struct node *node)
 {
     struct node_reads *reads = &node->reads;
     uint64_t now = fsm_time(node->fsm);
@@ -140,7 +140,7 @@ void reads_applied(struct node *node)
     reads->tick_wanted = wanted;
 }
 
-void reads_lost(struct node *node)
+void node_reads_lost(struct node *node)
 {
     struct node_reads *reads = &node->reads;
     refuse_all(node, &reads->arrived, OP_NOT_LEADER);
@@ -153,9 +153,9 @@ void reads_lost(struct node *node)
 }
 
 /* After raftlog is gone: rounds that it held will not come back. */
-void reads_done(struct node *node)
+void node_reads_done(struct node *node)
 {
-    reads_lost(node);
+    node_reads_lost(node);
     LIST_FOR_EACH_SAFE(at, following, &node->reads.rounds)
     {
         list_remove(at);

@@ -18,14 +18,14 @@ struct node_reads {
 
 enum { READS_MAX = 65536 };
 
-void reads_init(struct node_reads *reads);
-void reads_done(struct node *node);
-void reads_add(struct node *node, struct node_request *request);
+void node_reads_init(struct node_reads *reads);
+void node_reads_done(struct node *node);
+void node_reads_add(struct node *node, struct node_request *request);
 /* Turn end: begins a round for what has arrived. */
-void reads_turn(struct node *node);
+void node_reads_turn(struct node *node);
 /* T moved on: answers who waited for it. */
-void reads_applied(struct node *node);
-void reads_lost(struct node *node);
-bool reads_empty(const struct node_reads *reads);
+void node_reads_applied(struct node *node);
+void node_reads_lost(struct node *node);
+bool node_reads_empty(const struct node_reads *reads);
 
 #endif

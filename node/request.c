@@ -21,7 +21,7 @@ static const unsigned moves[] = {
     [REQUEST_ANSWERED] = 0,
 };
 
-void request_move(struct node_request *request, enum request_state to)
+void node_request_move(struct node_request *request, enum request_state to)
 {
     ASSERT(moves[request->state] & TO(to));
     request->state = to;
@@ -32,12 +32,12 @@ static size_t texts_size(const struct node_request *request)
     return request->caller.tenant.size + request->caller.name.size;
 }
 
-struct bytes request_body(const struct node_request *request)
+struct bytes node_request_body(const struct node_request *request)
 {
     return bytes_of(request->bytes + texts_size(request), request->body_size);
 }
 
-struct bytes request_command(const struct node_request *request)
+struct bytes node_request_command(const struct node_request *request)
 {
     return bytes_of(request->bytes + texts_size(request), request->command_size);
 }
@@ -50,11 +50,11 @@ static void request_free(struct node_request *request)
     free(request);
 }
 
-void request_answer(struct node *node, struct node_request *request,
+void node_request_answer(struct node *node, struct node_request *request,
                     const struct op_reply_head *head, const struct op_details *details,
                     const struct op_struct *s, const void *value)
 {
-    request_move(request, REQUEST_ANSWERED);
+    node_request_move(request, REQUEST_ANSWERED);
     struct node_connection *connection = request->connection;
     uint32_t msgid = request->msgid;
     if (connection != NULL) {
@@ -68,14 +68,14 @@ void request_answer(struct node *node, struct node_request *request,
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
     op_response_write(&writer, msgid, head, details, s, value);
     ASSERT(!writer.failed); /* every reply's fields are bounded below OP_FRAME_MAX */
-    connection_send(connection, base_written(&writer));
-    connection_relieved(connection);
+    node_connection_send(connection, base_written(&writer));
+    node_connection_relieved(connection);
 }
 
-void request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
+void node_request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
 {
     struct op_reply_head head = node_head(node, outcome);
-    request_answer(node, request, &head, NULL, NULL, NULL);
+    node_request_answer(node, request, &head, NULL, NULL, NULL);
 }
 
 static struct op_reply_head head_of(struct node *node, const struct fsm_reply *reply,
@@ -96,7 +96,7 @@ static struct op_reply_head head_of(struct node *node, const struct fsm_reply *r
 static void complete_token(const struct node_request *request, const struct fsm_reply *reply,
                            union op_reply *value)
 {
-    const struct op_field *field = mint_token_field(request->row);
+    const struct op_field *field = node_mint_token_field(request->row);
     if (field == NULL) {
         return;
     }
@@ -106,7 +106,7 @@ static void complete_token(const struct node_request *request, const struct fsm_
     memcpy(token->secret, request->secret, sizeof(token->secret));
 }
 
-void request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
+void node_request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
                    uint64_t clock)
 {
     struct op_reply_head head = head_of(node, reply, clock);
@@ -116,12 +116,12 @@ void request_reply(struct node *node, struct node_request *request, const struct
         struct op_details details;
         bool loaded = op_load(&reader, &op_details_struct, &details);
         ASSERT(loaded);
-        request_answer(node, request, &head, &details, NULL, NULL);
+        node_request_answer(node, request, &head, &details, NULL, NULL);
         return;
     }
     union op_reply value;
     bool loaded = op_load(&reader, request->row->reply, &value);
     ASSERT(loaded); /* the FSM wrote it */
     complete_token(request, reply, &value);
-    request_answer(node, request, &head, NULL, request->row->reply, &value);
+    node_request_answer(node, request, &head, NULL, request->row->reply, &value);
 }

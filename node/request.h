@@ -50,21 +50,21 @@ struct node_request {
 };
 
 /* Moves on; a move that the table does not allow is a bug (ASSERT). */
-void request_move(struct node_request *request, enum request_state to);
-struct bytes request_body(const struct node_request *request);
-struct bytes request_command(const struct node_request *request);
+void node_request_move(struct node_request *request, enum request_state to);
+struct bytes node_request_body(const struct node_request *request);
+struct bytes node_request_command(const struct node_request *request);
 
 /* The last move: sends the answer (unless the caller is gone), leaves its queue, wipes and frees. `s`
  * and `value` as for op_response_write; `head->outcome` decides between result and error. */
-void request_answer(struct node *node, struct node_request *request,
+void node_request_answer(struct node *node, struct node_request *request,
                     const struct op_reply_head *head, const struct op_details *details,
                     const struct op_struct *s, const void *value);
 /* An answer of this node's own (NOT_LEADER, OVERLOADED, UNKNOWN, …), with position, T and leader filled
  * in from the node. */
-void request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome);
+void node_request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome);
 /* The FSM's answer to it; `clock` is a write's stamp or a read's c. */
 struct fsm_reply;
-void request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
+void node_request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
                    uint64_t clock);
 
 #endif

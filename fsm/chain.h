@@ -5,6 +5,7 @@
 #include "fsm/table.h"
 
 enum { CHAIN_BLOCK_BYTES = 248 }; /* payload of one block */
+enum { CHAIN_TABLE_ID = 1 };      /* in snapshots */
 
 /* The type to put into a store's plan; chains live in exactly one table of it. */
 extern const struct table_type chain_block_type;

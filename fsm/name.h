@@ -5,6 +5,9 @@
 #include "fsm/index.h"
 #include "fsm/table.h"
 
+enum { NAME_BYTES_MAX = 128 };
+enum { NAME_TABLE_ID = 2 }; /* in snapshots */
+
 extern const struct table_type name_type;
 
 struct names;

@@ -28,7 +28,7 @@ struct table_field {
 };
 
 struct table_type {
-    uint8_t id;           /* in snapshots; never reused */
+    uint8_t id; /* in snapshots; never reused */
     const char *name;
     uint16_t record_size; /* the image */
     uint16_t slot_size;   /* image and derived part; a multiple of 8 */

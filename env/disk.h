@@ -12,9 +12,9 @@
 struct env_file;
 
 enum env_open_mode {
-    ENV_OPEN_READ,       /* exists, for reading */
-    ENV_OPEN_WRITE,      /* exists, for reading and writing */
-    ENV_OPEN_CREATE,     /* must not exist yet, for reading and writing, mode 0600 */
+    ENV_OPEN_READ,   /* exists, for reading */
+    ENV_OPEN_WRITE,  /* exists, for reading and writing */
+    ENV_OPEN_CREATE, /* must not exist yet, for reading and writing, mode 0600 */
 };
 
 /* Returns owned through `ret_file`. NOT_FOUND, EXISTS, DENIED, NO_SPACE, IO. */
@@ -39,8 +39,8 @@ int env_file_lock(struct env_file *file);
 int env_folder_create(struct env *env, const char *path);
 int env_folder_sync(struct env *env, const char *path);
 /* Calls `visit` with each plain name in it, sorted by bytes. */
-int env_folder_list(struct env *env, const char *path,
-                    void (*visit)(void *arg, const char *name), void *arg);
+int env_folder_list(struct env *env, const char *path, void (*visit)(void *arg, const char *name),
+                    void *arg);
 int env_rename(struct env *env, const char *from, const char *to);
 int env_remove(struct env *env, const char *path);
 /* Bytes that are still free on the file system of `path`. */

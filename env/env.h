@@ -1,9 +1,9 @@
 /* The world as the code sees it: one `struct env` a process (or a simulated process).
  *
- * Nothing outside env/uv touches the kernel, a clock, a random source, a thread, TLS or a disk. There
- * are two implementations of these headers, chosen at link time: env/uv (libuv, OpenSSL, Linux) and
- * env/sim (deterministic). An env is single-threaded: all its calls and callbacks happen on the
- * thread that runs it, but for the `run` half of queued work.
+ * Nothing outside env/uv touches the kernel, a clock, a random source, a thread, TLS or a disk.
+ * There are two implementations of these headers, chosen at link time: env/uv (libuv, OpenSSL,
+ * Linux) and env/sim (deterministic). An env is single-threaded: all its calls and callbacks happen
+ * on the thread that runs it, but for the `run` half of queued work.
  *
  * Errors are negative `int rc` from env/error.def, never errno values.
  */

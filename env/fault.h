@@ -8,7 +8,7 @@
 #include "env/env.h"
 
 /* `name` is static and unique in the program ("log.before_sync"). In the simulator the process may
- * be dead when this returns: every env call then fails or does nothing, and it will be torn down. */
+ * be dead when this returns: every env call then fails or does nothing, and it is torn down. */
 void env_fault(struct env *env, const char *name);
 
 #endif

@@ -1,7 +1,8 @@
-/* Authenticated connections: TLS 1.3, mutual, a private CA, identity from the certificate's URI SAN.
+/* Authenticated connections: TLS 1.3, mutual, private CA, identity from the certificate's URI SAN.
  *
  * No plain connection exists. A connection delivers bytes in order or is lost; it never delivers
- * part of a later write before an earlier one. Callbacks never run inside the call that caused them.
+ * part of a later write before an earlier one. Callbacks never run inside the call that caused
+ * them.
  */
 #ifndef ENV_NET_H
 #define ENV_NET_H
@@ -35,8 +36,8 @@ struct env_conn_handlers {
 };
 
 /* "host:port" or "[v6]:port", numeric. Connects in the background; success is on_open, failure is
- * on_close. Copies the handlers. Returns NULL when the address is unusable. `alpn` names the protocol
- * ("tenure/1" for clients, "tenure-peer/1" for peers); both sides must agree. */
+ * on_close. Copies the handlers. Returns NULL when the address is unusable. `alpn` names the
+ * protocol ("tenure/1" for clients, "tenure-peer/1" for peers); both sides must agree. */
 struct env_conn *env_connect(struct env *env, const char *address, struct env_tls *tls,
                              const char *alpn, const struct env_conn_handlers *handlers, void *arg);
 /* Copies `data` into the connection's queue. Ignored after close. */

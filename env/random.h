@@ -1,4 +1,5 @@
-/* Random bytes: the kernel's in env/uv, the seed's in env/sim. Never fails: no entropy, no process. */
+/* Random bytes: the kernel's in env/uv, the seed's in env/sim. Never fails: no entropy, no process.
+ */
 #ifndef ENV_RANDOM_H
 #define ENV_RANDOM_H
 

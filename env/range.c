@@ -1,5 +1,4 @@
 /* Reserved address ranges by mmap. Does not decide how much is needed. */
-#define _GNU_SOURCE
 #include "env/range.h"
 
 #include <sys/mman.h>

@@ -1,0 +1,170 @@
+/* A folder, certificates and bounded waits for the tests of env. Asserts nothing about env itself. */
+#include "tests/unit/env/place.h"
+
+#include "env/clock.h"
+#include "env/crypto.h"
+#include "env/loop.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+enum { CA_DAYS = 30, LEAF_DAYS = 10, TURN_US = 100000, US_PER_S = 1000000 };
+
+void place_init(struct place *place)
+{
+    (void)snprintf(place->folder, sizeof(place->folder), "env.XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    assert_int_equal(env_uv_create(&place->env), 0);
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        char inner[PLACE_PATH_MAX + 256];
+        (void)snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            (void)remove(inner);
+        }
+    }
+    (void)closedir(folder);
+    (void)rmdir(path);
+}
+
+void place_done(struct place *place)
+{
+    env_uv_destroy(place->env);
+    remove_folder(place->folder);
+}
+
+char *place_path(const struct place *place, const char *name, char *ret_path)
+{
+    int size = snprintf(ret_path, PLACE_PATH_MAX, "%s/%s", place->folder, name);
+    assert_in_range(size, 1, PLACE_PATH_MAX - 1);
+    return ret_path;
+}
+
+void place_write(const struct place *place, const char *name, const char *text)
+{
+    char path[PLACE_PATH_MAX];
+    FILE *file = fopen(place_path(place, name, path), "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+void place_read(const struct place *place, const char *name, char *ret_text, size_t size_max)
+{
+    char path[PLACE_PATH_MAX];
+    FILE *file = fopen(place_path(place, name, path), "r");
+    assert_non_null(file);
+    size_t size = fread(ret_text, 1, size_max - 1, file);
+    ret_text[size] = '\0';
+    (void)fclose(file);
+}
+
+static void write_pair(const struct place *place, const char *name, const char *suffix,
+                       const char *certificate, const char *key)
+{
+    char file[64];
+    (void)snprintf(file, sizeof(file), "%s.%s", name, suffix);
+    place_write(place, file, certificate);
+    (void)snprintf(file, sizeof(file), "%s.%s", name, strcmp(suffix, "ca") == 0 ? "ca.key" : "key");
+    place_write(place, file, key);
+}
+
+void place_make_ca(const struct place *place, const char *name)
+{
+    char certificate[ENV_PEM_MAX];
+    char key[ENV_PEM_MAX];
+    assert_int_equal(env_pki_ca(name, CA_DAYS, certificate, key), 0);
+    write_pair(place, name, "ca", certificate, key);
+}
+
+static void read_ca(const struct place *place, const char *ca, char *ret_certificate, char *ret_key)
+{
+    char file[64];
+    (void)snprintf(file, sizeof(file), "%s.ca", ca);
+    place_read(place, file, ret_certificate, ENV_PEM_MAX);
+    (void)snprintf(file, sizeof(file), "%s.ca.key", ca);
+    place_read(place, file, ret_key, ENV_PEM_MAX);
+}
+
+void place_issue(const struct place *place, const char *ca, const char *name, const char *identity)
+{
+    char ca_certificate[ENV_PEM_MAX];
+    char ca_key[ENV_PEM_MAX];
+    char certificate[ENV_PEM_MAX];
+    char key[ENV_PEM_MAX];
+    read_ca(place, ca, ca_certificate, ca_key);
+    assert_int_equal(env_pki_issue(ca_certificate, ca_key, identity, LEAF_DAYS, certificate, key),
+                     0);
+    write_pair(place, name, "pem", certificate, key);
+}
+
+void place_redate(const struct place *place, const char *ca, const char *name, long from_s,
+                  long to_s)
+{
+    char ca_certificate[ENV_PEM_MAX];
+    char ca_key[ENV_PEM_MAX];
+    char file[64];
+    char path[PLACE_PATH_MAX];
+    read_ca(place, ca, ca_certificate, ca_key);
+    BIO *bio = BIO_new_mem_buf(ca_key, -1);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    (void)snprintf(file, sizeof(file), "%s.pem", name);
+    FILE *in = fopen(place_path(place, file, path), "r");
+    assert_non_null(in);
+    X509 *leaf = PEM_read_X509(in, NULL, NULL, NULL);
+    (void)fclose(in);
+    assert_true(key != NULL && leaf != NULL);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(leaf), from_s));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(leaf), to_s));
+    assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(PEM_write_X509(out, leaf), 1);
+    (void)fclose(out);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+}
+
+struct env_tls *place_tls(const struct place *place, const char *ca, const char *name)
+{
+    char ca_path[PLACE_PATH_MAX];
+    char certificate[PLACE_PATH_MAX];
+    char key[PLACE_PATH_MAX];
+    char file[64];
+    char error[256] = "";
+    (void)snprintf(file, sizeof(file), "%s.ca", ca);
+    place_path(place, file, ca_path);
+    (void)snprintf(file, sizeof(file), "%s.pem", name);
+    place_path(place, file, certificate);
+    (void)snprintf(file, sizeof(file), "%s.key", name);
+    place_path(place, file, key);
+    struct env_tls *tls = NULL;
+    (void)env_tls_create(place->env, ca_path, certificate, key, error, sizeof(error), &tls);
+    assert_string_equal(error, "");
+    assert_non_null(tls);
+    return tls;
+}
+
+void place_wait(struct place *place, const bool *condition, unsigned seconds)
+{
+    uint64_t until = env_mono_us(place->env) + (uint64_t)seconds * US_PER_S;
+    while (!*condition) {
+        assert_true(env_mono_us(place->env) < until);
+        env_turn(place->env, TURN_US);
+    }
+}

@@ -17,17 +17,22 @@ static uint64_t read_number(struct base_reader *reader, size_t size)
     return value;
 }
 
-/* Widths 0..3 stand for 1, 2, 4 and 8 bytes, as in the format's own order. False when a shorter
- * form would do: `least` is the least value that needs this first width. */
-static bool read_wide(struct base_reader *reader, unsigned width, uint64_t least,
-                      uint64_t *ret_value, const char **ret_fault)
-{
-    static const uint64_t beyond[4] = {0, UINT8_MAX, UINT16_MAX, UINT32_MAX};
-    uint64_t value = read_number(reader, (size_t)1 << width);
-    uint64_t needed = width == 0 ? least : beyond[width] + 1;
+/* Widths 0..3 stand for 1, 2, 4 and 8 bytes, as in the format's own order. */
+struct width {
+    unsigned width;
+    unsigned narrowest; /* of this family of formats */
+    uint64_t least;     /* value that does not fit into a format without a number of its own */
+};
 
-    needed = needed < least ? least : needed;
-    if (reader->failed || value < needed) {
+/* False when a shorter form would do. */
+static bool read_wide(struct base_reader *reader, struct width form, uint64_t *ret_value,
+                      const char **ret_fault)
+{
+    static const uint64_t needed[4] = {0, UINT8_MAX + 1ULL, UINT16_MAX + 1ULL, UINT32_MAX + 1ULL};
+    uint64_t value = read_number(reader, (size_t)1 << form.width);
+    uint64_t least = form.width == form.narrowest ? form.least : needed[form.width];
+
+    if (reader->failed || value < least) {
         *ret_fault = reader->failed ? truncated : not_shortest;
         return false;
     }
@@ -100,7 +105,7 @@ static bool read_ext(struct base_reader *reader, unsigned width, struct op_pack 
 {
     uint64_t size;
 
-    if (!read_wide(reader, width, 0, &size, ret_fault)) {
+    if (!read_wide(reader, (struct width){width, 0, 0}, &size, ret_fault)) {
         return false;
     }
     if (size == 1 || size == 2 || size == 4 || size == 8 || size == 16) {
@@ -132,13 +137,13 @@ static bool read_fixed(struct base_reader *reader, uint8_t first, struct op_pack
     return true;
 }
 
-/* str, array and map with a length or count of their own: 8, 16 or 32 bits. */
-static bool read_counted(struct base_reader *reader, enum op_pack_kind kind, unsigned width,
-                         uint64_t least, struct op_pack *ret_pack, const char **ret_fault)
+/* bin, str, array and map with a length or count of their own. */
+static bool read_counted(struct base_reader *reader, enum op_pack_kind kind, struct width form,
+                         struct op_pack *ret_pack, const char **ret_fault)
 {
     uint64_t count;
 
-    if (!read_wide(reader, width, least, &count, ret_fault)) {
+    if (!read_wide(reader, form, &count, ret_fault)) {
         return false;
     }
     return kind == OP_PACK_ARRAY || kind == OP_PACK_MAP
@@ -166,7 +171,8 @@ static bool read_headed(struct base_reader *reader, uint8_t first, struct op_pac
         return true;
     }
     if (first <= 0xc6) {
-        return read_counted(reader, OP_PACK_BIN, first - 0xc4U, 0, ret_pack, ret_fault);
+        return read_counted(reader, OP_PACK_BIN, (struct width){first - 0xc4U, 0, 0}, ret_pack,
+                            ret_fault);
     }
     if (first <= 0xc9) {
         return read_ext(reader, first - 0xc7U, ret_pack, ret_fault);
@@ -177,7 +183,8 @@ static bool read_headed(struct base_reader *reader, uint8_t first, struct op_pac
     }
     if (first <= 0xcf) {
         ret_pack->kind = OP_PACK_UNSIGNED;
-        return read_wide(reader, first - 0xccU, 128, &ret_pack->number, ret_fault);
+        return read_wide(reader, (struct width){first - 0xccU, 0, 128}, &ret_pack->number,
+                         ret_fault);
     }
     if (first <= 0xd3) {
         ret_pack->kind = OP_PACK_NEGATIVE;
@@ -187,10 +194,11 @@ static bool read_headed(struct base_reader *reader, uint8_t first, struct op_pac
         return take_ext(reader, 1ULL << (first - 0xd4U), ret_pack, ret_fault);
     }
     if (first <= 0xdb) {
-        return read_counted(reader, OP_PACK_STR, first - 0xd9U, 32, ret_pack, ret_fault);
+        return read_counted(reader, OP_PACK_STR, (struct width){first - 0xd9U, 0, 32}, ret_pack,
+                            ret_fault);
     }
-    return read_counted(reader, first <= 0xdd ? OP_PACK_ARRAY : OP_PACK_MAP, 1 + (first & 1), 16,
-                        ret_pack, ret_fault);
+    return read_counted(reader, first <= 0xdd ? OP_PACK_ARRAY : OP_PACK_MAP,
+                        (struct width){1U + (first & 1U), 1, 16}, ret_pack, ret_fault);
 }
 
 bool op_pack_read(struct base_reader *reader, struct op_pack *ret_pack, const char **ret_fault)

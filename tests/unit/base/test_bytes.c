@@ -1,4 +1,4 @@
-/* Law: a cursor never leaves its buffer, remembers that it failed, and integers are little-endian. */
+/* Law: a cursor stays in its buffer and remembers that it failed; integers are little-endian. */
 #include "base/bytes.h"
 
 #include <setjmp.h>

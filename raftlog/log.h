@@ -32,22 +32,28 @@ struct rlog_log_config {
 
 struct rlog_log_handlers {
     void *arg;
-    /* A batch is durable: all entries up to `index` of what was appended and not truncated since. */
+    /* A batch is durable: all entries up to `index` of what was appended and not truncated since.
+     * Once a batch: the same index may come again (a truncation or a restart on its own). */
     void (*stored)(void *arg, uint64_t index);
     /* A write or sync failed: the log is dead, the process has to end. */
     void (*failed)(void *arg, int rc, const char *detail);
 };
 
-/* Creates the files of an empty log that starts after (index, term): its first entry is index + 1.
- * Synchronous and durable. */
-int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint64_t index, uint64_t term);
+/* Creates the files of a log that starts after (index, term): its first entry is index + 1. `first` is
+ * written as that entry; NULL leaves the log empty. Synchronous and durable. EXISTS when there is a
+ * log in the folder. */
+int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint64_t index,
+                    uint64_t term, const struct rlog_log_entry *first);
 
-/* Opens and recovers. `snapshot_index`, `snapshot_term` are the newest durable snapshot's, or 0. On
- * failure `error` says in one line what is damaged, where, and what to do. Synchronous. */
+/* Opens and recovers. `snapshot_index`, `snapshot_term` are the newest durable snapshot's, or 0: a log
+ * that ends before it, or that holds another term at its index, is restarted there (the crash came
+ * between installing the snapshot and restarting the log). On failure `error` says in one line what
+ * is damaged, where, and what to do. Synchronous. INVALID: damaged; DENIED: another store's. */
 int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
-             uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
-             size_t error_size, struct rlog_log **ret_log);
-/* Frees; does not wait for work in flight on a crashed env. NULL is fine. */
+                  uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
+                  size_t error_size, struct rlog_log **ret_log);
+/* Calls no handler any more. Frees at once when no work is on its way or the env has crashed, and
+ * otherwise when the last work comes back. Writes nothing that was not submitted. NULL is fine. */
 void rlog_log_destroy(struct rlog_log *log);
 
 /* First index that is readable (start), last index (start - 1 when empty), last durable index. */
@@ -64,15 +70,18 @@ uint64_t rlog_log_append(struct rlog_log *log, const struct rlog_log_entry *entr
 /* Removes entries from `index` on (index <= last) and queues that, before whatever is appended next.
  * Batches already on their way report at most index - 1. */
 void rlog_log_truncate(struct rlog_log *log, uint64_t index);
-/* Everything is replaced by a snapshot at (index, term): empties the log, next append is index + 1.
- * Nothing older is reported as stored any more. Old segments go once that is durable. */
+/* Everything is replaced by the durable snapshot at (index, term): empties the log, next append is
+ * index + 1, stored is `index`. Nothing older is reported as stored any more. Old segments go once
+ * that is durable. */
 void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term);
-/* A durable snapshot exists: entries below `index` are not needed; frees memory and whole segments. */
+/* A durable snapshot reaches to `index` - 1 at least: entries below `index` are not needed; frees
+ * memory, and whole segments. Entries that are not stored stay. */
 void rlog_log_prune(struct rlog_log *log, uint64_t index);
 
-/* Bytes not yet durable (back-pressure), and bytes of entries since `index` (snapshot policy). */
+/* Payload bytes not yet durable (back-pressure), and of the entries after `index` (snapshot policy). */
 uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
 uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
+/* Nothing is queued and no batch is on its way. */
 bool rlog_log_idle(const struct rlog_log *log);
 
 #endif

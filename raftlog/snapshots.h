@@ -1,9 +1,9 @@
 /* Snapshots on disk: one file each, chunks compressed with LZ4 and checksummed, written beside and
  * renamed, folder synced.
  *
- * File: header (version, store-independent: cluster incarnation, index, term, configuration index and
- * bytes), then chunks (sizes, CRC32C, LZ4 block), then a trailer (counts, total checksum). The same bytes
- * travel to a lagging peer.
+ * File: head (version, index, term, configuration index), configuration bytes, chunks, end (counts);
+ * each block with its checksum, chained to the block before (snapshot_format.h). The same bytes
+ * travel to a lagging peer. `folder` is the folder of snapshots itself; it exists.
  */
 #ifndef RAFTLOG_SNAPSHOTS_H
 #define RAFTLOG_SNAPSHOTS_H
@@ -26,15 +26,18 @@ struct rlog_snapshot_info {
     uint64_t file_bytes;
 };
 
-/* The newest whole snapshot of the folder; NOT_FOUND when there is none. Removes half-written files. */
+/* The newest snapshot of the folder; NOT_FOUND when there is none. Its head and configuration are
+ * checked, its chunks when it is restored. Removes half-written files: only at start. INVALID:
+ * damaged, never a reason to take an older one silently. Synchronous. */
 int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
                      char *error, size_t error_size);
-/* Removes all but the one at `index`. */
+/* Removes all but the one at `index`; leaves those that are being written. Synchronous. */
 int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index);
 
 /* ---- writing one (from the machine's pieces), asynchronously ---- */
 struct rlog_snapshot_writer;
-/* `done(arg, rc)` once: 0 when the file is durable under its final name. */
+/* `done(arg, rc)` once, on the loop, never inside a call: 0 when the file is durable under its final name.
+ * The writer may be destroyed in it. */
 struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const char *folder,
                                                const struct rlog_snapshot_meta *meta,
                                                void (*done)(void *arg, int rc), void *arg);
@@ -42,10 +45,12 @@ void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct byte
 /* Bytes that wait for the disk: the machine's walk pauses above a bound. */
 uint64_t rlog_snapshot_writer_pending(const struct rlog_snapshot_writer *writer);
 void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer); /* no more pieces */
-/* Gives it up and removes the file; no `done`. NULL is fine. */
+/* Frees it; when it is not done, gives it up and removes the file soon, without `done`. NULL is fine. */
 void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer);
 
-/* ---- reading one into the machine, synchronously (at start, at install) ---- */
+/* ---- reading one into the machine, synchronously (at start, at install) ----
+ * `feed` gets pieces whose checksums are right; only ENV_OK says that they were all of them. A negative
+ * answer of feed ends it and is returned. */
 int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
                      int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
                      size_t error_size);

@@ -17,12 +17,17 @@ struct rlog_store {
     uint8_t machine_bytes[16 * 1024]; /* birth.machine points here */
 };
 
-/* Creates folder, log, vote (term 1, no vote) and, last, BIRTH: a crash before that leaves no node. */
-int rlog_store_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
-                 struct bytes first_configuration, uint64_t segment_bytes, char *error,
-                 size_t error_size);
-int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_files, char *error,
-               size_t error_size);
-void rlog_store_close(struct rlog_store *files);
+/* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of term 1
+ * with `first_configuration`; snapshots/; vote (term 1, nobody); and, last, BIRTH: a crash before that
+ * leaves no node. EXISTS when the folder is not empty. `error`: one line for a person. */
+int rlog_store_format(struct env *env, const char *folder, uint64_t id,
+                      const struct rlog_birth *birth, struct bytes first_configuration,
+                      uint64_t segment_bytes, char *error, size_t error_size);
+/* Locks the folder and reads its birth. `ret_store` stays where it is until closed: birth.machine points
+ * into it. NOT_FOUND: no folder, or an empty one. IN_USE: another process has it open. INVALID: files
+ * without a birth, or a damaged one. */
+int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_store, char *error,
+                    size_t error_size);
+void rlog_store_close(struct rlog_store *store);
 
 #endif

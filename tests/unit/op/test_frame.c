@@ -405,13 +405,14 @@ static void every_flip_is_survived(void **state)
         uint8_t *body = small_request(&rows[i], &size);
 
         for (size_t at = 0; at < size; at++) {
-            for (unsigned flip = 1; flip < 256; flip++) {
+            /* All flips at the front, where the structure is dense; every 17th further on. */
+            for (unsigned flip = 1; flip < 256; flip += at < 64 ? 1 : 17) {
                 struct op_fault fault;
                 bool good;
 
                 body[at] ^= (uint8_t)flip;
                 good = reads(&rows[i], bytes_of(body, size), &fault);
-                if (good) {
+                if (good && flip % 17 == 1) { /* the oracle is slow */
                     check_with_oracle(bytes_of(body, size));
                 }
                 assert_true(good || fault.text != NULL || body[0] != 0x94 || body[1] == 1);

@@ -117,6 +117,7 @@ void sim_host_stop(struct sim_host *host, enum sim_stop kind)
     host->stop = kind;
     host->clocks.suspended_at = host->clocks.ticks;
     host->clocks.still = kind == SIM_STOP_HYPERVISOR;
+    sim_links_watch(host);
 }
 
 void sim_host_continue(struct sim_host *host)

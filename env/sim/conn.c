@@ -135,10 +135,8 @@ static void send_fire(struct sim_event *event)
     size_t before = conn->queue.size;
     if (conn->peer != NULL) {
         transmit(conn);
-    } else if (!conn->pipe.ends && !sim_event_waits(&conn->events.probe)) {
-        struct sim *sim = conn->env->sim;
-        uint64_t delay_us = sim_link_delay(sim, conn->env->host, conn->remote);
-        sim_event_in(sim, &conn->events.probe, delay_us);
+    } else if (!conn->pipe.ends) {
+        sim_pipe_probe_soon(conn);
     }
     if (before == 0 || conn->queue.size > 0) {
         return;
@@ -296,8 +294,10 @@ static void timeout_fire(struct sim_event *event)
     struct env_conn *conn = SIM_EVENT_OWNER(event, struct env_conn, events.timeout);
     if (conn->state == SIM_CONN_FLUSHING) {
         finish(conn);
+    } else if (conn->state == SIM_CONN_CONNECTING && conn->peer == NULL) {
+        sim_conn_end(conn, ENV_REFUSED, "connecting timed out");
     } else {
-        sim_conn_break(conn, ENV_RESET, "no answer in time", ENV_RESET,
+        sim_conn_break(conn, ENV_TLS, "handshake timed out", ENV_RESET,
                        "the other side gave the handshake up");
     }
 }
@@ -380,7 +380,9 @@ void sim_conns_end(struct env *env, bool power)
     {
         struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
         events_cancel(conn);
-        if (conn->peer != NULL && !power) {
+        if (conn->peer != NULL && power) {
+            sim_pipe_watch(conn->peer);
+        } else if (conn->peer != NULL) {
             sim_pipe_tear(conn->peer);
             sim_pipe_push_end(conn->peer, ENV_RESET, "the other process is gone");
         }

@@ -22,11 +22,13 @@ enum {
     SIM_DETAIL_MAX = 256,
     SIM_WINDOW = 128 * 1024,     /* bytes that a kernel takes before its peer has read any */
     SIM_SEGMENT_MAX = 16 * 1024, /* a TLS record */
-    SIM_PENDING_MAX = 64, /* connections of a listener that are not through their handshake */
+    SIM_PENDING_MAX = 256, /* connections of a listener that are not through their handshake */
 };
 #define SIM_HANDSHAKE_US (5 * SIM_SECOND)
 #define SIM_FLUSH_US (2 * SIM_SECOND)
 #define SIM_UNACKNOWLEDGED_US (30 * SIM_SECOND)
+#define SIM_RETRY_FIRST_US (200 * SIM_MILLISECOND)
+#define SIM_RETRY_MAX_US (1600 * SIM_MILLISECOND)
 
 struct env_tls {
     struct list link; /* env->tls, until env_tls_destroy */
@@ -119,6 +121,7 @@ struct env_conn {
     bool paused;
     uint16_t port; /* a client's target */
     int close_rc;
+    uint64_t silent_since_us; /* nothing can have been heard from the other side */
     size_t credit;
     struct sim_pipe pipe;
     struct sim_queue queue;
@@ -142,11 +145,15 @@ void sim_conn_break(struct env_conn *conn, int rc, const char *detail, int peer_
 void sim_conn_open(struct env_conn *conn);
 void sim_conn_receive_soon(struct env_conn *conn);
 
+/* links.c */
+uint64_t sim_link_delay(struct sim *sim, const struct sim_host *from, const struct sim_host *to);
+/* Packets sent by `from` reach `to`. */
+bool sim_path_open(const struct sim_host *from, const struct sim_host *to);
+
 /* pipe.c */
 void sim_pipe_init(struct sim_pipe *pipe);
 void sim_pipe_done(struct sim_pipe *pipe);
 void sim_pipe_clear(struct list *segments);
-uint64_t sim_link_delay(struct sim *sim, const struct sim_host *from, const struct sim_host *to);
 /* Sends towards the end `to`. */
 void sim_pipe_push(struct env_conn *to, enum sim_segment_kind kind, struct bytes data);
 void sim_pipe_push_credit(struct env_conn *to, size_t count);
@@ -154,7 +161,12 @@ void sim_pipe_push_end(struct env_conn *to, int rc, const char *detail);
 /* A seeded part of what is on its way to `to` is lost. */
 void sim_pipe_tear(struct env_conn *to);
 void sim_pipe_arrive(struct sim_event *event);
+/* Keep-alive: ends the connection when nothing was heard from the other side for too long. */
 void sim_pipe_probe(struct sim_event *event);
+/* From now on nothing may be heard from the other side. */
+void sim_pipe_watch(struct env_conn *conn);
+/* Something was sent to an end that is no more: its machine will say so. */
+void sim_pipe_probe_soon(struct env_conn *conn);
 void sim_detach(struct env_conn *conn);
 
 /* listen.c */

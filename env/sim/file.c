@@ -63,7 +63,7 @@ static int open_inode(struct sim_disk *disk, const char *path, enum env_open_mod
         return ENV_NOT_FOUND;
     }
     if (inode->folder) {
-        return ENV_FAILED;
+        return ENV_INVALID;
     }
     *ret_inode = inode;
     return 0;
@@ -294,16 +294,16 @@ int env_folder_list(struct env *env, const char *path, void (*visit)(void *arg, 
     return 0;
 }
 
-/* Whether `name` may be replaced by `source`. */
+/* Whether `source` may replace `target`, with rename(2)'s errors. */
 static int replaceable(const struct sim_inode *source, const struct sim_inode *target)
 {
-    if (target == NULL) {
+    if (target == NULL || (!target->folder && !source->folder)) {
         return 0;
     }
-    if (target->folder) {
-        return source->folder && target->entries.count == 0 ? 0 : ENV_EXISTS;
+    if (target->folder && source->folder) {
+        return target->entries.count == 0 ? 0 : ENV_FAILED;
     }
-    return source->folder ? ENV_EXISTS : 0;
+    return target->folder ? ENV_INVALID : ENV_NOT_FOUND;
 }
 
 int env_rename(struct env *env, const char *from, const char *to)
@@ -348,7 +348,7 @@ int env_remove(struct env *env, const char *path)
         return ENV_NOT_FOUND;
     }
     if (inode->folder && inode->entries.count > 0) {
-        return ENV_EXISTS;
+        return ENV_FAILED;
     }
     sim_folder_set(folder, name, NULL, ++env->host->disk->groups);
     return 0;

@@ -217,15 +217,18 @@ void sim_syn_fire(struct sim_event *event)
     struct env_conn *conn = SIM_EVENT_OWNER(event, struct env_conn, events.begin);
     struct sim *sim = conn->env->sim;
     struct sim_host *remote = conn->remote;
-    if (remote == NULL || !remote->up || sim_link_of(sim, conn->env->host, remote)->cut) {
+    struct env_listener *listener = NULL;
+    bool answers = remote != NULL && sim_path_open(conn->env->host, remote);
+    if (answers) {
+        listener = listener_find(remote, conn->port);
+        answers = listener == NULL || pending(listener) < SIM_PENDING_MAX;
+    }
+    if (!answers) {
         sim_event_in(sim, event, SIM_SECOND + sim_rng_below(&sim->net, 200));
         return;
     }
-    struct env_listener *listener = listener_find(remote, conn->port);
     if (listener == NULL) {
         sim_pipe_push_end(conn, ENV_REFUSED, "nobody listens there");
-    } else if (pending(listener) >= SIM_PENDING_MAX) {
-        sim_pipe_push_end(conn, ENV_RESET, "too many handshakes at once");
     } else {
         server_create(listener, conn);
     }

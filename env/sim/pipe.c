@@ -1,73 +1,15 @@
-/* What travels between two ends: delays, loss, cuts, resets. Calls nobody back. */
+/* What travels between two ends, in order, and how an end finds out that nothing does. Calls nobody
+ * back. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sat.h"
 #include "env/sim/conn.h"
 
-#define RETRY_FIRST_US (200 * SIM_MILLISECOND)
-#define RETRY_MAX_US (1600 * SIM_MILLISECOND)
-
-/* ---- links ---- */
-
-void sim_links_init(struct sim *sim, const struct sim_host *host)
-{
-    for (uint32_t i = 0; i < sim->hosts_count; i++) {
-        sim_net_delay(sim, host, sim->hosts[i], 200, 600);
-        sim_net_delay(sim, sim->hosts[i], host, 200, 600);
-    }
-    sim_net_delay(sim, host, host, 20, 60);
-}
-
-void sim_net_delay(struct sim *sim, const struct sim_host *from, const struct sim_host *to,
-                   uint64_t base_us, uint64_t jitter_us)
-{
-    sim_link_of(sim, from, to)->base_us = base_us;
-    sim_link_of(sim, from, to)->jitter_us = jitter_us;
-}
-
-void sim_net_loss(struct sim *sim, const struct sim_host *from, const struct sim_host *to,
-                  uint32_t ppm)
-{
-    sim_link_of(sim, from, to)->loss_ppm = ppm;
-}
-
-void sim_net_cut(struct sim *sim, const struct sim_host *from, const struct sim_host *to, bool cut)
-{
-    sim_link_of(sim, from, to)->cut = cut;
-}
-
-void sim_net_isolate(struct sim *sim, const struct sim_host *host, bool cut)
-{
-    for (uint32_t i = 0; i < sim->hosts_count; i++) {
-        if (sim->hosts[i] != host) {
-            sim_net_cut(sim, host, sim->hosts[i], cut);
-            sim_net_cut(sim, sim->hosts[i], host, cut);
-        }
-    }
-}
-
-void sim_net_heal(struct sim *sim)
-{
-    for (uint32_t i = 0; i < sim->hosts_count; i++) {
-        for (uint32_t j = 0; j < sim->hosts_count; j++) {
-            sim_net_cut(sim, sim->hosts[i], sim->hosts[j], false);
-        }
-    }
-}
-
-uint64_t sim_link_delay(struct sim *sim, const struct sim_host *from, const struct sim_host *to)
-{
-    const struct sim_link *link = sim_link_of(sim, from, to);
-    uint64_t delay_us = sat_add(link->base_us, sim_rng_below(&sim->net, link->jitter_us));
-    uint64_t again_us = RETRY_FIRST_US;
-    while (link->loss_ppm > 0 && again_us < RETRY_MAX_US &&
-           sim_rng_chance(&sim->net, link->loss_ppm)) {
-        delay_us += again_us;
-        again_us *= 2;
-    }
-    return delay_us;
-}
+/* As env/uv sets the kernel's keep-alive. */
+#define SILENCE_US (15 * SIM_SECOND)
+#define SILENCE_STEP_US (5 * SIM_SECOND)
+#define SILENCE_MAX_US (30 * SIM_SECOND)
 
 /* ---- pipes ---- */
 
@@ -180,15 +122,16 @@ static void stall(struct env_conn *conn)
     struct sim_pipe *pipe = &conn->pipe;
     if (pipe->stalled_since_us == 0) {
         pipe->stalled_since_us = sim->now_us;
-        pipe->retry_us = RETRY_FIRST_US;
+        pipe->retry_us = SIM_RETRY_FIRST_US;
     }
     if (conn->peer != NULL && sim->now_us - pipe->stalled_since_us >= SIM_UNACKNOWLEDGED_US) {
         struct env_conn *sender = conn->peer;
         sim_detach(sender);
         sim_conn_end(sender, ENV_RESET, "nothing was acknowledged for too long");
+        sim_pipe_watch(conn);
     }
     sim_event_in(sim, &conn->events.arrive, 1 + sim_rng_below(&sim->net, pipe->retry_us));
-    pipe->retry_us = u64_min(2 * pipe->retry_us, RETRY_MAX_US);
+    pipe->retry_us = u64_min(2 * pipe->retry_us, SIM_RETRY_MAX_US);
 }
 
 void sim_pipe_arrive(struct sim_event *event)
@@ -199,7 +142,7 @@ void sim_pipe_arrive(struct sim_event *event)
     if (list_empty(&pipe->flight)) {
         return;
     }
-    if (sim_link_of(sim, conn->remote, conn->env->host)->cut) {
+    if (!sim_path_open(conn->remote, conn->env->host)) {
         stall(conn);
         return;
     }
@@ -222,44 +165,40 @@ void sim_pipe_arrive(struct sim_event *event)
     }
 }
 
-/* Bytes went to a machine that knows this connection no more: it answers so, when it can. */
+/* ---- keep-alive ---- */
+
+void sim_pipe_watch(struct env_conn *conn)
+{
+    if (conn->state == SIM_CONN_ENDED || conn->env->crashed) {
+        return;
+    }
+    conn->silent_since_us = conn->env->sim->now_us;
+    if (!sim_event_waits(&conn->events.probe)) {
+        sim_event_in(conn->env->sim, &conn->events.probe, SILENCE_US);
+    }
+}
+
+void sim_pipe_probe_soon(struct env_conn *conn)
+{
+    struct sim *sim = conn->env->sim;
+    uint64_t at_us = sim->now_us + sim_link_delay(sim, conn->env->host, conn->remote);
+    if (!sim_event_waits(&conn->events.probe) || conn->events.probe.at_us > at_us) {
+        sim_event_at(sim, &conn->events.probe, at_us);
+    }
+}
+
 void sim_pipe_probe(struct sim_event *event)
 {
     struct env_conn *conn = SIM_EVENT_OWNER(event, struct env_conn, events.probe);
     struct sim *sim = conn->env->sim;
     const struct sim_host *host = conn->env->host;
-    if (conn->remote->up && !sim_link_of(sim, host, conn->remote)->cut &&
-        !sim_link_of(sim, conn->remote, host)->cut) {
-        sim_pipe_push_end(conn, ENV_RESET, "the other side lost the connection");
-    } else {
-        sim_event_in(sim, event, 1 + sim_rng_below(&sim->net, RETRY_MAX_US));
-    }
-}
-
-/* ---- resets ---- */
-
-static void reset(struct env_conn *conn)
-{
-    struct env_conn *peer = conn->peer;
-    sim_pipe_tear(conn);
-    sim_pipe_tear(peer);
-    sim_pipe_push_end(conn, ENV_RESET, "reset by the network");
-    sim_pipe_push_end(peer, ENV_RESET, "reset by the network");
-    sim_detach(conn);
-}
-
-void sim_net_reset(struct sim *sim, const struct sim_host *a, const struct sim_host *b)
-{
-    (void)sim;
-    LIST_FOR_EACH(process, &a->processes)
-    {
-        struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->conns)
-        {
-            struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
-            if (conn->peer != NULL && conn->remote == b) {
-                reset(conn);
-            }
+    if (sim_path_open(host, conn->remote) && sim_path_open(conn->remote, host)) {
+        if (conn->peer == NULL) {
+            sim_pipe_push_end(conn, ENV_RESET, "the other side lost the connection");
         }
+    } else if (sim->now_us - conn->silent_since_us < SILENCE_MAX_US) {
+        sim_event_in(sim, event, SILENCE_STEP_US);
+    } else {
+        sim_conn_end(conn, ENV_RESET, "the other side does not answer");
     }
 }

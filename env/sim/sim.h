@@ -137,10 +137,13 @@ void sim_fault_visit(const struct sim *sim,
 /* ---- network ----
  *
  * Every ordered pair of hosts is a link. A host is linked to itself too. Bytes of a connection keep
- * their order; loss shows as lateness, as TCP makes it; chunks are split and merged as seeded.
+ * their order; loss shows as lateness, as TCP makes it; chunks are split and merged as seeded. An end
+ * whose bytes are not acknowledged for 30 s, or that can have heard nothing from the other side's
+ * kernel for 30 s, loses the connection (ENV_RESET), as env/uv sets TCP up.
  */
 
-/* One way: what travels so stalls while it is cut and comes late after; connecting times out. */
+/* One way: what travels so stalls while it is cut and comes late after; connecting times out
+ * (ENV_REFUSED after 5 s). */
 void sim_net_cut(struct sim *sim, const struct sim_host *from, const struct sim_host *to, bool cut);
 /* Both ways between `host` and every other host. */
 void sim_net_isolate(struct sim *sim, const struct sim_host *host, bool cut);

@@ -316,6 +316,13 @@ uint64_t env_timeout_us(const struct env *env)
     return earliest_us == UINT64_MAX ? UINT64_MAX : sat_sub(earliest_us, sim->now_us);
 }
 
+void env_wait(const struct env *env, uint64_t wait_us)
+{
+    (void)env;
+    (void)wait_us;
+    UNREACHABLE("simulated processes have no threads: only env_turn moves their world");
+}
+
 void env_wake(struct env *env)
 {
     if (!sim_event_waits(&env->wake)) {

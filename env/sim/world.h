@@ -149,10 +149,12 @@ void sim_fault_hit(struct env *env, const char *name);
 /* tls.c */
 void sim_tls_free(struct env *env);
 
-/* conn.c and pipe.c */
+/* conn.c and links.c */
 void sim_conns_end(struct env *env, bool power);
 void sim_conns_free(struct env *env);
 void sim_links_init(struct sim *sim, const struct sim_host *host);
+/* The host falls silent: the other ends of its connections will notice. */
+void sim_links_watch(const struct sim_host *host);
 static inline struct sim_link *sim_link_of(struct sim *sim, const struct sim_host *from,
                                            const struct sim_host *to)
 {

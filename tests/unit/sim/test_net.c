@@ -210,7 +210,7 @@ static void connecting_over_a_cut_times_out(void **state)
     peer_connect(&world->near, &world->a, world->b.address, "test/1");
     assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 4 * SIM_SECOND));
     assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, 2 * SIM_SECOND));
-    assert_int_equal(world->near.rc, ENV_RESET);
+    assert_int_equal(world->near.rc, ENV_REFUSED);
     sim_net_heal(world->sim);
     memset(&world->near, 0, sizeof(world->near));
     peer_connect(&world->near, &world->a, world->b.address, "test/1");
@@ -330,13 +330,39 @@ static void power_cut_leaves_the_peer_half_open(void **state)
     (void)state;
     struct world *world = world_connected(17);
     sim_host_power_cut(world->b.host);
-    assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 100 * SIM_SECOND));
     env_conn_write(world->near.conn, bytes_of(pattern, 10));
     assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 10 * SIM_SECOND));
     sim_process_free(world->b.env);
     machine_start(&world->b);
-    assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, 5 * SIM_SECOND));
+    assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, 6 * SIM_SECOND));
     assert_int_equal(world->near.rc, ENV_RESET);
+    world_destroy(world);
+}
+
+/* Neither end writes: only the keep-alive can find out. */
+static void silence_ends_an_idle_connection(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct world *world = world_connected(18);
+        if (kind == 0) {
+            sim_host_power_cut(world->b.host);
+        } else if (kind == 1) {
+            sim_host_stop(world->b.host, SIM_STOP_HYPERVISOR);
+        } else {
+            sim_net_cut(world->sim, world->b.host, world->a.host, true);
+        }
+        assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 29 * SIM_SECOND));
+        assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, 2 * SIM_SECOND));
+        assert_int_equal(world->near.rc, ENV_RESET);
+        world_destroy(world);
+    }
+    struct world *world = world_connected(18);
+    sim_process_pause(world->b.env);
+    sim_net_cut(world->sim, world->b.host, world->a.host, true);
+    sim_run_until(world->sim, NULL, NULL, 20 * SIM_SECOND);
+    sim_net_heal(world->sim);
+    assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 100 * SIM_SECOND));
     world_destroy(world);
 }
 
@@ -434,6 +460,7 @@ int main(void)
         cmocka_unit_test(crash_resets_the_peer_and_frees_the_port),
         cmocka_unit_test(crash_behind_a_cut_is_seen_after_it),
         cmocka_unit_test(power_cut_leaves_the_peer_half_open),
+        cmocka_unit_test(silence_ends_an_idle_connection),
         cmocka_unit_test(listener_closed_keeps_accepted_connections),
         cmocka_unit_test(lossy_link_is_late_but_whole),
         cmocka_unit_test(bad_certificates_have_one_clear_line),

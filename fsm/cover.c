@@ -1,0 +1,237 @@
+/* Covers and watermarks: revoking all that a user or an agent has open, in O(1). Writes down nothing
+ * about sessions: that they are dead follows from the watermark (life.c).
+ *
+ *  1. A cover's sessions are listed in the order of C: they join at the end and C only grows.
+ *  2. A cover's watermarks are listed in the order of position.
+ *  3. heads = fresh + the sum of `below` over its watermarks.
+ *  4. A cover is freed when nothing refers to it and it has no watermark.
+ *  5. A watermark goes when nothing is below it any more and watermark_us has passed; going, it
+ *     raises the tenant's auth floor.
+ */
+#include "fsm/machine.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+struct cover_query {
+    const struct fsm *fsm;
+    uint32_t kind;
+    uint32_t tenant;
+    uint32_t name;
+};
+
+static const struct cover_record *cover_read(const struct fsm *fsm, uint32_t slot)
+{
+    return table_read(fsm->tables[FSM_COVERS], slot);
+}
+
+static struct cover_record *cover_write(struct fsm *fsm, uint32_t slot)
+{
+    return table_write(fsm->tables[FSM_COVERS], slot);
+}
+
+static const struct watermark_record *watermark_read(const struct fsm *fsm, uint32_t slot)
+{
+    return table_read(fsm->tables[FSM_WATERMARKS], slot);
+}
+
+static struct watermark_record *watermark_write(struct fsm *fsm, uint32_t slot)
+{
+    return table_write(fsm->tables[FSM_WATERMARKS], slot);
+}
+
+static bool match_cover(const void *arg, uint32_t slot)
+{
+    const struct cover_query *query = arg;
+    const struct cover_record *cover = cover_read(query->fsm, slot);
+
+    return cover->kind == query->kind && cover->tenant == query->tenant &&
+           cover->name == query->name;
+}
+
+uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant, uint32_t name)
+{
+    struct cover_query query = {fsm, kind, tenant, name};
+
+    return index_find(fsm->indexes[INDEX_COVER], fsm_hash_cover(fsm, kind, tenant, name),
+                      match_cover, &query);
+}
+
+uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, struct bytes name)
+{
+    uint32_t name_slot = names_find(fsm->names, name);
+    uint32_t slot = name_slot == SLOT_NONE ? SLOT_NONE
+                                           : fsm_cover_of(fsm, kind, tenant, name_slot);
+    struct cover_record *cover;
+
+    if (slot != SLOT_NONE) {
+        return slot;
+    }
+    slot = table_take(fsm->tables[FSM_COVERS]);
+    ASSERT(slot != SLOT_NONE); /* sized for every session, tombstone and watermark */
+    cover = cover_write(fsm, slot);
+    cover->kind = kind;
+    cover->tenant = tenant;
+    cover->name = names_hold(fsm->names, name);
+    ASSERT(cover->name != SLOT_NONE);
+    index_insert(fsm->indexes[INDEX_COVER], fsm_hash_cover(fsm, kind, tenant, cover->name), slot);
+    return slot;
+}
+
+/* Invariant 4. */
+static void cover_settle(struct fsm *fsm, uint32_t slot)
+{
+    const struct cover_record *cover = cover_read(fsm, slot);
+
+    if (cover->heads > 0 || cover->watermark_first != SLOT_NONE) {
+        return;
+    }
+    ASSERT(cover->session_first == SLOT_NONE);
+    index_remove(fsm->indexes[INDEX_COVER],
+                 fsm_hash_cover(fsm, cover->kind, cover->tenant, cover->name), slot);
+    names_release(fsm->names, cover->name);
+    table_free(fsm->tables[FSM_COVERS], slot);
+}
+
+uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t position)
+{
+    uint32_t slot = cover_read(fsm, cover)->watermark_first;
+
+    while (slot != SLOT_NONE && watermark_read(fsm, slot)->position <= position) {
+        slot = watermark_read(fsm, slot)->next;
+    }
+    return slot;
+}
+
+uint64_t fsm_watermark_newest(const struct fsm *fsm, uint32_t cover)
+{
+    uint32_t slot = cover_read(fsm, cover)->watermark_last;
+
+    return slot == SLOT_NONE ? 0 : watermark_read(fsm, slot)->position;
+}
+
+void fsm_watermark_add(struct fsm *fsm, uint32_t cover_slot, uint64_t position, uint64_t time)
+{
+    uint32_t slot = table_take(fsm->tables[FSM_WATERMARKS]);
+    struct watermark_record *watermark;
+    struct cover_record *cover = cover_write(fsm, cover_slot);
+
+    ASSERT(slot != SLOT_NONE);
+    watermark = watermark_write(fsm, slot);
+    watermark->position = position;
+    watermark->time = time;
+    watermark->cover = cover_slot;
+    watermark->below = cover->fresh;
+    watermark->previous = cover->watermark_last;
+    cover->fresh = 0;
+    if (cover->watermark_last == SLOT_NONE) {
+        cover->watermark_first = slot;
+    } else {
+        watermark_write(fsm, cover->watermark_last)->next = slot;
+    }
+    cover->watermark_last = slot;
+    fsm_schedule(fsm, FSM_WATERMARKS, slot);
+    fsm_schedule(fsm, FSM_COVERS, cover_slot);
+}
+
+void fsm_watermark_drop(struct fsm *fsm, uint32_t slot)
+{
+    const struct watermark_record *watermark = watermark_read(fsm, slot);
+    uint32_t cover_slot = watermark->cover;
+    struct cover_record *cover = cover_write(fsm, cover_slot);
+    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], cover->tenant);
+
+    ASSERT(watermark->below == 0);
+    tenant->auth_floor = u64_max(tenant->auth_floor, watermark->position);
+    if (watermark->previous == SLOT_NONE) {
+        cover->watermark_first = watermark->next;
+    } else {
+        watermark_write(fsm, watermark->previous)->next = watermark->next;
+    }
+    if (watermark->next == SLOT_NONE) {
+        cover->watermark_last = watermark->previous;
+    } else {
+        watermark_write(fsm, watermark->next)->previous = watermark->previous;
+    }
+    deadlines_remove(fsm->heaps[HEAP_WATERMARK], slot);
+    table_free(fsm->tables[FSM_WATERMARKS], slot);
+    cover_settle(fsm, cover_slot);
+}
+
+void fsm_covers_join(struct fsm *fsm, const struct session_head *head)
+{
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        struct cover_record *cover = cover_write(fsm, head->cover[kind]);
+
+        cover->heads++;
+        cover->fresh++;
+    }
+}
+
+void fsm_covers_leave(struct fsm *fsm, const struct session_head *head)
+{
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        uint32_t slot = head->cover[kind];
+        uint32_t above = fsm_watermark_above(fsm, slot, head->created);
+        struct cover_record *cover = cover_write(fsm, slot);
+
+        ASSERT(cover->heads > 0);
+        cover->heads--;
+        if (above == SLOT_NONE) {
+            ASSERT(cover->fresh > 0);
+            cover->fresh--;
+        } else {
+            ASSERT(watermark_read(fsm, above)->below > 0);
+            watermark_write(fsm, above)->below--;
+            fsm_schedule(fsm, FSM_WATERMARKS, above);
+        }
+        cover_settle(fsm, slot);
+    }
+}
+
+static struct session_record *session_write(struct fsm *fsm, uint32_t slot)
+{
+    return table_write(fsm->tables[FSM_SESSIONS], slot);
+}
+
+void fsm_covers_link(struct fsm *fsm, uint32_t slot)
+{
+    struct session_record *session = session_write(fsm, slot);
+
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        struct cover_record *cover = cover_write(fsm, session->head.cover[kind]);
+
+        session->cover_previous[kind] = cover->session_last;
+        session->cover_next[kind] = SLOT_NONE;
+        if (cover->session_last == SLOT_NONE) {
+            cover->session_first = slot;
+        } else {
+            session_write(fsm, cover->session_last)->cover_next[kind] = slot;
+        }
+        cover->session_last = slot;
+        fsm_schedule(fsm, FSM_COVERS, session->head.cover[kind]);
+    }
+}
+
+void fsm_covers_unlink(struct fsm *fsm, uint32_t slot)
+{
+    const struct session_record *session = session_write(fsm, slot);
+
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        struct cover_record *cover = cover_write(fsm, session->head.cover[kind]);
+        uint32_t previous = session->cover_previous[kind];
+        uint32_t next = session->cover_next[kind];
+
+        if (previous == SLOT_NONE) {
+            cover->session_first = next;
+        } else {
+            session_write(fsm, previous)->cover_next[kind] = next;
+        }
+        if (next == SLOT_NONE) {
+            cover->session_last = previous;
+        } else {
+            session_write(fsm, next)->cover_previous[kind] = previous;
+        }
+        fsm_schedule(fsm, FSM_COVERS, session->head.cover[kind]);
+    }
+}

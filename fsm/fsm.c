@@ -1,0 +1,313 @@
+/* Making the machine inside its range: sizes, plans, and the facts that a node asks for. What a
+ * command means is in the files of the law.
+ */
+#include "fsm/machine.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+/* Hands out parts of the range; without a range it only counts. */
+struct carver {
+    uint8_t *start; /* NULL: counting */
+    size_t used;
+};
+
+static void *carve(struct carver *carver, size_t size)
+{
+    size_t at = (carver->used + 63) & ~(size_t)63;
+
+    carver->used = at + size;
+    return carver->start == NULL ? NULL : carver->start + at;
+}
+
+/* Slots of each table. A task pins one tombstone at most; each session and each tombstone refers to
+ * COVER_KINDS covers, each watermark to one: so tombstones and covers are never full before what
+ * they come from is. */
+static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table)
+{
+    uint64_t stones = limits->tombstones_max + limits->tasks_max + 1;
+
+    switch (table) {
+    case FSM_META:
+        return 1;
+    case FSM_NAMES:
+        return (uint32_t)limits->names_max;
+    case FSM_BLOCKS:
+        return (uint32_t)limits->blocks_max;
+    case FSM_TENANTS:
+        return (uint32_t)limits->tenants_max;
+    case FSM_COVERS:
+        return (uint32_t)((limits->sessions_max + stones) * COVER_KINDS + limits->watermarks_max);
+    case FSM_WATERMARKS:
+        return (uint32_t)limits->watermarks_max;
+    case FSM_SESSIONS:
+        return (uint32_t)limits->sessions_max;
+    case FSM_TOMBSTONES:
+        return (uint32_t)stones;
+    case FSM_TASKS:
+        return (uint32_t)limits->tasks_max;
+    case FSM_KEYS:
+        return (uint32_t)limits->keys_max;
+    case FSM_CLIENTS:
+        return (uint32_t)limits->clients_max;
+    case FSM_REQUESTS:
+    case FSM_OPERATIONS:
+        return (uint32_t)limits->requests_max;
+    case FSM_TABLES:
+        break;
+    }
+    UNREACHABLE("no such table");
+}
+
+static enum fsm_table table_of_index(enum fsm_index index)
+{
+    switch (index) {
+    case INDEX_TENANT:
+        return FSM_TENANTS;
+    case INDEX_COVER:
+        return FSM_COVERS;
+    case INDEX_SESSION:
+        return FSM_SESSIONS;
+    case INDEX_TOMBSTONE:
+        return FSM_TOMBSTONES;
+    case INDEX_TASK:
+        return FSM_TASKS;
+    case INDEX_KEY:
+        return FSM_KEYS;
+    case INDEX_CLIENT:
+        return FSM_CLIENTS;
+    case INDEX_REQUEST:
+        return FSM_REQUESTS;
+    case INDEX_OPERATION:
+        return FSM_OPERATIONS;
+    case FSM_INDEXES:
+        break;
+    }
+    UNREACHABLE("no such index");
+}
+
+static enum fsm_table table_of_heap(enum fsm_heap heap)
+{
+    switch (heap) {
+    case HEAP_REVOKED:
+        return FSM_COVERS;
+    case HEAP_ENDED:
+    case HEAP_SESSION:
+        return FSM_SESSIONS;
+    case HEAP_TASK:
+        return FSM_TASKS;
+    case HEAP_TOMBSTONE:
+        return FSM_TOMBSTONES;
+    case HEAP_CLIENT:
+        return FSM_CLIENTS;
+    case HEAP_WATERMARK:
+        return FSM_WATERMARKS;
+    case FSM_HEAPS:
+        break;
+    }
+    UNREACHABLE("no such heap");
+}
+
+/* ---- ties between equal deadlines ---- */
+
+static int by_number(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int order_covers(const void *arg, uint32_t a, uint32_t b)
+{
+    (void)arg; /* keyed by position: there are no ties */
+    return by_number(a, b);
+}
+
+static int order_sessions(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_SESSIONS];
+    const struct session_record *x = table_read(table, a);
+    const struct session_record *y = table_read(table, b);
+
+    return id128_compare(x->head.selector, y->head.selector);
+}
+
+static int order_tombstones(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_TOMBSTONES];
+    const struct tombstone_record *x = table_read(table, a);
+    const struct tombstone_record *y = table_read(table, b);
+
+    return id128_compare(x->head.selector, y->head.selector);
+}
+
+static int order_tasks(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_TASKS];
+    const struct task_record *x = table_read(table, a);
+    const struct task_record *y = table_read(table, b);
+
+    return id128_compare(x->id, y->id);
+}
+
+static int order_clients(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_CLIENTS];
+    const struct client_record *x = table_read(table, a);
+    const struct client_record *y = table_read(table, b);
+
+    return by_number(x->position, y->position);
+}
+
+static int order_watermarks(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_WATERMARKS];
+    const struct watermark_record *x = table_read(table, a);
+    const struct watermark_record *y = table_read(table, b);
+
+    return by_number(x->position, y->position);
+}
+
+static deadline_order order_of(enum fsm_heap heap)
+{
+    static const deadline_order orders[FSM_HEAPS] = {
+        [HEAP_REVOKED] = order_covers,       [HEAP_ENDED] = order_sessions,
+        [HEAP_SESSION] = order_sessions,     [HEAP_TASK] = order_tasks,
+        [HEAP_TOMBSTONE] = order_tombstones, [HEAP_CLIENT] = order_clients,
+        [HEAP_WATERMARK] = order_watermarks,
+    };
+
+    return orders[heap];
+}
+
+/* ---- laying out ---- */
+
+static void plan(const struct op_limits *limits, struct store_plan *ret_plans)
+{
+    for (enum fsm_table table = FSM_META; table < FSM_TABLES; table++) {
+        ret_plans[table].type = fsm_table_type(table);
+        ret_plans[table].capacity = capacity_of(limits, table);
+    }
+}
+
+/* The one arithmetic of fsm_memory_size and fsm_create. */
+static struct fsm *lay_out(struct carver *carver, const struct op_limits *limits,
+                           const struct siphash_key *key)
+{
+    struct store_plan plans[FSM_TABLES];
+    bool counting = carver->start == NULL;
+    struct fsm *fsm = carve(carver, sizeof *fsm);
+    size_t size;
+    void *memory;
+
+    plan(limits, plans);
+    size = store_size(plans, FSM_TABLES);
+    memory = carve(carver, size);
+    if (!counting) {
+        fsm->store = store_create(memory, size, plans, FSM_TABLES, key);
+        for (size_t i = 0; i < FSM_TABLES; i++) {
+            fsm->tables[i] = store_table(fsm->store, i);
+        }
+    }
+    size = names_size(plans[FSM_NAMES].capacity);
+    memory = carve(carver, size);
+    if (!counting) {
+        fsm->names = names_create(memory, size, fsm->tables[FSM_NAMES], key);
+    }
+    for (enum fsm_index i = INDEX_TENANT; i < FSM_INDEXES; i++) {
+        uint32_t capacity = plans[table_of_index(i)].capacity;
+
+        size = index_size(capacity);
+        memory = carve(carver, size);
+        if (!counting) {
+            fsm->indexes[i] = index_create(memory, size, capacity);
+        }
+    }
+    for (enum fsm_heap i = HEAP_REVOKED; i < FSM_HEAPS; i++) {
+        uint32_t capacity = plans[table_of_heap(i)].capacity;
+
+        size = deadlines_size(capacity);
+        memory = carve(carver, size);
+        if (!counting) {
+            fsm->heaps[i] = deadlines_create(memory, size, capacity, order_of(i), fsm);
+        }
+    }
+    return fsm;
+}
+
+size_t fsm_memory_size(const struct op_limits *limits)
+{
+    static const struct siphash_key no_key;
+    struct carver carver = {NULL, 0};
+
+    (void)lay_out(&carver, limits, &no_key);
+    return carver.used;
+}
+
+#define META_LIMIT_SET_(tag, limit, standard, least, greatest, help)                               \
+    meta->limit = birth->limits.limit;
+
+struct fsm *fsm_create(void *memory, size_t size, const struct fsm_birth *birth)
+{
+    struct carver carver = {memory, 0};
+    struct meta_record *meta;
+    struct fsm *fsm;
+    uint32_t slot;
+
+    ASSERT(memory != NULL && ((uintptr_t)memory & 63) == 0);
+    ASSERT(op_limits_check(&birth->limits) == NULL);
+    ASSERT(size >= fsm_memory_size(&birth->limits));
+    fsm = lay_out(&carver, &birth->limits, &birth->hash_key);
+    fsm->limits = birth->limits;
+    fsm->key = birth->hash_key;
+    fsm->incarnation = birth->incarnation;
+    slot = table_take(fsm->tables[FSM_META]);
+    ASSERT(slot == 1);
+    meta = table_write(fsm->tables[FSM_META], slot);
+    meta->time = birth->time;
+    meta->incarnation = birth->incarnation;
+    OP_LIMITS(META_LIMIT_SET_)
+    store_settle(fsm->store);
+    return fsm;
+}
+
+/* ---- facts ---- */
+
+uint64_t fsm_position(const struct fsm *fsm)
+{
+    return fsm_meta(fsm)->position;
+}
+
+uint64_t fsm_time(const struct fsm *fsm)
+{
+    return fsm_meta(fsm)->time;
+}
+
+uint64_t fsm_term(const struct fsm *fsm)
+{
+    return fsm_meta(fsm)->term;
+}
+
+struct id128 fsm_incarnation(const struct fsm *fsm)
+{
+    return fsm->incarnation;
+}
+
+const struct op_limits *fsm_limits(const struct fsm *fsm)
+{
+    return &fsm->limits;
+}
+
+struct hash128 fsm_digest(const struct fsm *fsm)
+{
+    return store_digest(fsm->store);
+}
+
+uint64_t fsm_session_count(const struct fsm *fsm)
+{
+    return table_count(fsm->tables[FSM_SESSIONS]);
+}
+
+uint64_t fsm_task_count(const struct fsm *fsm)
+{
+    return table_count(fsm->tables[FSM_TASKS]);
+}

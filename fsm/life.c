@@ -1,0 +1,107 @@
+/* Life as a predicate (docs/MODEL.md section 2): who is alive, who ended, why and when. Never writes,
+ * and answers the same whether the sweep has passed or not.
+ *
+ *  1. A deadline d has passed iff T >= d (T4); in a read with clock c, one in (T, c] leaves the
+ *     answer undecided (T6).
+ *  2. A session ends at the earliest of: its logout, the first watermark above C of a cover, its
+ *     idle and absolute deadlines. A deadline comes before a revoke whose T has reached it, since T
+ *     rises before the command is applied.
+ */
+#include "fsm/machine.h"
+
+#include "base/sat.h"
+
+bool fsm_deadline_passed(struct fsm_context *ctx, uint64_t deadline)
+{
+    if (deadline == OP_INFINITE) {
+        return false;
+    }
+    if (deadline <= ctx->now) {
+        return true;
+    }
+    if (deadline <= ctx->clock) {
+        ctx->undecided = true;
+    }
+    return false;
+}
+
+/* The earliest watermark over the session: true with its T. */
+static bool revoked(const struct fsm *fsm, const struct session_head *head, uint64_t *ret_time)
+{
+    uint64_t position = UINT64_MAX;
+
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        uint32_t slot = fsm_watermark_above(fsm, head->cover[kind], head->created);
+        const struct watermark_record *watermark;
+
+        if (slot == SLOT_NONE) {
+            continue;
+        }
+        watermark = (const struct watermark_record *)table_read(fsm->tables[FSM_WATERMARKS], slot);
+        if (watermark->position < position) {
+            position = watermark->position;
+            *ret_time = watermark->time;
+        }
+    }
+    return position != UINT64_MAX;
+}
+
+struct fsm_end fsm_session_end_of(struct fsm_context *ctx, const struct fsm_session *session)
+{
+    const struct session_record *record = session->record;
+    uint64_t revoke_time = 0;
+    uint64_t deadline;
+    bool is_revoked;
+
+    if (record == NULL) {
+        return (struct fsm_end){true, (enum op_end_cause)session->stone->cause,
+                                session->stone->end_time};
+    }
+    if (fsm_session_status(record) == SESSION_ENDED) {
+        return (struct fsm_end){true, fsm_session_cause(record), record->end_time};
+    }
+    deadline = u64_min(record->idle_deadline, record->absolute_deadline);
+    is_revoked = revoked(ctx->fsm, &record->head, &revoke_time);
+    if (is_revoked && revoke_time < deadline) {
+        return (struct fsm_end){true, OP_END_CAUSE_REVOKED, revoke_time};
+    }
+    if (is_revoked || fsm_deadline_passed(ctx, deadline)) {
+        enum op_end_cause cause = record->absolute_deadline <= record->idle_deadline
+                                      ? OP_END_CAUSE_ABSOLUTE_TIMEOUT
+                                      : OP_END_CAUSE_IDLE_TIMEOUT;
+
+        return (struct fsm_end){true, cause, deadline};
+    }
+    return (struct fsm_end){false, OP_END_CAUSE_NONE, 0};
+}
+
+bool fsm_alive(struct fsm_context *ctx, const struct fsm_session *session)
+{
+    return !fsm_session_end_of(ctx, session).ended;
+}
+
+uint64_t fsm_forgotten_time(const struct fsm *fsm, const struct session_head *head,
+                            uint64_t end_time)
+{
+    return u64_max(sat_add(end_time, fsm->limits.tombstone_us), head->tasks_until);
+}
+
+uint64_t fsm_task_forgotten_time(const struct fsm *fsm, const struct task_record *task)
+{
+    return sat_add(task->deadline, fsm->limits.tombstone_us);
+}
+
+enum op_outcome fsm_refuse_dead(struct fsm_context *ctx, const struct fsm_session *session)
+{
+    struct fsm_end end = fsm_session_end_of(ctx, session);
+
+    if (!end.ended) {
+        return OP_OK;
+    }
+    ctx->details->has_cause = true;
+    ctx->details->cause = end.cause;
+    if (end.cause == OP_END_CAUSE_IDLE_TIMEOUT || end.cause == OP_END_CAUSE_ABSOLUTE_TIMEOUT) {
+        return OP_EXPIRED;
+    }
+    return OP_ENDED;
+}

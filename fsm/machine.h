@@ -1,0 +1,301 @@
+/* Inside of the FSM: the machine, the context of one command or read, and what the law's files ask of
+ * one another. Not for other folders (tests look at the counters).
+ */
+#ifndef FSM_MACHINE_H
+#define FSM_MACHINE_H
+
+#include "fsm/chain.h"
+#include "fsm/deadline.h"
+#include "fsm/fsm.h"
+#include "fsm/index.h"
+#include "fsm/name.h"
+#include "fsm/records.h"
+
+enum fsm_index {
+    INDEX_TENANT,    /* by name */
+    INDEX_COVER,     /* by (kind, tenant, name) */
+    INDEX_SESSION,   /* by selector */
+    INDEX_TOMBSTONE, /* by selector */
+    INDEX_TASK,      /* by id */
+    INDEX_KEY,       /* by (session, key) */
+    INDEX_CLIENT,    /* by position */
+    INDEX_REQUEST,   /* by (client, number) */
+    INDEX_OPERATION, /* by (task, number) */
+    FSM_INDEXES,
+};
+
+/* Heaps, each over one table. The first two are the sweep's work whatever the time is. */
+enum fsm_heap {
+    HEAP_REVOKED, /* covers with a session below a watermark, by that watermark's position */
+    HEAP_ENDED,   /* ended sessions, by position of their end */
+    HEAP_SESSION, /* sessions, by their next deadline */
+    HEAP_TASK,    /* tasks, by the time at which they are forgotten */
+    HEAP_TOMBSTONE,
+    HEAP_CLIENT,
+    HEAP_WATERMARK, /* watermarks with nothing below, by the time at which they may go */
+    FSM_HEAPS,
+};
+
+/* What a test of the constant path reads. */
+struct fsm_counters {
+    uint64_t lookups;     /* of sessions and tasks by id */
+    uint64_t comparisons; /* of verifiers */
+    uint64_t replies;     /* bodies built */
+};
+
+enum { FSM_RESULT_MAX = 512, FSM_RESULT_BLOCKS = 3, FSM_OPERATION_WINDOW = 64 };
+
+struct fsm {
+    struct op_limits limits;
+    struct siphash_key key;
+    struct id128 incarnation;
+    struct store *store;
+    struct table *tables[FSM_TABLES];
+    struct index *indexes[FSM_INDEXES];
+    struct deadlines *heaps[FSM_HEAPS];
+    struct names *names;
+    struct fsm_counters counters;
+    const char *restore_error;
+    union op_request request; /* decoded from the command that is being applied */
+    union op_reply reply;
+    struct op_details details;
+    uint8_t body[FSM_RESULT_MAX];
+    uint8_t value[64 * 1024]; /* what a reply's long fields point into */
+};
+
+/* One command or one read. */
+struct fsm_context {
+    struct fsm *fsm;
+    const struct op_caller *caller;
+    const struct op_row *row;
+    const struct op_command *command; /* NULL in a read */
+    uint64_t position;                /* the command's own, or the one that a read is answered at */
+    uint64_t now;                     /* T */
+    uint64_t clock;                   /* c of T6; equal to `now` in a command */
+    bool undecided;                   /* a deadline lies in (now, clock] */
+    uint32_t tenant;                  /* the caller's, or SLOT_NONE */
+    uint32_t client;                  /* slot, or SLOT_NONE */
+    struct op_details *details;
+    /* -- set by handlers -- */
+    struct id128 minted;      /* the object whose secret this command minted; zero for none */
+    uint32_t operation_task;  /* operation (task, number) that this command carries out */
+    uint64_t operation_number;
+    bool first;               /* `answer` is the result of an earlier command */
+    struct fsm_reply answer;
+};
+
+/* ---- dispatch: one handler per row of OP_TABLE, declared and called from the table alone ---- */
+#define FSM_HANDLER_(number, name, FIELDS, access, roles, needs, idempotency, help)                \
+    enum op_outcome fsm_do_##name(struct fsm_context *ctx,                                         \
+                                  const struct op_##name##_request *request,                       \
+                                  struct op_##name##_reply *reply);
+OP_TABLE(FSM_HANDLER_)
+#undef FSM_HANDLER_
+
+/* Checks the role, then calls the row's handler. The reply must be zeroed. */
+enum op_outcome fsm_dispatch(struct fsm_context *ctx, const union op_request *request,
+                             union op_reply *reply);
+
+/* ---- refusals (refuse.c) ---- */
+enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field);
+enum op_outcome fsm_refuse_permission(struct fsm_context *ctx, struct bytes permission);
+/* LIMIT, or SWEEPING while the sweep has work. */
+enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit);
+/* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what the
+ * result's own records may need stays reserved. */
+enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t need);
+/* 1 when the text is not interned yet. */
+uint32_t fsm_name_missing(const struct fsm *fsm, struct bytes text);
+
+/* ---- life.c ---- */
+
+/* A session, swept or not. Views into tables: until its next change. */
+struct fsm_session {
+    const struct session_head *head;     /* NULL: none */
+    const struct session_record *record; /* NULL: it is a tombstone */
+    const struct tombstone_record *stone;
+    uint32_t slot;
+};
+
+struct fsm_end {
+    bool ended;
+    enum op_end_cause cause;
+    uint64_t time; /* T at which it ended */
+};
+
+bool fsm_deadline_passed(struct fsm_context *ctx, uint64_t deadline);
+/* How the session ended, whether it was swept or not; the earliest cause in log order. */
+struct fsm_end fsm_session_end_of(struct fsm_context *ctx, const struct fsm_session *session);
+bool fsm_alive(struct fsm_context *ctx, const struct fsm_session *session);
+/* The T at which the tombstone of a session that ended at `end_time` is forgotten. */
+uint64_t fsm_forgotten_time(const struct fsm *fsm, const struct session_head *head,
+                            uint64_t end_time);
+/* The T at which a task is forgotten. */
+uint64_t fsm_task_forgotten_time(const struct fsm *fsm, const struct task_record *task);
+/* OK, ENDED or EXPIRED, with the cause in the details. */
+enum op_outcome fsm_refuse_dead(struct fsm_context *ctx, const struct fsm_session *session);
+
+/* ---- lookup.c: the one path of section 4 ---- */
+
+struct fsm_task {
+    uint32_t slot;
+    const struct task_record *record; /* NULL: none */
+    struct fsm_session own;
+    bool newest; /* the secret presented is the newest attempt's */
+};
+
+/* Without any check of who asks: for links inside the state. */
+struct fsm_session fsm_session_of(const struct fsm *fsm, struct id128 selector);
+uint32_t fsm_task_of(const struct fsm *fsm, struct id128 id);
+/* OK or NOT_FOUND: a session that this caller's `user` owns, by token. */
+enum op_outcome fsm_find_session(struct fsm_context *ctx, struct bytes user,
+                                 const struct op_token *token, struct fsm_session *ret_session);
+/* As above by id alone: for a session that a task writes into (W2). */
+enum op_outcome fsm_find_target(struct fsm_context *ctx, struct bytes user, struct id128 selector,
+                                struct fsm_session *ret_session);
+/* OK or NOT_FOUND: a task of this user, by fence: any of its last four verifiers. */
+enum op_outcome fsm_find_fence(struct fsm_context *ctx, struct bytes user,
+                               const struct op_token *token, struct fsm_task *ret_task);
+/* As above by id alone: for a claim. */
+enum op_outcome fsm_find_task(struct fsm_context *ctx, struct bytes user, struct id128 id,
+                              struct fsm_task *ret_task);
+/* Mutable head of a session, swept or not. */
+struct session_head *fsm_head_write(struct fsm *fsm, const struct fsm_session *session);
+
+/* ---- grant.c ---- */
+struct fsm_grant {
+    uint32_t permission; /* name */
+    uint64_t given;      /* G */
+    uint64_t deadline;   /* OP_INFINITE for none */
+};
+struct fsm_grants {
+    uint32_t count;
+    struct fsm_grant list[OP_MAX_grant];
+};
+
+enum { FSM_GRANT_BYTES = 20 };
+/* Lists of pairs in chains; each pair in a chain counts one use of its permission's name. */
+void fsm_grants_read(const struct fsm *fsm, uint32_t chain, uint32_t count,
+                     struct fsm_grants *ret_grants);
+uint32_t fsm_grants_write(struct fsm *fsm, const struct fsm_grants *grants);
+void fsm_grants_free(struct fsm *fsm, uint32_t chain, uint32_t count);
+uint32_t fsm_grants_blocks(uint32_t count);
+const struct fsm_grant *fsm_grants_find(const struct fsm_grants *grants, uint32_t permission);
+
+/* All that the session's record or its tombstone keeps, lapsed or not. */
+void fsm_session_grants(const struct fsm *fsm, const struct fsm_session *session,
+                        struct fsm_grants *ret_grants);
+/* What still holds: of a live session all with a deadline to come; of a dead one those without. */
+void fsm_grants_held(struct fsm_context *ctx, const struct fsm_session *session,
+                     struct fsm_grants *ret_grants);
+bool fsm_session_holds(struct fsm_context *ctx, const struct fsm_session *session,
+                       struct bytes permission, struct fsm_grant *ret_grant);
+/* The pairs of a task that still hold (W7, its half about the own session). */
+void fsm_task_grants(struct fsm_context *ctx, const struct fsm_task *task,
+                     struct fsm_grants *ret_grants);
+/* Replaces a session's grants; the names are counted here. */
+void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_grants *grants);
+
+/* ---- fence.c ---- */
+#define FENCE_RULE(number) (1u << (number))
+
+struct fence_question {
+    const struct fsm_task *task;
+    const struct op_token *token;     /* NULL: a claim, which has no attempt yet */
+    const struct fsm_session *target; /* the own session for what acts on the task */
+    bool on_task;                     /* acts on the task: of W3 only the second half, W5 is met */
+    const char *permission;           /* "" meets W7 */
+};
+/* OK, or FENCED with mask, headline and epochs in the details. W1 to W8, all evaluated. */
+enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *question);
+
+/* ---- window.c: W9 ---- */
+/* OK: new; what it answers will be remembered (the caller checks for room in FSM_OPERATIONS). Sets
+ * ctx->first with the first result when it is known (the outcome returned is that result's). */
+enum op_outcome fsm_window_admit(struct fsm_context *ctx, const struct fsm_task *task,
+                                 uint64_t number);
+/* Remembers ctx->answer as the result of ctx->operation_…. */
+void fsm_window_record(struct fsm_context *ctx);
+void fsm_window_free(struct fsm *fsm, uint32_t task);
+
+/* ---- dedupe.c ---- */
+/* True when the command is answered without its handler: outcome, and perhaps ctx->first. */
+bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome);
+/* Remembers ctx->answer as the result of this request, unless its class is RETRY or UNKNOWN. */
+void fsm_dedupe_record(struct fsm_context *ctx);
+void fsm_dedupe_free(struct fsm *fsm, uint32_t client, uint64_t from, uint64_t count);
+uint32_t fsm_request_of(const struct fsm *fsm, uint32_t client, uint64_t number);
+/* Copies a result into ctx->answer and sets ctx->first. */
+void fsm_result_take(struct fsm_context *ctx, const struct result_head *result);
+void fsm_result_keep(struct fsm_context *ctx, struct result_head *result, uint32_t of);
+/* Kind of the secret that the operation's reply carries; 0 when it mints none. */
+uint32_t fsm_row_mints(const struct op_row *row);
+
+/* ---- client.c ---- */
+/* The client of this certificate, not silent for too long, or SLOT_NONE. */
+uint32_t fsm_client_of(struct fsm *fsm, uint64_t now, const struct op_caller *caller,
+                       uint64_t position);
+uint32_t fsm_tenant_of(const struct fsm *fsm, struct bytes name);
+void fsm_client_drop(struct fsm *fsm, uint32_t slot);
+
+/* ---- cover.c: watermarks ---- */
+uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant, uint32_t name);
+/* Finds or makes it; the caller has checked that names and covers fit. */
+uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, struct bytes name);
+/* First watermark above `position`; SLOT_NONE when there is none. */
+uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t position);
+/* Position of the newest watermark, 0 for none. */
+uint64_t fsm_watermark_newest(const struct fsm *fsm, uint32_t cover);
+void fsm_watermark_add(struct fsm *fsm, uint32_t cover, uint64_t position, uint64_t time);
+void fsm_watermark_drop(struct fsm *fsm, uint32_t slot);
+/* A session or tombstone begins or stops to refer to its covers. */
+void fsm_covers_join(struct fsm *fsm, const struct session_head *head);
+void fsm_covers_leave(struct fsm *fsm, const struct session_head *head);
+/* The covers' lists of unswept sessions. */
+void fsm_covers_link(struct fsm *fsm, uint32_t session);
+void fsm_covers_unlink(struct fsm *fsm, uint32_t session);
+
+/* ---- tombstone.c ---- */
+/* Makes room within the bounds, then the tombstone of a dead session; frees nothing of the session.
+ * The covers' counts and the grants' names go over to it. */
+void fsm_tombstone_make(struct fsm *fsm, const struct session_record *session, struct fsm_end end,
+                        uint32_t kept_chain, uint32_t kept_count);
+void fsm_tombstone_free(struct fsm *fsm, uint32_t slot);
+/* After its last task went. */
+void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot);
+
+/* ---- schedule.c: the heaps that follow from records ---- */
+void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot);
+
+/* ---- sweep.c ---- */
+enum { FSM_SWEEP_UNITS = 4096 };
+void fsm_sweep(struct fsm_context *ctx);
+
+/* ---- hashes of the indexes (lookup.c) ---- */
+uint64_t fsm_hash_id(const struct fsm *fsm, struct id128 id);
+uint64_t fsm_hash_pair(const struct fsm *fsm, uint64_t a, uint64_t b);
+uint64_t fsm_hash_cover(const struct fsm *fsm, uint32_t kind, uint32_t tenant, uint32_t name);
+uint64_t fsm_hash_key(const struct fsm *fsm, uint32_t session, struct bytes key);
+
+/* ---- small readers ---- */
+static inline struct table *fsm_blocks(const struct fsm *fsm)
+{
+    return fsm->tables[FSM_BLOCKS];
+}
+
+static inline const struct meta_record *fsm_meta(const struct fsm *fsm)
+{
+    return (const struct meta_record *)table_read(fsm->tables[FSM_META], 1);
+}
+
+static inline enum session_status fsm_session_status(const struct session_record *session)
+{
+    return (enum session_status)(session->status_cause & 0xffffu);
+}
+
+static inline enum op_end_cause fsm_session_cause(const struct session_record *session)
+{
+    return (enum op_end_cause)(session->status_cause >> 16);
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* The records of the FSM's tables and their fields; no behaviour.
+ *
+ * A list of fields is RECORD(F, S): F(S, tag, KIND, name). From it come the struct (the image: no
+ * padding, no pointer) and the table of fields that snapshots are written from. Tags and table ids
+ * are never reused. Every link between records is a slot number and part of the image, so that lists
+ * keep their order over a restore.
+ */
+#ifndef FSM_RECORDS_H
+#define FSM_RECORDS_H
+
+#include "fsm/table.h"
+#include "op/op.h"
+
+#define RECORD_MEMBER_U32(name) uint32_t name;
+#define RECORD_MEMBER_U64(name) uint64_t name;
+#define RECORD_MEMBER_ID(name) struct id128 name;
+#define RECORD_MEMBER_DIGEST(name) uint8_t name[16];
+#define RECORD_MEMBER_VERIFIER(name) uint8_t name[32];
+#define RECORD_MEMBER_U32X2(name) uint32_t name[2];
+#define RECORD_MEMBER_U32X3(name) uint32_t name[3];
+#define RECORD_MEMBER_U64X3(name) uint64_t name[3];
+#define RECORD_MEMBER_(S, tag, KIND, name) RECORD_MEMBER_##KIND(name)
+
+/* ---- cluster: one record ---- */
+#define META_FIELDS(F, S)                                                                          \
+    F(S, 1, U64, time) /* T */                                                                     \
+    F(S, 2, U64, position)                                                                         \
+    F(S, 3, U64, term)                                                                             \
+    F(S, 4, ID, incarnation)
+#define META_LIMIT_MEMBER_(tag, name, standard, least, greatest, help) uint64_t name;
+struct meta_record {
+    META_FIELDS(RECORD_MEMBER_, meta_record)
+    OP_LIMITS(META_LIMIT_MEMBER_)
+};
+
+/* ---- tenant: made by the first client of it, never removed ---- */
+#define TENANT_FIELDS(F, S)                                                                        \
+    F(S, 1, U64, auth_floor)                                                                       \
+    F(S, 2, U32, name)                                                                             \
+    F(S, 3, U32, stone_first) /* tombstones without tasks, oldest first */                         \
+    F(S, 4, U32, stone_last)                                                                       \
+    F(S, 5, U32, stone_count)
+struct tenant_record {
+    TENANT_FIELDS(RECORD_MEMBER_, tenant_record)
+};
+
+/* ---- cover: what a watermark can be set on, and the sessions under it ---- */
+enum cover_kind { COVER_USER = 0, COVER_AGENT = 1, COVER_KINDS = 2 };
+#define COVER_FIELDS(F, S)                                                                         \
+    F(S, 1, U32, kind)                                                                             \
+    F(S, 2, U32, tenant)                                                                           \
+    F(S, 3, U32, name)                                                                             \
+    F(S, 4, U32, heads)           /* sessions and tombstones that refer to it */                   \
+    F(S, 5, U32, fresh)           /* those created above its newest watermark */                   \
+    F(S, 6, U32, session_first)   /* sessions not yet swept, by C */                               \
+    F(S, 7, U32, session_last)                                                                     \
+    F(S, 8, U32, watermark_first) /* by position */                                                \
+    F(S, 9, U32, watermark_last)                                                                   \
+    F(S, 10, U32, spare)
+struct cover_record {
+    COVER_FIELDS(RECORD_MEMBER_, cover_record)
+};
+
+/* ---- watermark: one revoke ---- */
+#define WATERMARK_FIELDS(F, S)                                                                     \
+    F(S, 1, U64, position)                                                                         \
+    F(S, 2, U64, time)                                                                             \
+    F(S, 3, U32, cover)                                                                            \
+    F(S, 4, U32, below) /* heads whose first watermark this is */                                  \
+    F(S, 5, U32, next)                                                                             \
+    F(S, 6, U32, previous)
+struct watermark_record {
+    WATERMARK_FIELDS(RECORD_MEMBER_, watermark_record)
+};
+
+/* ---- session ---- */
+
+/* What a session and its tombstone have in common. */
+#define SESSION_HEAD_FIELDS(F, S)                                                                  \
+    F(S, 1, ID, selector)                                                                          \
+    F(S, 2, VERIFIER, verifier)                                                                    \
+    F(S, 3, U64, created)      /* C */                                                             \
+    F(S, 4, U64, fence_floor)  /* F */                                                             \
+    F(S, 5, U64, created_time) /* T at C */                                                        \
+    F(S, 6, U64, secret_made)  /* first position of the request that made the present secret */    \
+    F(S, 7, U64, tasks_until)  /* when the last of its tasks is forgotten */                       \
+    F(S, 8, U32X2, cover)      /* by enum cover_kind; takes tags 8 and 9 */                        \
+    F(S, 10, U32, tenant)                                                                          \
+    F(S, 11, U32, task_count)
+struct session_head {
+    SESSION_HEAD_FIELDS(RECORD_MEMBER_, session_head)
+};
+
+enum session_status { SESSION_LIVE = 1, SESSION_ENDED = 2 };
+enum { GRANTS_INLINE = 3 };
+
+#define SESSION_FIELDS(F, S)                                                                       \
+    F(S, 20, U64, idle_us)                                                                         \
+    F(S, 21, U64, idle_deadline)                                                                   \
+    F(S, 22, U64, absolute_deadline)                                                               \
+    F(S, 23, U64, end_position) /* of the command that ended it; 0 while LIVE */                   \
+    F(S, 24, U64, end_time)                                                                        \
+    F(S, 25, U64, state_bytes)                                                                     \
+    F(S, 26, U32X2, cover_next) /* tags 26, 27 */                                                  \
+    F(S, 28, U32X2, cover_previous)                                                                \
+    F(S, 30, U64X3, grant_given) /* tags 30 to 32; used when grant_count <= GRANTS_INLINE */       \
+    F(S, 33, U64X3, grant_deadline)                                                                \
+    F(S, 36, U32X3, grant_permission)                                                              \
+    F(S, 39, U32, grant_count)                                                                     \
+    F(S, 40, U32, grant_chain)                                                                     \
+    F(S, 41, U32, metadata_chain)                                                                  \
+    F(S, 42, U32, metadata_size)                                                                   \
+    F(S, 43, U32, key_first)                                                                       \
+    F(S, 44, U32, key_count)                                                                       \
+    F(S, 45, U32, status_cause) /* status in the low half, enum op_end_cause above */
+struct session_record {
+    struct session_head head;
+    SESSION_FIELDS(RECORD_MEMBER_, session_record)
+};
+
+/* ---- tombstone: a session after its sweep ---- */
+#define TOMBSTONE_FIELDS(F, S)                                                                     \
+    F(S, 20, U64, end_time)                                                                        \
+    F(S, 21, U32, cause)                                                                           \
+    F(S, 22, U32, kept_chain) /* grants without deadline that it held, while it has tasks */       \
+    F(S, 23, U32, kept_count)                                                                      \
+    F(S, 24, U32, next) /* in its tenant's list */                                                 \
+    F(S, 25, U32, previous)                                                                        \
+    F(S, 26, U32, spare)
+struct tombstone_record {
+    struct session_head head;
+    TOMBSTONE_FIELDS(RECORD_MEMBER_, tombstone_record)
+};
+
+/* ---- task ---- */
+enum task_status { TASK_OPEN = 1, TASK_CLAIMED = 2, TASK_DONE = 3, TASK_FAILED = 4,
+                   TASK_CANCELLED = 5 };
+enum { TASK_VERIFIERS_OLDER = 3 };
+#define TASK_FIELDS(F, S)                                                                          \
+    F(S, 1, ID, id)                                                                                \
+    F(S, 2, ID, session) /* its own session, swept or not */                                       \
+    F(S, 3, ID, parent)  /* zero: begun by a session */                                            \
+    F(S, 4, ID, instance) /* owner: process */                                                     \
+    F(S, 5, VERIFIER, verifier)                                                                    \
+    F(S, 6, U64, begun)   /* B */                                                                  \
+    F(S, 7, U64, epoch)   /* E */                                                                  \
+    F(S, 8, U64, attempt) /* A */                                                                  \
+    F(S, 9, U64, lease_deadline)                                                                   \
+    F(S, 10, U64, deadline)                                                                        \
+    F(S, 11, U64, newest) /* greatest operation number applied */                                  \
+    F(S, 12, U32, owner)  /* certificate's name; none while OPEN */                                \
+    F(S, 13, U32, kind)                                                                            \
+    F(S, 14, U32, scope)  /* enum op_task_scope */                                                 \
+    F(S, 15, U32, status)                                                                          \
+    F(S, 16, U32, depth)  /* 1: begun by a session */                                              \
+    F(S, 17, U32, older_chain) /* verifiers of the attempts before, newest first */                \
+    F(S, 18, U32, older_count)                                                                     \
+    F(S, 19, U32, pair_chain)                                                                      \
+    F(S, 20, U32, pair_count)                                                                      \
+    F(S, 21, U32, target_chain)                                                                    \
+    F(S, 22, U32, target_count)                                                                    \
+    F(S, 23, U32, spare)
+struct task_record {
+    TASK_FIELDS(RECORD_MEMBER_, task_record)
+};
+
+/* ---- one key of a session's state ---- */
+#define KEY_FIELDS(F, S)                                                                           \
+    F(S, 1, U64, version)                                                                          \
+    F(S, 2, ID, writer) /* the task; zero: the session itself */                                   \
+    F(S, 3, U32, session)                                                                          \
+    F(S, 4, U32, key_chain)                                                                        \
+    F(S, 5, U32, key_size)                                                                         \
+    F(S, 6, U32, value_chain)                                                                      \
+    F(S, 7, U32, value_size)                                                                       \
+    F(S, 8, U32, next) /* of the same session */
+struct key_record {
+    KEY_FIELDS(RECORD_MEMBER_, key_record)
+};
+
+/* ---- client and what it asked ---- */
+#define CLIENT_FIELDS(F, S)                                                                        \
+    F(S, 1, U64, position) /* its id */                                                            \
+    F(S, 2, U64, lowest)                                                                           \
+    F(S, 3, U64, heard) /* T of its newest command */                                              \
+    F(S, 4, U32, tenant)                                                                           \
+    F(S, 5, U32, name)                                                                             \
+    F(S, 6, U32, remembered) /* requests */                                                        \
+    F(S, 7, U32, spare)
+struct client_record {
+    CLIENT_FIELDS(RECORD_MEMBER_, client_record)
+};
+
+/* What a command answered: kept for its repetition. */
+#define RESULT_FIELDS(F, S)                                                                        \
+    F(S, 1, U64, position)                                                                         \
+    F(S, 2, U64, time)                                                                             \
+    F(S, 3, U64, term)                                                                             \
+    F(S, 4, U32, outcome)                                                                          \
+    F(S, 5, U32, body_chain)                                                                       \
+    F(S, 6, U32, body_size)                                                                        \
+    F(S, 7, U32, of) /* slot: client of a request, task of an operation */
+struct result_head {
+    RESULT_FIELDS(RECORD_MEMBER_, result_head)
+};
+
+#define REQUEST_FIELDS(F, S)                                                                       \
+    F(S, 20, U64, number)                                                                          \
+    F(S, 21, U64, tries) /* the highest seen */                                                    \
+    F(S, 22, DIGEST, digest)                                                                       \
+    F(S, 23, ID, object) /* whose secret it minted; zero for none */                               \
+    F(S, 24, U32, mints) /* enum op_token_kind of that object; 0 for none */                       \
+    F(S, 25, U32, spare)
+struct request_record {
+    struct result_head head;
+    REQUEST_FIELDS(RECORD_MEMBER_, request_record)
+};
+
+#define OPERATION_FIELDS(F, S)                                                                     \
+    F(S, 20, U64, number)                                                                          \
+    F(S, 21, U64, attempt)                                                                         \
+    F(S, 22, DIGEST, digest)
+struct operation_record {
+    struct result_head head;
+    OPERATION_FIELDS(RECORD_MEMBER_, operation_record)
+};
+
+/* In the order of the store's plan. */
+enum fsm_table {
+    FSM_META,
+    FSM_NAMES,
+    FSM_BLOCKS,
+    FSM_TENANTS,
+    FSM_COVERS,
+    FSM_WATERMARKS,
+    FSM_SESSIONS,
+    FSM_TOMBSTONES,
+    FSM_TASKS,
+    FSM_KEYS,
+    FSM_CLIENTS,
+    FSM_REQUESTS,
+    FSM_OPERATIONS,
+    FSM_TABLES,
+};
+
+/* The type of a table, by enum fsm_table. */
+const struct table_type *fsm_table_type(enum fsm_table table);
+
+#endif

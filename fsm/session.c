@@ -1,0 +1,230 @@
+/* Sessions: opening, asking after, and ending one. When a session is dead is life.c's to say; what
+ * becomes of a dead one is sweep.c's.
+ */
+#include "fsm/machine.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+#include <string.h>
+
+static bool lifetime_fits(const struct op_limits *limits, uint64_t lifetime)
+{
+    return lifetime >= limits->session_ttl_min_us && lifetime <= limits->session_ttl_max_us;
+}
+
+static bool grant_repeats(const struct op_session_create_request *request, uint32_t at)
+{
+    for (uint32_t i = 0; i < at; i++) {
+        if (bytes_equal(request->grants[i].permission, request->grants[at].permission)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool grants_fit(const struct op_limits *limits,
+                       const struct op_session_create_request *request)
+{
+    for (uint32_t i = 0; i < request->grants_count; i++) {
+        const struct op_item_grant *grant = &request->grants[i];
+
+        if (!op_permission_valid(grant->permission) || grant_repeats(request, i) ||
+            (grant->has_ttl && !lifetime_fits(limits, grant->ttl))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum op_outcome create_check(struct fsm_context *ctx,
+                                    const struct op_session_create_request *request)
+{
+    const struct op_limits *limits = &ctx->fsm->limits;
+
+    if (request->user.size == 0) {
+        return fsm_refuse_field(ctx, "user");
+    }
+    if (request->agent.size == 0) {
+        return fsm_refuse_field(ctx, "agent");
+    }
+    if (!lifetime_fits(limits, request->idle)) {
+        return fsm_refuse_field(ctx, "idle");
+    }
+    if (!lifetime_fits(limits, request->absolute)) {
+        return fsm_refuse_field(ctx, "absolute");
+    }
+    if (!grants_fit(limits, request)) {
+        return fsm_refuse_field(ctx, "grants");
+    }
+    if (request->grants_count > limits->session_grants_max) {
+        ctx->details->has_limit = true;
+        ctx->details->limit = bytes_of_text("session_grants_max");
+        return OP_LIMIT;
+    }
+    return OP_OK;
+}
+
+static enum op_outcome create_room(struct fsm_context *ctx,
+                                   const struct op_session_create_request *request)
+{
+    struct fsm *fsm = ctx->fsm;
+    uint32_t names = fsm_name_missing(fsm, request->user) + fsm_name_missing(fsm, request->agent);
+    uint32_t blocks = chain_blocks(request->metadata.size);
+    enum op_outcome outcome = fsm_room(ctx, FSM_SESSIONS, 1);
+
+    for (uint32_t i = 0; i < request->grants_count; i++) {
+        names += fsm_name_missing(fsm, request->grants[i].permission);
+    }
+    if (request->grants_count > GRANTS_INLINE) {
+        blocks += fsm_grants_blocks(request->grants_count);
+    }
+    if (outcome == OP_OK) {
+        outcome = fsm_room(ctx, FSM_NAMES, names);
+    }
+    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;
+}
+
+static void create_grants(struct fsm_context *ctx, uint32_t slot,
+                          const struct op_session_create_request *request)
+{
+    struct names *names = ctx->fsm->names;
+    struct fsm_grants grants = {.count = request->grants_count};
+
+    for (uint32_t i = 0; i < request->grants_count; i++) {
+        const struct op_item_grant *item = &request->grants[i];
+
+        grants.list[i].permission = names_hold(names, item->permission);
+        ASSERT(grants.list[i].permission != SLOT_NONE);
+        grants.list[i].given = ctx->position;
+        grants.list[i].deadline = item->has_ttl ? sat_add(ctx->now, item->ttl) : OP_INFINITE;
+    }
+    fsm_session_grants_set(ctx->fsm, slot, &grants);
+    for (uint32_t i = 0; i < grants.count; i++) {
+        names_release(names, grants.list[i].permission); /* the session's own use stays */
+    }
+}
+
+static uint32_t create(struct fsm_context *ctx, const struct op_session_create_request *request)
+{
+    struct fsm *fsm = ctx->fsm;
+    uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], slot);
+    struct session_head *head = &session->head;
+
+    head->selector = ctx->command->minted_id;
+    memcpy(head->verifier, ctx->command->minted_verifier, sizeof head->verifier);
+    head->created = ctx->position;
+    head->fence_floor = OP_INFINITE;
+    head->created_time = ctx->now;
+    head->secret_made = ctx->position;
+    head->tenant = ctx->tenant;
+    head->cover[COVER_USER] = fsm_cover_hold(fsm, COVER_USER, ctx->tenant, request->user);
+    head->cover[COVER_AGENT] = fsm_cover_hold(fsm, COVER_AGENT, ctx->tenant, request->agent);
+    session->idle_us = request->idle;
+    session->idle_deadline = sat_add(ctx->now, request->idle);
+    session->absolute_deadline = sat_add(ctx->now, request->absolute);
+    session->metadata_size = (uint32_t)request->metadata.size;
+    session->metadata_chain = chain_write(fsm_blocks(fsm), request->metadata);
+    session->status_cause = SESSION_LIVE;
+    create_grants(ctx, slot, request);
+    fsm_covers_join(fsm, head);
+    fsm_covers_link(fsm, slot);
+    fsm_schedule(fsm, FSM_SESSIONS, slot);
+    index_insert(fsm->indexes[INDEX_SESSION], fsm_hash_id(fsm, head->selector), slot);
+    return slot;
+}
+
+enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
+                                      const struct op_session_create_request *request,
+                                      struct op_session_create_reply *reply)
+{
+    enum op_outcome outcome = create_check(ctx, request);
+
+    if (outcome == OP_OK) {
+        outcome = create_room(ctx, request);
+    }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    if (id128_is_zero(ctx->command->minted_id) ||
+        fsm_session_of(ctx->fsm, ctx->command->minted_id).head != NULL) {
+        return OP_MINT_AGAIN; /* a stopped id never becomes a new session */
+    }
+    (void)create(ctx, request);
+    ctx->minted = ctx->command->minted_id;
+    reply->has_session = true;
+    reply->session = ctx->minted;
+    reply->has_token = true;
+    reply->token.incarnation = ctx->fsm->incarnation;
+    reply->token.id = ctx->minted;
+    reply->has_epoch = true;
+    reply->epoch = ctx->position;
+    reply->has_idle = true;
+    reply->idle = request->idle;
+    reply->has_absolute = true;
+    reply->absolute = request->absolute;
+    return OP_OK;
+}
+
+enum op_outcome fsm_do_session_validate(struct fsm_context *ctx,
+                                        const struct op_session_validate_request *request,
+                                        struct op_session_validate_reply *reply)
+{
+    struct fsm *fsm = ctx->fsm;
+    struct fsm_session session;
+    const struct cover_record *agent;
+    enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+
+    if (outcome == OP_OK) {
+        outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    agent = table_read(fsm->tables[FSM_COVERS], session.head->cover[COVER_AGENT]);
+    reply->has_session = true;
+    reply->session = session.head->selector;
+    reply->has_epoch = true;
+    reply->epoch = session.head->created;
+    reply->has_agent = true;
+    reply->agent = names_text(fsm->names, agent->name);
+    reply->has_idle = true;
+    reply->idle = sat_sub(session.record->idle_deadline, ctx->now);
+    reply->has_absolute = true;
+    reply->absolute = sat_sub(session.record->absolute_deadline, ctx->now);
+    if (session.record->metadata_size > 0) {
+        chain_read(fsm_blocks(fsm), session.record->metadata_chain, fsm->value,
+                   session.record->metadata_size);
+        reply->has_metadata = true;
+        reply->metadata = bytes_of(fsm->value, session.record->metadata_size);
+    }
+    return OP_OK;
+}
+
+enum op_outcome fsm_do_session_end(struct fsm_context *ctx,
+                                   const struct op_session_end_request *request,
+                                   struct op_session_end_reply *reply)
+{
+    struct fsm *fsm = ctx->fsm;
+    struct fsm_session session;
+    struct session_record *record;
+    enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+
+    if (outcome == OP_OK) {
+        outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    record = table_write(fsm->tables[FSM_SESSIONS], session.slot);
+    record->status_cause = SESSION_ENDED | ((uint32_t)OP_END_CAUSE_LOGOUT << 16);
+    record->end_position = ctx->position;
+    record->end_time = ctx->now;
+    fsm_schedule(fsm, FSM_SESSIONS, session.slot);
+    reply->has_session = true;
+    reply->session = record->head.selector;
+    reply->has_lifetime = true;
+    reply->lifetime = sat_sub(ctx->now, record->head.created_time);
+    return OP_OK;
+}

@@ -1,0 +1,270 @@
+/* A session's state: a map from keys to values, written by the session itself or by a task under its
+ * fence. Frees nothing: what a dead session leaves behind is the sweep's.
+ */
+#include "fsm/machine.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+struct key_query {
+    const struct fsm *fsm;
+    uint32_t session;
+    struct bytes key;
+};
+
+/* Who accesses which session, after all checks of life and law. */
+struct state_access {
+    struct fsm_session session;
+    struct fsm_task task; /* no record: by the session itself */
+};
+
+static const struct key_record *key_read(const struct fsm *fsm, uint32_t slot)
+{
+    return table_read(fsm->tables[FSM_KEYS], slot);
+}
+
+static bool match_key(const void *arg, uint32_t slot)
+{
+    const struct key_query *query = arg;
+    const struct key_record *record = key_read(query->fsm, slot);
+
+    return record->session == query->session && record->key_size == query->key.size &&
+           chain_equal(fsm_blocks(query->fsm), record->key_chain, query->key);
+}
+
+static uint32_t key_of(const struct fsm *fsm, uint32_t session, struct bytes key)
+{
+    struct key_query query = {fsm, session, key};
+
+    return index_find(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session, key), match_key, &query);
+}
+
+/* ---- access ---- */
+
+/* By the session's own secret. */
+static enum op_outcome access_own(struct fsm_context *ctx, struct bytes user,
+                                  const struct op_token *token, struct state_access *ret_access)
+{
+    enum op_outcome outcome = fsm_find_session(ctx, user, token, &ret_access->session);
+    struct bytes needs = bytes_of_text(ctx->row->needs);
+    struct fsm_grant grant;
+
+    ret_access->task.record = NULL;
+    if (outcome == OP_OK) {
+        outcome = fsm_refuse_dead(ctx, &ret_access->session);
+    }
+    if (outcome != OP_OK || needs.size == 0 ||
+        fsm_session_holds(ctx, &ret_access->session, needs, &grant)) {
+        return outcome;
+    }
+    return fsm_refuse_permission(ctx, needs);
+}
+
+/* By a fence: both lookups are made, whatever the first says. */
+static enum op_outcome find_fenced(struct fsm_context *ctx, struct bytes user,
+                                   const struct op_token *fence, const struct id128 *session,
+                                   struct state_access *ret_access)
+{
+    enum op_outcome task = fsm_find_fence(ctx, user, fence, &ret_access->task);
+    struct id128 selector =
+        session != NULL ? *session
+                        : (task == OP_OK ? ret_access->task.record->session : fence->id);
+    enum op_outcome target = fsm_find_target(ctx, user, selector, &ret_access->session);
+
+    return task == OP_OK ? target : task;
+}
+
+static enum op_outcome fenced(struct fsm_context *ctx, const struct op_token *fence,
+                              const struct state_access *access)
+{
+    struct fence_question question = {&access->task, fence, &access->session, false,
+                                      ctx->row->needs};
+
+    return fsm_fence(ctx, &question);
+}
+
+/* ---- writing ---- */
+
+static enum op_outcome put_access(struct fsm_context *ctx,
+                                  const struct op_state_put_request *request,
+                                  struct state_access *ret_access)
+{
+    enum op_outcome outcome;
+
+    if (request->has_token == request->has_fence) {
+        return fsm_refuse_field(ctx, "token");
+    }
+    if (request->has_fence != request->has_operation) {
+        return fsm_refuse_field(ctx, "operation");
+    }
+    if (request->has_session && !request->has_fence) {
+        return fsm_refuse_field(ctx, "session");
+    }
+    if (request->key.size == 0) {
+        return fsm_refuse_field(ctx, "key");
+    }
+    if (request->has_token) {
+        return access_own(ctx, request->user, &request->token, ret_access);
+    }
+    outcome = find_fenced(ctx, request->user, &request->fence,
+                          request->has_session ? &request->session : NULL, ret_access);
+    if (outcome == OP_OK) {
+        outcome = fsm_window_admit(ctx, &ret_access->task, request->operation);
+    }
+    if (outcome != OP_OK || ctx->first) {
+        return outcome;
+    }
+    outcome = fenced(ctx, &request->fence, ret_access);
+    return outcome == OP_OK ? fsm_room(ctx, FSM_OPERATIONS, 1) : outcome;
+}
+
+static enum op_outcome limit_reached(struct fsm_context *ctx, const char *limit)
+{
+    ctx->details->has_limit = true;
+    ctx->details->limit = bytes_of_text(limit);
+    return OP_LIMIT;
+}
+
+static enum op_outcome put_room(struct fsm_context *ctx, const struct session_record *session,
+                                uint32_t old, const struct op_state_put_request *request)
+{
+    const struct op_limits *limits = &ctx->fsm->limits;
+    uint64_t bytes = session->state_bytes + request->value.size;
+    enum op_outcome outcome = OP_OK;
+    uint32_t blocks = chain_blocks(request->value.size);
+
+    if (old == SLOT_NONE) {
+        bytes += request->key.size;
+        blocks += chain_blocks(request->key.size);
+        if (session->key_count >= limits->session_keys_max) {
+            return limit_reached(ctx, "session_keys_max");
+        }
+        outcome = fsm_room(ctx, FSM_KEYS, 1);
+    } else {
+        uint32_t freed = chain_blocks(key_read(ctx->fsm, old)->value_size);
+
+        bytes -= key_read(ctx->fsm, old)->value_size;
+        blocks -= freed < blocks ? freed : blocks;
+    }
+    if (outcome == OP_OK && bytes > limits->session_state_bytes_max) {
+        return limit_reached(ctx, "session_state_bytes_max");
+    }
+    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;
+}
+
+static uint32_t key_add(struct fsm *fsm, uint32_t session_slot, struct bytes key)
+{
+    uint32_t slot = table_take(fsm->tables[FSM_KEYS]);
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
+    struct key_record *record = table_write(fsm->tables[FSM_KEYS], slot);
+
+    record->session = session_slot;
+    record->key_size = (uint32_t)key.size;
+    record->key_chain = chain_write(fsm_blocks(fsm), key);
+    record->next = session->key_first;
+    session->key_first = slot;
+    session->key_count++;
+    session->state_bytes += key.size;
+    index_insert(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
+    return slot;
+}
+
+static void put(struct fsm_context *ctx, const struct state_access *access, uint32_t slot,
+                const struct op_state_put_request *request)
+{
+    struct fsm *fsm = ctx->fsm;
+    uint32_t session_slot = access->session.slot;
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
+    struct key_record *record;
+
+    if (slot == SLOT_NONE) {
+        slot = key_add(fsm, session_slot, request->key);
+    }
+    record = table_write(fsm->tables[FSM_KEYS], slot);
+    session->state_bytes = session->state_bytes - record->value_size + request->value.size;
+    chain_free(fsm_blocks(fsm), record->value_chain);
+    record->value_chain = chain_write(fsm_blocks(fsm), request->value);
+    record->value_size = (uint32_t)request->value.size;
+    record->version = ctx->position;
+    record->writer = access->task.record == NULL ? ID128_ZERO : access->task.record->id;
+}
+
+enum op_outcome fsm_do_state_put(struct fsm_context *ctx,
+                                 const struct op_state_put_request *request,
+                                 struct op_state_put_reply *reply)
+{
+    struct state_access access;
+    enum op_outcome outcome = put_access(ctx, request, &access);
+    uint32_t old;
+
+    if (outcome != OP_OK || ctx->first) {
+        return outcome;
+    }
+    old = key_of(ctx->fsm, access.session.slot, request->key);
+    outcome = put_room(ctx, access.session.record, old, request);
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    put(ctx, &access, old, request);
+    reply->has_session = true;
+    reply->session = access.session.head->selector;
+    reply->has_version = true;
+    reply->version = ctx->position;
+    return OP_OK;
+}
+
+/* ---- reading ---- */
+
+static enum op_outcome get_access(struct fsm_context *ctx,
+                                  const struct op_state_get_request *request,
+                                  struct state_access *ret_access)
+{
+    enum op_outcome outcome;
+
+    if (request->has_token == request->has_fence) {
+        return fsm_refuse_field(ctx, "token");
+    }
+    if (request->has_session && !request->has_fence) {
+        return fsm_refuse_field(ctx, "session");
+    }
+    if (request->has_token) {
+        return access_own(ctx, request->user, &request->token, ret_access);
+    }
+    outcome = find_fenced(ctx, request->user, &request->fence,
+                          request->has_session ? &request->session : NULL, ret_access);
+    return outcome == OP_OK ? fenced(ctx, &request->fence, ret_access) : outcome;
+}
+
+/* A key that nobody wrote has version 0 and no value. */
+enum op_outcome fsm_do_state_get(struct fsm_context *ctx,
+                                 const struct op_state_get_request *request,
+                                 struct op_state_get_reply *reply)
+{
+    struct fsm *fsm = ctx->fsm;
+    struct state_access access;
+    enum op_outcome outcome = get_access(ctx, request, &access);
+    const struct key_record *record;
+    uint32_t slot;
+
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    reply->has_session = true;
+    reply->session = access.session.head->selector;
+    reply->has_version = true;
+    reply->has_value = true;
+    /* A dead session is refused above (by its secret), or by W3. */
+    slot = access.session.record == NULL ? SLOT_NONE
+                                         : key_of(fsm, access.session.slot, request->key);
+    if (slot == SLOT_NONE) {
+        return OP_OK;
+    }
+    record = key_read(fsm, slot);
+    ASSERT(record->value_size <= sizeof fsm->value);
+    chain_read(fsm_blocks(fsm), record->value_chain, fsm->value, record->value_size);
+    reply->version = record->version;
+    reply->value = bytes_of(fsm->value, record->value_size);
+    reply->has_writer = !id128_is_zero(record->writer);
+    reply->writer = record->writer;
+    return OP_OK;
+}

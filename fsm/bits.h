@@ -1,7 +1,7 @@
 /* A set of small numbers 0..capacity-1 that finds its lowest hole at once. For table slots.
  *
- * Six levels of 64-bit words at most: a bit of level 0 is a member, a bit of level k + 1 says that a
- * word of level k is full. All zero is the empty set, so that untouched pages are a valid one.
+ * Six levels of 64-bit words at most: a bit of level 0 is a member, a bit of level k + 1 says that
+ * a word of level k is full. All zero is the empty set, so that untouched pages are a valid one.
  */
 #ifndef FSM_BITS_H
 #define FSM_BITS_H

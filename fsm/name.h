@@ -1,4 +1,4 @@
-/* Interned names: repeated texts (tenant, user, agent, permission, kind) stored once and counted. */
+/* Interned names: repeated texts (tenant, user, agent, permission, kind), stored once, counted. */
 #ifndef FSM_NAME_H
 #define FSM_NAME_H
 

@@ -183,15 +183,34 @@ struct table *store_table(struct store *store, size_t plan_index)
 
 /* ---- digest and write set ---- */
 
+/* Bytes of the image up to its last one that is not zero. */
+static size_t significant_size(const uint8_t *image, size_t size)
+{
+    uint64_t word;
+
+    while (size >= sizeof word) {
+        memcpy(&word, image + size - sizeof word, sizeof word);
+        if (word != 0) {
+            break;
+        }
+        size -= sizeof word;
+    }
+    while (size > 0 && image[size - 1] == 0) {
+        size--;
+    }
+    return size;
+}
+
 struct hash128 table_hash(const struct table *table, uint32_t number)
 {
     uint8_t *buffer = table->store->hash_buffer;
+    const uint8_t *image = table_at(table, number);
+    size_t size = significant_size(image, table->type->record_size);
     uint32_t slot = number + 1;
-    size_t size = table->type->record_size;
 
     buffer[0] = table->type->id;
     memcpy(buffer + 1, &slot, sizeof slot);
-    memcpy(buffer + HASH_PREFIX_BYTES, table_at(table, number), size);
+    memcpy(buffer + HASH_PREFIX_BYTES, image, size);
     return base_siphash128(&table->store->key, bytes_of(buffer, HASH_PREFIX_BYTES + size));
 }
 

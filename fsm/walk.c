@@ -9,7 +9,8 @@
  *     end     0 u8, records u64, digest u64 low, u64 high (of all records, at p)
  *
  * Records come in no particular order. A table or a field that is missing is empty or zero: the
- * image of an older version. What is unknown, double, out of range or too much is an error.
+ * image of an older version. New fields stand at the end of a record's image, so that zeros there
+ * leave the digest as it was. What is unknown, double, out of range or too much is an error.
  *
  *  1. While a walk runs, slots below the cursor (place, number) are done; bits of `handed` are set
  *     at or above it only, and below walk_end.

@@ -148,7 +148,7 @@ int node_clock_file_start(struct node *node)
     if (rc != ENV_OK) {
         return rc;
     }
-    struct slot slot;
+    struct slot slot = {.sequence = 0};
     if (load(file, &slot)) {
         take_over(node, &slot);
     }

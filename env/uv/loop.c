@@ -18,6 +18,7 @@
 #include "base/sat.h"
 #include "env/uv/internal.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 enum { US_PER_MS = 1000, NS_PER_MS = 1000000 };
@@ -132,6 +133,16 @@ uint64_t env_timeout_us(const struct env *env)
     /* libuv counts from its cached time, which may be as old as the last turn. */
     uint64_t passed_ms = sat_sub(uv_hrtime() / NS_PER_MS, uv_now(&env->loop));
     return sat_sub((uint64_t)timeout_ms, passed_ms) * US_PER_MS;
+}
+
+void env_wait(const struct env *env, uint64_t wait_us)
+{
+    struct pollfd ready = {.fd = uv_backend_fd(&env->loop), .events = POLLIN};
+    int wait_ms = -1;
+    if (wait_us != UINT64_MAX) {
+        wait_ms = (int)((u64_min(wait_us, WAIT_US_MAX) + US_PER_MS - 1) / US_PER_MS);
+    }
+    (void)poll(&ready, 1, wait_ms); /* an interrupted wait is a short one */
 }
 
 void env_wake(struct env *env)

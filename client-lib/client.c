@@ -1,0 +1,165 @@
+/* A client's life: options, steps, close. Knows no implementation of env (client-lib/open.c does). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/encode.h"
+#include "client-lib/internal.h"
+#include "env/loop.h"
+#include "env/random.h"
+
+enum { TIMEOUT_US = 5000000 };
+
+void tenure_step(struct tenure_client *client)
+{
+    tenure_link_step(client);
+    tenure_calls_step(client);
+}
+
+static void on_timer(void *arg)
+{
+    tenure_step(arg);
+}
+
+static bool check_options(const struct tenure_options *options, char *error, size_t error_size)
+{
+    const char *missing = options->server_count == 0      ? "servers: give at least one address"
+                          : options->ca == NULL           ? "ca: give the CA's PEM file"
+                          : options->certificate == NULL  ? "certificate: give a PEM file"
+                          : options->key == NULL          ? "key: give a PEM file"
+                                                          : NULL;
+    if (missing != NULL) {
+        snprintf(error, error_size, "%s", missing);
+    }
+    return missing == NULL;
+}
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = malloc(size);
+    ASSERT(copy != NULL);
+    memcpy(copy, text, size);
+    return copy;
+}
+
+static void copy_options(struct tenure_client *client, const struct tenure_options *options)
+{
+    client->servers = calloc(options->server_count, sizeof(*client->servers));
+    ASSERT(client->servers != NULL);
+    client->server_count = options->server_count;
+    for (size_t i = 0; i < options->server_count; i++) {
+        client->servers[i] = copy_text(options->servers[i]);
+    }
+    client->tenant = options->tenant == NULL ? NULL : copy_text(options->tenant);
+    client->software = copy_text(options->software == NULL ? "libtenure " TENURE_VERSION
+                                                           : options->software);
+    client->timeout_us = options->timeout_us == 0 ? TIMEOUT_US : options->timeout_us;
+    client->stay = options->stay;
+}
+
+bool tenure_open_env(struct env *env, const struct tenure_options *options, char *error,
+                     size_t error_size, struct tenure_client **ret_client)
+{
+    if (!check_options(options, error, error_size)) {
+        return false;
+    }
+    struct env_tls *tls;
+    if (env_tls_create(env, options->ca, options->certificate, options->key, error, error_size,
+                       &tls) != ENV_OK) {
+        return false;
+    }
+    struct tenure_client *client = calloc(1, sizeof(*client));
+    ASSERT(client != NULL);
+    client->env = env;
+    client->tls = tls;
+    client->frame = malloc(OP_FRAME_MAX);
+    client->timer = env_timer_create(env, on_timer, client);
+    ASSERT(client->frame != NULL && client->timer != NULL);
+    list_init(&client->calls);
+    copy_options(client, options);
+    env_random(env, &client->instance, sizeof(client->instance));
+    snprintf(client->link.fault, sizeof(client->link.fault), "no server could be reached");
+    *ret_client = client;
+    return true;
+}
+
+/* All but the env, which open.c may own. */
+void tenure_client_free(struct tenure_client *client)
+{
+    tenure_calls_end(client);
+    tenure_link_done(client);
+    env_timer_destroy(client->timer);
+    env_tls_destroy(client->tls);
+    for (size_t i = 0; i < client->server_count; i++) {
+        free(client->servers[i]);
+    }
+    free(client->servers);
+    free(client->tenant);
+    free(client->software);
+    free(client->frame);
+    free(client);
+}
+
+void tenure_close(struct tenure_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    tenure_thread_stop(client);
+    struct env *env = client->env;
+    void (*close_env)(struct env *) = client->close_env;
+    tenure_client_free(client);
+    if (close_env != NULL) {
+        close_env(env);
+    }
+}
+
+int tenure_fd(const struct tenure_client *client)
+{
+    return env_fd(client->env);
+}
+
+uint64_t tenure_timeout_us(const struct tenure_client *client)
+{
+    return env_timeout_us(client->env);
+}
+
+void tenure_process(struct tenure_client *client, uint64_t wait_us)
+{
+    ASSERT(client->thread == NULL); /* it drives itself */
+    env_turn(client->env, wait_us);
+}
+
+/* ---- small things for callers ---- */
+
+struct tenure_bytes tenure_text(const char *text)
+{
+    return (struct tenure_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+void tenure_id_text(struct tenure_id id, char ret_text[TENURE_ID_TEXT])
+{
+    hex_write(ret_text, bytes_of(id.bytes, sizeof(id.bytes)));
+}
+
+bool tenure_id_of_text(const char *text, struct tenure_id *ret_id)
+{
+    return hex_read(bytes_of_text(text), ret_id->bytes, sizeof(ret_id->bytes));
+}
+
+enum tenure_class tenure_outcome_class(enum tenure_outcome outcome)
+{
+    return (enum tenure_class)op_outcome_class((enum op_outcome)outcome);
+}
+
+const char *tenure_outcome_name(enum tenure_outcome outcome)
+{
+    return op_outcome_name((enum op_outcome)outcome);
+}
+
+const char *tenure_end_cause_text(uint32_t cause)
+{
+    return op_cause_text(cause);
+}

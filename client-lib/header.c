@@ -1,0 +1,196 @@
+/* Writes tenure.h: the template, with what the op table says at its marks. Runs at build time.
+ *
+ * Usage: tenure-header TEMPLATE VERSION > tenure.h
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "op/frame.h"
+#include "op/op.h"
+
+static void print_upper(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        putchar(*text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text);
+    }
+}
+
+static void print_outcomes(void)
+{
+    puts("enum tenure_outcome {");
+#define OUTCOME_(number, NAME, CLASS, message)                                                     \
+    printf("    TENURE_%s = %d, /* %s: %s */\n", #NAME, number, #CLASS, message);
+    OP_OUTCOMES(OUTCOME_)
+#undef OUTCOME_
+    puts("};");
+}
+
+static void print_enums(void)
+{
+#define VALUE_(E, number, NAME, text) printf("    TENURE_%s_%s = %d,\n", #E, #NAME, number);
+#define ENUM_(name, E, VALUES)                                                                     \
+    printf("enum tenure_%s {\n", #name);                                                           \
+    VALUES(VALUE_, E)                                                                              \
+    puts("};\n");
+    OP_ENUMS(ENUM_)
+#undef ENUM_
+#undef VALUE_
+    puts("/* \"logout\"; NULL for a number that is no cause. */\n"
+         "TENURE_API const char *tenure_end_cause_text(uint32_t cause);");
+}
+
+static void print_member(const struct op_field *field)
+{
+    switch (field->kind) {
+    case OP_KIND_u64:
+        printf("    uint64_t %s; /* %s */\n", field->name, field->help);
+        return;
+    case OP_KIND_time_us:
+        printf("    uint64_t %s; /* µs: %s */\n", field->name, field->help);
+        return;
+    case OP_KIND_boolean:
+        printf("    bool %s; /* %s */\n", field->name, field->help);
+        return;
+    case OP_KIND_enumeration:
+        printf("    uint32_t %s; /* enum tenure_%s: %s */\n", field->name, field->enumeration->name,
+               field->help);
+        return;
+    case OP_KIND_id:
+        printf("    struct tenure_id %s; /* %s */\n", field->name, field->help);
+        return;
+    case OP_KIND_blob:
+    case OP_KIND_text:
+    case OP_KIND_token:
+        printf("    struct tenure_bytes %s; /* %s */\n", field->name, field->help);
+        return;
+    case OP_KIND_list:
+        printf("    uint32_t %s_count;\n    struct tenure_%s %s[%zu]; /* %s */\n", field->name,
+               field->item->name, field->name, field->bound, field->help);
+        return;
+    }
+}
+
+static void print_members(const struct op_struct *s)
+{
+    for (size_t i = 0; i < s->field_count; i++) {
+        if (!s->fields[i].required) {
+            printf("    bool has_%s;\n", s->fields[i].name);
+        }
+        print_member(&s->fields[i]);
+    }
+    if (s->field_count == 0) {
+        puts("    bool nothing; /* this operation has no fields here */");
+    }
+}
+
+static void print_struct(const char *name, const char *suffix, const struct op_struct *s)
+{
+    printf("struct tenure_%s%s {\n", name, suffix);
+    print_members(s);
+    puts("};\n");
+}
+
+static void print_items(void)
+{
+    size_t count;
+    const struct op_row *rows = op_rows(&count);
+    const struct op_struct *seen[32] = {NULL};
+    size_t seen_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < rows[i].request->field_count; j++) {
+            const struct op_struct *item = rows[i].request->fields[j].item;
+            bool known = item == NULL;
+            for (size_t k = 0; k < seen_count; k++) {
+                known = known || seen[k] == item;
+            }
+            if (!known && seen_count < sizeof(seen) / sizeof(seen[0])) {
+                seen[seen_count++] = item;
+                print_struct(item->name, "", item);
+            }
+        }
+    }
+}
+
+static void print_functions(const struct op_row *row)
+{
+    const char *name = row->name;
+    printf("typedef void (*tenure_%s_cb)(void *arg, const struct tenure_result *result,\n"
+           "    const struct tenure_%s_reply *reply);\n",
+           name, name);
+    printf("TENURE_API enum tenure_outcome tenure_%s(struct tenure_client *client,\n"
+           "    const struct tenure_%s_request *request, struct tenure_%s_reply *ret_reply,\n"
+           "    struct tenure_result *ret_result);\n",
+           name, name, name);
+    printf("TENURE_API tenure_call tenure_%s_start(struct tenure_client *client,\n"
+           "    const struct tenure_%s_request *request, tenure_%s_cb callback, void *arg);\n\n",
+           name, name, name);
+}
+
+static void print_operations(void)
+{
+    print_items();
+    size_t count;
+    const struct op_row *rows = op_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        printf("/* ");
+        print_upper(rows[i].name);
+        printf(": %s. `reply` is NULL unless the result's class is DONE. */\n", rows[i].help);
+        print_struct(rows[i].name, "_request", rows[i].request);
+        print_struct(rows[i].name, "_reply", rows[i].reply);
+        print_functions(&rows[i]);
+    }
+}
+
+static void print_status(void)
+{
+    print_struct("node_status", "_request", &op_status_request_struct);
+    print_struct("node_status", "_reply", &op_status_reply_struct);
+    print_struct("cluster_time", "_request", &op_time_request_struct);
+    print_struct("cluster_time", "_reply", &op_time_reply_struct);
+}
+
+static void print_details(void)
+{
+    puts("/* Why something was refused; only what applies is there. */");
+    print_struct("details", "", &op_details_struct);
+}
+
+static const struct {
+    const char *mark;
+    void (*print)(void);
+} marks[] = {{"/*@OUTCOMES@*/", print_outcomes},     {"/*@ENUMS@*/", print_enums},
+             {"/*@DETAILS@*/", print_details},       {"/*@STATUS@*/", print_status},
+             {"/*@OPERATIONS@*/", print_operations}};
+
+static void print_line(const char *line, const char *version)
+{
+    static const char version_mark[] = "@PROJECT_VERSION@";
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (strncmp(line, marks[i].mark, strlen(marks[i].mark)) == 0) {
+            marks[i].print();
+            return;
+        }
+    }
+    const char *at = strstr(line, version_mark);
+    if (at == NULL) {
+        fputs(line, stdout);
+        return;
+    }
+    printf("%.*s%s%s", (int)(at - line), line, version, at + strlen(version_mark));
+}
+
+int main(int argc, char **argv)
+{
+    FILE *template = argc == 3 ? fopen(argv[1], "r") : NULL;
+    if (template == NULL) {
+        fprintf(stderr, "usage: tenure-header TEMPLATE VERSION > tenure.h\n");
+        return EXIT_FAILURE;
+    }
+    char line[512];
+    while (fgets(line, sizeof(line), template) != NULL) {
+        print_line(line, argv[2]);
+    }
+    fclose(template);
+    return ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,303 @@
+/* The client's one connection: where to, when, and frames both ways. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sat.h"
+#include "client-lib/internal.h"
+#include "env/random.h"
+
+enum {
+    BACKOFF_LEAST_US = 10000,
+    BACKOFF_MOST_US = 500000,
+    CONNECT_US = 3000000, /* a server that does not answer in this time is passed over */
+};
+
+uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures)
+{
+    uint64_t most = BACKOFF_LEAST_US;
+    for (uint32_t i = 0; i < failures && most < BACKOFF_MOST_US; i++) {
+        most *= 2;
+    }
+    most = u64_min(most, BACKOFF_MOST_US);
+    uint64_t draw;
+    env_random(client->env, &draw, sizeof(draw));
+    return most / 2 + draw % (most / 2 + 1);
+}
+
+uint64_t tenure_link_due(const struct tenure_client *client)
+{
+    switch (client->link.state) {
+    case LINK_DOWN:
+        return list_empty(&client->calls) ? UINT64_MAX : client->link.retry_at;
+    case LINK_CONNECTING:
+    case LINK_GREETING:
+        return client->link.deadline;
+    case LINK_READY:
+        break;
+    }
+    return UINT64_MAX;
+}
+
+void tenure_link_send(struct tenure_client *client, struct bytes frame)
+{
+    if (client->link.conn != NULL) {
+        env_conn_write(client->link.conn, frame);
+    }
+}
+
+void tenure_link_drop(struct tenure_client *client, const char *reason)
+{
+    struct tenure_link *link = &client->link;
+    if (link->conn != NULL) {
+        env_conn_set_arg(link->conn, NULL); /* its last callback finds nobody */
+        env_conn_close(link->conn, false);
+        link->conn = NULL;
+    }
+    snprintf(link->fault, sizeof(link->fault), "%s: %s", link->target, reason);
+    bool told = link->leader[0] != '\0';
+    link->state = LINK_DOWN;
+    link->input_size = 0;
+    link->retry_at = env_mono_us(client->env) +
+                     (told ? 0 : tenure_backoff_us(client, link->failures));
+    link->failures++;
+    tenure_calls_link_lost(client);
+    env_timer_start(client->timer, 0);
+}
+
+/* ---- greeting ---- */
+
+static void send_hello(struct tenure_client *client)
+{
+    struct op_hello_request hello = {
+        .version = OP_PROTOCOL_VERSION,
+        .instance = client->instance,
+        .has_software = client->software != NULL,
+    };
+    if (hello.has_software) {
+        hello.software = bytes_of_text(client->software);
+    }
+    struct base_writer writer;
+    base_writer_init(&writer, client->frame, OP_FRAME_MAX);
+    op_request_write(&writer, 0, "hello", NULL, &op_hello_request_struct, &hello);
+    tenure_link_send(client, base_written(&writer));
+}
+
+/* A follower tells us the leader at once: no call is wasted on it. */
+static bool redirected(struct tenure_client *client, const struct op_hello_reply *hello)
+{
+    struct tenure_link *link = &client->link;
+    if (client->stay || !hello->has_leader || hello->leader.size == 0 ||
+        hello->leader.size >= sizeof(link->leader) ||
+        bytes_equal(hello->leader, bytes_of_text(link->target))) {
+        return false;
+    }
+    memcpy(link->leader, hello->leader.data, hello->leader.size);
+    link->leader[hello->leader.size] = '\0';
+    return true;
+}
+
+static void take_hello(struct tenure_client *client, const struct op_message *message)
+{
+    struct op_reply_head head;
+    struct op_details details;
+    struct op_hello_reply hello;
+    struct op_fault fault;
+    if (!op_response_read(message, &head, &details, &op_hello_reply_struct, &hello, &fault) ||
+        head.outcome != OP_OK) {
+        tenure_link_drop(client, "the server refused our hello");
+        return;
+    }
+    if (!id128_is_zero(client->incarnation) &&
+        !id128_equal(client->incarnation, hello.incarnation)) {
+        tenure_calls_reborn(client);
+    }
+    client->incarnation = hello.incarnation;
+    if (redirected(client, &hello)) {
+        tenure_link_drop(client, "this server does not lead");
+        return;
+    }
+    client->link.state = LINK_READY;
+    client->link.failures = 0;
+    client->link.leader[0] = '\0';
+}
+
+/* ---- frames in ---- */
+
+static void take_message(struct tenure_client *client, struct bytes frame)
+{
+    struct op_message message;
+    struct op_fault fault;
+    if (!op_message_read(frame, &message, &fault)) {
+        tenure_link_drop(client, fault.text);
+        return;
+    }
+    if (message.kind == OP_MESSAGE_NOTIFICATION) {
+        if (bytes_equal(message.method, bytes_of_text("goaway"))) {
+            tenure_link_drop(client, "the server is stopping");
+        }
+        return;
+    }
+    if (message.kind != OP_MESSAGE_RESPONSE) {
+        tenure_link_drop(client, "the server sent a request");
+    } else if (client->link.state == LINK_GREETING) {
+        take_hello(client, &message);
+    } else if (!tenure_calls_response(client, &message)) {
+        tenure_link_drop(client, "the server's answer breaks the protocol");
+    }
+}
+
+static void take_frames(struct tenure_client *client)
+{
+    struct tenure_link *link = &client->link;
+    size_t used = 0;
+    while (link->conn != NULL) {
+        struct bytes rest = bytes_of(link->input + used, link->input_size - used);
+        size_t size = 0;
+        if (!op_frame_size(rest, OP_FRAME_MAX, &size)) {
+            tenure_link_drop(client, "the server's frame is too large");
+            return;
+        }
+        if (size == 0 || size > rest.size) {
+            break;
+        }
+        used += size;
+        take_message(client,
+                     bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
+    }
+    if (link->conn != NULL) { /* a drop has emptied the input already */
+        memmove(link->input, link->input + used, link->input_size - used);
+        link->input_size -= used;
+    }
+}
+
+static bool reserve_input(struct tenure_link *link, size_t more)
+{
+    size_t capacity = link->input_capacity == 0 ? 16384 : link->input_capacity;
+    while (capacity < link->input_size + more) {
+        capacity *= 2;
+    }
+    if (capacity > link->input_capacity) {
+        uint8_t *input = realloc(link->input, capacity);
+        if (input == NULL) {
+            return false;
+        }
+        link->input = input;
+        link->input_capacity = capacity;
+    }
+    return true;
+}
+
+/* ---- the connection's callbacks; a NULL argument: we have dropped it ---- */
+
+static bool server_identity(const char *identity)
+{
+    const char *tenant = strstr(identity, "/-/peer/");
+    return strncmp(identity, "tenure://", 9) == 0 && tenant != NULL;
+}
+
+static void on_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    struct tenure_client *client = arg;
+    (void)conn;
+    if (client == NULL) {
+        return;
+    }
+    if (!server_identity(identity)) {
+        tenure_link_drop(client, "the certificate there is not a node's");
+        return;
+    }
+    client->link.state = LINK_GREETING;
+    send_hello(client);
+}
+
+static void on_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    struct tenure_client *client = arg;
+    (void)conn;
+    if (client == NULL) {
+        return;
+    }
+    if (!reserve_input(&client->link, data.size)) {
+        tenure_link_drop(client, "out of memory");
+        return;
+    }
+    memcpy(client->link.input + client->link.input_size, data.data, data.size);
+    client->link.input_size += data.size;
+    take_frames(client);
+    tenure_step(client);
+}
+
+static void on_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    struct tenure_client *client = arg;
+    (void)conn;
+    (void)rc;
+    if (client == NULL) {
+        return;
+    }
+    client->link.conn = NULL;
+    tenure_link_drop(client, detail);
+}
+
+/* ---- steps ---- */
+
+static void choose_target(struct tenure_client *client)
+{
+    struct tenure_link *link = &client->link;
+    if (link->leader[0] != '\0') {
+        memcpy(link->target, link->leader, sizeof(link->target));
+        link->leader[0] = '\0'; /* told once, tried once */
+        return;
+    }
+    snprintf(link->target, sizeof(link->target), "%s", client->servers[link->next_server]);
+    link->next_server = (link->next_server + 1) % client->server_count;
+}
+
+static void connect_now(struct tenure_client *client, uint64_t now)
+{
+    static const struct env_conn_handlers handlers = {
+        .on_open = on_open, .on_data = on_data, .on_close = on_close};
+    struct tenure_link *link = &client->link;
+    choose_target(client);
+    link->state = LINK_CONNECTING;
+    link->deadline = now + CONNECT_US;
+    link->conn =
+        env_connect(client->env, link->target, client->tls, "tenure/1", &handlers, client);
+    if (link->conn == NULL) {
+        tenure_link_drop(client, "not a usable address");
+    }
+}
+
+void tenure_link_step(struct tenure_client *client)
+{
+    struct tenure_link *link = &client->link;
+    uint64_t now = env_mono_us(client->env);
+    switch (link->state) {
+    case LINK_DOWN:
+        if (!list_empty(&client->calls) && now >= link->retry_at) {
+            connect_now(client, now);
+        }
+        break;
+    case LINK_CONNECTING:
+    case LINK_GREETING:
+        if (now >= link->deadline) {
+            tenure_link_drop(client, "no answer");
+        }
+        break;
+    case LINK_READY:
+        break;
+    }
+}
+
+void tenure_link_done(struct tenure_client *client)
+{
+    struct tenure_link *link = &client->link;
+    if (link->conn != NULL) {
+        env_conn_set_arg(link->conn, NULL);
+        env_conn_close(link->conn, false);
+        link->conn = NULL;
+    }
+    free(link->input);
+    link->input = NULL;
+}

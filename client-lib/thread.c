@@ -1,0 +1,118 @@
+/* The client's optional thread, and the lock that it shares with callers. Without it: nothing.
+ *
+ * The thread holds the lock while it turns the loop, and lets go of it only to wait for the loop's file
+ * descriptor; so callbacks and calls never meet.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "client-lib/internal.h"
+#include "env/loop.h"
+
+struct tenure_thread {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stopping;
+};
+
+bool tenure_on_thread(const struct tenure_client *client)
+{
+    return client->thread != NULL && pthread_equal(pthread_self(), client->thread->thread) != 0;
+}
+
+void tenure_lock(struct tenure_client *client)
+{
+    if (client->thread != NULL && !tenure_on_thread(client)) {
+        ASSERT(pthread_mutex_lock(&client->thread->lock) == 0);
+    }
+}
+
+void tenure_unlock(struct tenure_client *client)
+{
+    if (client->thread != NULL && !tenure_on_thread(client)) {
+        ASSERT(pthread_mutex_unlock(&client->thread->lock) == 0);
+    }
+}
+
+void tenure_thread_wake(struct tenure_client *client)
+{
+    if (client->thread != NULL && !tenure_on_thread(client)) {
+        env_wake(client->env);
+    }
+}
+
+void tenure_thread_changed(struct tenure_client *client)
+{
+    if (client->thread != NULL) {
+        ASSERT(pthread_cond_broadcast(&client->thread->changed) == 0);
+    }
+}
+
+void tenure_thread_wait(struct tenure_client *client)
+{
+    if (client->thread == NULL) {
+        env_turn(client->env, UINT64_MAX);
+        return;
+    }
+    env_wake(client->env);
+    ASSERT(pthread_cond_wait(&client->thread->changed, &client->thread->lock) == 0);
+}
+
+static void *run(void *arg)
+{
+    struct tenure_client *client = arg;
+    struct tenure_thread *thread = client->thread;
+    ASSERT(pthread_mutex_lock(&thread->lock) == 0);
+    while (!thread->stopping) {
+        env_turn(client->env, 0);
+        uint64_t wait = env_timeout_us(client->env);
+        ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
+        env_wait(client->env, wait);
+        ASSERT(pthread_mutex_lock(&thread->lock) == 0);
+    }
+    ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
+    return NULL;
+}
+
+bool tenure_start_thread(struct tenure_client *client)
+{
+    if (client->thread != NULL) {
+        return true;
+    }
+    struct tenure_thread *thread = calloc(1, sizeof(*thread));
+    if (thread == NULL) {
+        return false;
+    }
+    ASSERT(pthread_mutex_init(&thread->lock, NULL) == 0);
+    ASSERT(pthread_cond_init(&thread->changed, NULL) == 0);
+    client->thread = thread;
+    /* Held until `thread->thread` is written: run() and tenure_on_thread read it. */
+    ASSERT(pthread_mutex_lock(&thread->lock) == 0);
+    int rc = pthread_create(&thread->thread, NULL, run, client);
+    ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
+    if (rc != 0) {
+        client->thread = NULL;
+        pthread_cond_destroy(&thread->changed);
+        pthread_mutex_destroy(&thread->lock);
+        free(thread);
+    }
+    return rc == 0;
+}
+
+void tenure_thread_stop(struct tenure_client *client)
+{
+    struct tenure_thread *thread = client->thread;
+    if (thread == NULL) {
+        return;
+    }
+    tenure_lock(client);
+    thread->stopping = true;
+    tenure_unlock(client);
+    env_wake(client->env);
+    ASSERT(pthread_join(thread->thread, NULL) == 0);
+    client->thread = NULL;
+    pthread_cond_destroy(&thread->changed);
+    pthread_mutex_destroy(&thread->lock);
+    free(thread);
+}

@@ -7,6 +7,9 @@
 #include "base/sat.h"
 #include "env/sim/world.h"
 
+/* Beyond any test's life, and small enough for `scale`. */
+#define DELAY_MAX_US (UINT64_C(1) << 56)
+
 enum { STREAM_CLOCK = 100, PPM = 1000000 };
 
 struct env_timer {
@@ -59,7 +62,7 @@ static uint64_t mono_of(const struct sim_host *host)
 static void timer_schedule(struct env_timer *timer)
 {
     struct sim_host *host = timer->env->host;
-    uint64_t wait = sat_sub(timer->due_us, mono_of(host));
+    uint64_t wait = u64_min(sat_sub(timer->due_us, mono_of(host)), DELAY_MAX_US);
     uint64_t needed = sat_add(scale(wait, PPM, rate(&host->clocks)), wait > 0 ? 1 : 0);
     sim_event_in(host->sim, &timer->event, needed);
 }
@@ -69,7 +72,7 @@ static void timers_reschedule(struct sim_host *host)
     LIST_FOR_EACH(process, &host->processes)
     {
         struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->timers)
+        LIST_FOR_EACH(node, &env->handles.timers)
         {
             struct env_timer *timer = LIST_ENTRY(node, struct env_timer, link);
             if (sim_event_waits(&timer->event)) {
@@ -84,7 +87,7 @@ static void timers_reschedule(struct sim_host *host)
 void sim_clocks_boot(struct sim_host *host)
 {
     struct sim_clocks *clocks = &host->clocks;
-    struct sim_rng boot = sim_rng_of(sim_rng_next(&host->sim->ties),
+    struct sim_rng boot = sim_rng_of(sim_rng_next(&host->sim->rng.ties),
                                      STREAM_CLOCK + (uint64_t)host->number);
     rebase(host);
     uint64_t uptime_us = SIM_SECOND + sim_rng_below(&boot, 30 * SIM_SECOND);
@@ -211,7 +214,7 @@ struct env_timer *env_timer_create(struct env *env, env_timer_cb callback, void 
     timer->callback = callback;
     timer->arg = arg;
     sim_event_init(&timer->event, SIM_EVENT_TIMER, env, timer_fire);
-    list_append(&env->timers, &timer->link);
+    list_append(&env->handles.timers, &timer->link);
     return timer;
 }
 
@@ -220,7 +223,7 @@ void env_timer_start(struct env_timer *timer, uint64_t delay_us)
     struct env *env = timer->env;
     ASSERT(!env->sim->in_run);
     /* A timer is never early, and often a little late. */
-    uint64_t late_us = sim_rng_below(&env->sim->ties, 64);
+    uint64_t late_us = sim_rng_below(&env->sim->rng.ties, 64);
     timer->due_us = sat_add(mono_of(env->host), sat_add(delay_us, late_us));
     timer_schedule(timer);
 }
@@ -243,7 +246,7 @@ void env_timer_destroy(struct env_timer *timer)
 
 void sim_timers_end(struct env *env)
 {
-    LIST_FOR_EACH(node, &env->timers)
+    LIST_FOR_EACH(node, &env->handles.timers)
     {
         sim_event_cancel(env->sim, &LIST_ENTRY(node, struct env_timer, link)->event);
     }
@@ -251,7 +254,7 @@ void sim_timers_end(struct env *env)
 
 void sim_timers_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->timers)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.timers)
     {
         free(LIST_ENTRY(node, struct env_timer, link));
     }

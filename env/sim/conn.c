@@ -105,7 +105,7 @@ static void send_soon(struct env_conn *conn)
     struct sim *sim = conn->env->sim;
     bool sends = conn->state == SIM_CONN_OPEN || conn->state == SIM_CONN_FLUSHING;
     if (sends && !sim_event_waits(&conn->events.send)) {
-        sim_event_in(sim, &conn->events.send, sim_rng_below(&sim->net, 20));
+        sim_event_in(sim, &conn->events.send, sim_rng_below(&sim->rng.net, 20));
     }
 }
 
@@ -115,8 +115,8 @@ static void transmit(struct env_conn *conn)
     struct sim_queue *queue = &conn->queue;
     while (queue->size > 0 && conn->credit > 0) {
         size_t size = (size_t)u64_min(u64_min(queue->size, conn->credit), SIM_SEGMENT_MAX);
-        if (sim_rng_chance(&conn->env->sim->net, 250000)) {
-            size = 1 + (size_t)sim_rng_below(&conn->env->sim->net, size);
+        if (sim_rng_chance(&conn->env->sim->rng.net, 250000)) {
+            size = 1 + (size_t)sim_rng_below(&conn->env->sim->rng.net, size);
         }
         sim_pipe_push(conn->peer, SIM_SEGMENT_DATA, bytes_of(queue->data + queue->start, size));
         conn->credit -= size;
@@ -170,7 +170,7 @@ void sim_conn_receive_soon(struct env_conn *conn)
 {
     struct sim *sim = conn->env->sim;
     if (conn->state != SIM_CONN_ENDED && !sim_event_waits(&conn->events.receive)) {
-        sim_event_in(sim, &conn->events.receive, sim_rng_below(&sim->net, 20));
+        sim_event_in(sim, &conn->events.receive, sim_rng_below(&sim->rng.net, 20));
     }
 }
 
@@ -209,11 +209,11 @@ static void inbox_take(struct sim_pipe *pipe, uint8_t *buffer, size_t size)
 /* Most often all that is there, now and then a part, now and then next to nothing. */
 static size_t chunk_size(struct sim *sim, size_t size)
 {
-    uint64_t choice = sim_rng_below(&sim->net, 8);
+    uint64_t choice = sim_rng_below(&sim->rng.net, 8);
     if (choice == 0) {
-        return (size_t)u64_min(size, 1 + sim_rng_below(&sim->net, 16));
+        return (size_t)u64_min(size, 1 + sim_rng_below(&sim->rng.net, 16));
     }
-    return choice < 3 ? 1 + (size_t)sim_rng_below(&sim->net, size) : size;
+    return choice < 3 ? 1 + (size_t)sim_rng_below(&sim->rng.net, size) : size;
 }
 
 static void deliver(struct env_conn *conn)
@@ -321,7 +321,7 @@ struct env_conn *sim_conn_create(struct env *env, struct env_tls *tls, const cha
     sim_event_init(&conn->events.timeout, SIM_EVENT_TIMEOUT, env, timeout_fire);
     sim_event_init(&conn->events.close, SIM_EVENT_CLOSE, env, close_fire);
     sim_event_in(env->sim, &conn->events.timeout, SIM_HANDSHAKE_US);
-    list_append(&env->conns, &conn->link);
+    list_append(&env->handles.conns, &conn->link);
     return conn;
 }
 
@@ -365,7 +365,7 @@ const char *env_conn_address(const struct env_conn *conn)
 size_t sim_net_connections(const struct env *env)
 {
     size_t count = 0;
-    LIST_FOR_EACH(node, &env->conns)
+    LIST_FOR_EACH(node, &env->handles.conns)
     {
         count += LIST_ENTRY(node, struct env_conn, link)->state != SIM_CONN_ENDED;
     }
@@ -376,7 +376,7 @@ size_t sim_net_connections(const struct env *env)
 
 void sim_conns_end(struct env *env, bool power)
 {
-    LIST_FOR_EACH(node, &env->conns)
+    LIST_FOR_EACH(node, &env->handles.conns)
     {
         struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
         events_cancel(conn);
@@ -392,7 +392,7 @@ void sim_conns_end(struct env *env, bool power)
 
 void sim_conns_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->conns)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.conns)
     {
         sim_conn_free(LIST_ENTRY(node, struct env_conn, link));
     }

@@ -31,7 +31,7 @@ enum {
 #define SIM_RETRY_MAX_US (1600 * SIM_MILLISECOND)
 
 struct env_tls {
-    struct list link; /* env->tls, until env_tls_destroy */
+    struct list link; /* handles.tls, until env_tls_destroy */
     unsigned references;
     uint64_t until_us; /* by the wall clock of whoever looks */
     char ca[128];
@@ -77,7 +77,8 @@ struct sim_pipe {
     uint64_t last_arrival_us;
     uint64_t stalled_since_us; /* 0: moving */
     uint64_t retry_us;
-    bool ends; /* END is in it */
+    uint64_t silent_since_us; /* nothing can have been heard from the other side */
+    bool ends;                /* END is in it */
 };
 
 struct sim_queue {
@@ -121,7 +122,6 @@ struct env_conn {
     bool paused;
     uint16_t port; /* a client's target */
     int close_rc;
-    uint64_t silent_since_us; /* nothing can have been heard from the other side */
     size_t credit;
     struct sim_pipe pipe;
     struct sim_queue queue;

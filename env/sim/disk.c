@@ -380,7 +380,7 @@ static void inode_cut(struct sim_inode *inode, enum sim_disk_policy policy, stru
 
 void sim_disk_power_cut(struct sim_host *host)
 {
-    inode_cut(host->disk->root, host->disk->policy, &host->sim->disk);
+    inode_cut(host->disk->root, host->disk->policy, &host->sim->rng.disk);
 }
 
 /* ---- the tests' view ---- */

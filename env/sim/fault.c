@@ -39,12 +39,12 @@ void sim_fault_hit(struct env *env, const char *name)
     env->hits++;
     env->sim->points_hits++;
     point_of(env->sim, name)->hits++;
-    bool meant = env->plan_name == NULL || strcmp(env->plan_name, name) == 0;
-    if (env->plan_left == 0 || !meant || --env->plan_left > 0) {
+    bool meant = env->plan.name == NULL || strcmp(env->plan.name, name) == 0;
+    if (env->plan.left == 0 || !meant || --env->plan.left > 0) {
         return;
     }
     sim_log_world(env->sim, "process %u crashes at %s", (unsigned)env->number, name);
-    if (env->plan_crash == SIM_CRASH_POWER) {
+    if (env->plan.crash == SIM_CRASH_POWER) {
         sim_host_power_cut(env->host);
     } else {
         sim_process_crash(env);
@@ -58,9 +58,9 @@ void env_fault(struct env *env, const char *name)
 
 void sim_fault_crash_at(struct env *env, const char *name, uint64_t n, enum sim_crash crash)
 {
-    env->plan_name = name;
-    env->plan_left = n;
-    env->plan_crash = crash;
+    env->plan.name = name;
+    env->plan.left = n;
+    env->plan.crash = crash;
 }
 
 uint64_t sim_fault_hits(const struct sim *sim, const char *name)

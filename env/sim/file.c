@@ -88,7 +88,7 @@ int env_file_open(struct env *env, const char *path, enum env_open_mode mode,
     file->path = sim_alloc(strlen(path) + 1);
     memcpy(file->path, path, strlen(path) + 1);
     sim_inode_hold(inode);
-    list_append(&env->files, &file->link);
+    list_append(&env->handles.files, &file->link);
     *ret_file = file;
     return 0;
 }
@@ -163,7 +163,7 @@ int env_file_write(struct env_file *file, uint64_t offset, struct bytes data)
         return ENV_INVALID;
     }
     if (rc != 0) {
-        data.size = (size_t)sim_rng_below(&file->env->sim->disk, data.size + 1);
+        data.size = (size_t)sim_rng_below(&file->env->sim->rng.disk, data.size + 1);
     }
     if (data.size == 0) {
         return rc;
@@ -206,7 +206,7 @@ int env_file_sync(struct env_file *file)
     if (rc == 0) {
         sim_image_sync(&file->inode->image);
     } else if (rc != ENV_CRASHED) {
-        sim_image_sync_failed(&file->inode->image, &file->env->sim->disk);
+        sim_image_sync_failed(&file->inode->image, &file->env->sim->rng.disk);
     }
     return rc;
 }
@@ -369,7 +369,7 @@ int env_disk_free(struct env *env, const char *path, uint64_t *ret_bytes)
 
 void sim_files_end(struct env *env)
 {
-    LIST_FOR_EACH(node, &env->files)
+    LIST_FOR_EACH(node, &env->handles.files)
     {
         unlock(LIST_ENTRY(node, struct env_file, link));
     }
@@ -377,7 +377,7 @@ void sim_files_end(struct env *env)
 
 void sim_files_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->files)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.files)
     {
         env_file_close(LIST_ENTRY(node, struct env_file, link));
     }

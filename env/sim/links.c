@@ -35,7 +35,7 @@ static void watch(const struct sim_host *host, const struct sim_host *remote)
     LIST_FOR_EACH(process, &host->processes)
     {
         struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->conns)
+        LIST_FOR_EACH(node, &env->handles.conns)
         {
             struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
             if (conn->remote == remote) {
@@ -84,10 +84,10 @@ void sim_net_heal(struct sim *sim)
 uint64_t sim_link_delay(struct sim *sim, const struct sim_host *from, const struct sim_host *to)
 {
     const struct sim_link *link = sim_link_of(sim, from, to);
-    uint64_t delay_us = sat_add(link->base_us, sim_rng_below(&sim->net, link->jitter_us));
+    uint64_t delay_us = sat_add(link->base_us, sim_rng_below(&sim->rng.net, link->jitter_us));
     uint64_t again_us = SIM_RETRY_FIRST_US;
     while (link->loss_ppm > 0 && again_us < SIM_RETRY_MAX_US &&
-           sim_rng_chance(&sim->net, link->loss_ppm)) {
+           sim_rng_chance(&sim->rng.net, link->loss_ppm)) {
         delay_us += again_us;
         again_us *= 2;
     }
@@ -112,7 +112,7 @@ void sim_net_reset(struct sim *sim, const struct sim_host *a, const struct sim_h
     LIST_FOR_EACH(process, &a->processes)
     {
         struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->conns)
+        LIST_FOR_EACH(node, &env->handles.conns)
         {
             struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
             if (conn->peer != NULL && conn->remote == b) {

@@ -68,7 +68,7 @@ static struct env_listener *listener_find(const struct sim_host *host, uint16_t 
     LIST_FOR_EACH(process, &host->processes)
     {
         const struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->listeners)
+        LIST_FOR_EACH(node, &env->handles.listeners)
         {
             struct env_listener *listener = LIST_ENTRY(node, struct env_listener, link);
             if (listener->port == port && !env->crashed) {
@@ -111,7 +111,7 @@ int env_listen(struct env *env, const char *address, struct env_tls *tls, const 
     (void)snprintf(listener->alpn, sizeof(listener->alpn), "%s", alpn);
     listener->on_accept = on_accept;
     listener->arg = arg;
-    list_append(&env->listeners, &listener->link);
+    list_append(&env->handles.listeners, &listener->link);
     (void)snprintf(ret_address, ENV_ADDRESS_MAX, "%.100s:%u", host, (unsigned)listener->port);
     *ret_listener = listener;
     return 0;
@@ -129,7 +129,7 @@ void env_listener_close(struct env_listener *listener)
     if (listener == NULL) {
         return;
     }
-    LIST_FOR_EACH(node, &listener->env->conns)
+    LIST_FOR_EACH(node, &listener->env->handles.conns)
     {
         struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
         if (conn->listener != listener) {
@@ -146,7 +146,7 @@ void env_listener_close(struct env_listener *listener)
 
 void sim_listeners_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->listeners)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.listeners)
     {
         listener_free(LIST_ENTRY(node, struct env_listener, link));
     }
@@ -184,7 +184,7 @@ static void accept_fire(struct sim_event *event)
 static size_t pending(const struct env_listener *listener)
 {
     size_t count = 0;
-    LIST_FOR_EACH(node, &listener->env->conns)
+    LIST_FOR_EACH(node, &listener->env->handles.conns)
     {
         count += LIST_ENTRY(node, struct env_conn, link)->listener == listener;
     }
@@ -197,7 +197,7 @@ static void server_create(struct env_listener *listener, struct env_conn *client
     struct sim *sim = client->env->sim;
     char address[ENV_ADDRESS_MAX];
     (void)snprintf(address, sizeof(address), "%s:%u", client->env->host->address,
-                   (unsigned)(50000 + sim_rng_below(&sim->net, 10000)));
+                   (unsigned)(50000 + sim_rng_below(&sim->rng.net, 10000)));
     struct env_conn *conn = sim_conn_create(listener->env, listener->tls, listener->alpn, address);
     conn->state = SIM_CONN_ACCEPTED;
     conn->listener = listener;
@@ -209,7 +209,7 @@ static void server_create(struct env_listener *listener, struct env_conn *client
     conn->peer = client;
     client->peer = conn;
     sim_event_init(&conn->events.begin, SIM_EVENT_ACCEPT, listener->env, accept_fire);
-    sim_event_in(sim, &conn->events.begin, sim_rng_below(&sim->net, 50));
+    sim_event_in(sim, &conn->events.begin, sim_rng_below(&sim->rng.net, 50));
 }
 
 void sim_syn_fire(struct sim_event *event)
@@ -224,7 +224,7 @@ void sim_syn_fire(struct sim_event *event)
         answers = listener == NULL || pending(listener) < SIM_PENDING_MAX;
     }
     if (!answers) {
-        sim_event_in(sim, event, SIM_SECOND + sim_rng_below(&sim->net, 200));
+        sim_event_in(sim, event, SIM_SECOND + sim_rng_below(&sim->rng.net, 200));
         return;
     }
     if (listener == NULL) {

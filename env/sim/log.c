@@ -41,9 +41,9 @@ void sim_log_init(struct sim *sim)
 void sim_log_to(struct sim *sim, enum env_log_level level,
                 void (*sink)(void *arg, const char *line), void *arg)
 {
-    sim->log_level = level;
-    sim->log_sink = sink;
-    sim->log_arg = arg;
+    sim->log.level = level;
+    sim->log.sink = sink;
+    sim->log.arg = arg;
 }
 
 static void emit(struct sim *sim, const char *host, const char *process, const char *words,
@@ -58,14 +58,14 @@ static void emit(struct sim *sim, const char *host, const char *process, const c
     double elapsed = (double)(sim->now_us - sim->start_us) / 1e6;
     (void)snprintf(line, sizeof(line), "%12.6f %-6s %-10s %s %s", elapsed, host, process, words,
                    text);
-    sim->log_sink(sim->log_arg, line);
+    sim->log.sink(sim->log.arg, line);
 }
 
 void env_log(struct env *env, enum env_log_level level, const char *component, const char *format,
              ...)
 {
     struct sim *sim = env->sim;
-    if (sim->log_sink == NULL || level < sim->log_level || env->crashed) {
+    if (sim->log.sink == NULL || level < sim->log.level || env->crashed) {
         return;
     }
     char words[64];
@@ -78,7 +78,7 @@ void env_log(struct env *env, enum env_log_level level, const char *component, c
 
 void sim_log_world(struct sim *sim, const char *format, ...)
 {
-    if (sim->log_sink == NULL || sim->log_level > ENV_LOG_INFO) {
+    if (sim->log.sink == NULL || sim->log.level > ENV_LOG_INFO) {
         return;
     }
     va_list arguments;

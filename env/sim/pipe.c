@@ -84,7 +84,7 @@ void sim_pipe_push_end(struct env_conn *to, int rc, const char *detail)
 
 void sim_pipe_tear(struct env_conn *to)
 {
-    struct sim_rng *rng = &to->env->sim->net;
+    struct sim_rng *rng = &to->env->sim->rng.net;
     size_t count = 0;
     LIST_FOR_EACH(counted, &to->pipe.flight)
     {
@@ -130,7 +130,7 @@ static void stall(struct env_conn *conn)
         sim_conn_end(sender, ENV_RESET, "nothing was acknowledged for too long");
         sim_pipe_watch(conn);
     }
-    sim_event_in(sim, &conn->events.arrive, 1 + sim_rng_below(&sim->net, pipe->retry_us));
+    sim_event_in(sim, &conn->events.arrive, 1 + sim_rng_below(&sim->rng.net, pipe->retry_us));
     pipe->retry_us = u64_min(2 * pipe->retry_us, SIM_RETRY_MAX_US);
 }
 
@@ -153,7 +153,7 @@ void sim_pipe_arrive(struct sim_event *event)
         conn->credit += segment->count;
         free(segment);
         if (conn->queue.size > 0) {
-            sim_event_in(sim, &conn->events.send, sim_rng_below(&sim->net, 20));
+            sim_event_in(sim, &conn->events.send, sim_rng_below(&sim->rng.net, 20));
         }
     } else {
         list_append(&pipe->inbox, &segment->link);
@@ -172,7 +172,7 @@ void sim_pipe_watch(struct env_conn *conn)
     if (conn->state == SIM_CONN_ENDED || conn->env->crashed) {
         return;
     }
-    conn->silent_since_us = conn->env->sim->now_us;
+    conn->pipe.silent_since_us = conn->env->sim->now_us;
     if (!sim_event_waits(&conn->events.probe)) {
         sim_event_in(conn->env->sim, &conn->events.probe, SILENCE_US);
     }
@@ -196,7 +196,7 @@ void sim_pipe_probe(struct sim_event *event)
         if (conn->peer == NULL) {
             sim_pipe_push_end(conn, ENV_RESET, "the other side lost the connection");
         }
-    } else if (sim->now_us - conn->silent_since_us < SILENCE_MAX_US) {
+    } else if (sim->now_us - conn->pipe.silent_since_us < SILENCE_MAX_US) {
         sim_event_in(sim, event, SILENCE_STEP_US);
     } else {
         sim_conn_end(conn, ENV_RESET, "the other side does not answer");

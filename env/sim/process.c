@@ -104,12 +104,12 @@ struct env *sim_process_start(struct sim_host *host, const char *name)
     sim_event_init(&env->wake, SIM_EVENT_WAKE, env, wake_fire);
     list_append(&host->processes, &env->link);
     list_init(&env->deferred);
-    list_init(&env->timers);
-    list_init(&env->works);
-    list_init(&env->conns);
-    list_init(&env->listeners);
-    list_init(&env->tls);
-    list_init(&env->files);
+    list_init(&env->handles.timers);
+    list_init(&env->handles.works);
+    list_init(&env->handles.conns);
+    list_init(&env->handles.listeners);
+    list_init(&env->handles.tls);
+    list_init(&env->handles.files);
     sim_log_world(sim, "%s starts on %s as process %u", name, host->name, (unsigned)env->number);
     return env;
 }

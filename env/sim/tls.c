@@ -117,7 +117,7 @@ static int read_words(struct env *env, const char *path, const char *kind, size_
 static struct env_tls *tls_of(struct env *env, const struct words *certificate)
 {
     struct env_tls *tls = sim_alloc(sizeof(*tls));
-    list_append(&env->tls, &tls->link);
+    list_append(&env->handles.tls, &tls->link);
     tls->references = 1;
     tls->until_us = strtoull(certificate->at[3], NULL, 10);
     (void)snprintf(tls->ca, sizeof(tls->ca), "%s", certificate->at[1]);
@@ -179,7 +179,7 @@ void env_tls_destroy(struct env_tls *tls)
 
 void sim_tls_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->tls)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.tls)
     {
         env_tls_destroy(LIST_ENTRY(node, struct env_tls, link));
     }

@@ -37,7 +37,7 @@ static void run_fire(struct sim_event *event)
     item->work->run(item->work);
     sim->in_run = false;
     sim_event_init(&item->event, SIM_EVENT_DONE, env, done_fire);
-    sim_event_in(sim, &item->event, 1 + sim_rng_below(&sim->disk, 50));
+    sim_event_in(sim, &item->event, 1 + sim_rng_below(&sim->rng.disk, 50));
 }
 
 void env_work_submit(struct env *env, struct env_work *work)
@@ -51,10 +51,10 @@ void env_work_submit(struct env *env, struct env_work *work)
     item->env = env;
     item->work = work;
     work->env_private = item;
-    list_append(&env->works, &item->link);
+    list_append(&env->handles.works, &item->link);
     sim_event_init(&item->event, SIM_EVENT_RUN, env, run_fire);
     uint64_t delay_us = env->host->work_base_us;
-    delay_us += sim_rng_below(&sim->disk, env->host->work_jitter_us);
+    delay_us += sim_rng_below(&sim->rng.disk, env->host->work_jitter_us);
     sim_event_in(sim, &item->event, delay_us);
 }
 
@@ -63,12 +63,12 @@ void sim_works_resume(struct sim_host *host)
     LIST_FOR_EACH(process, &host->processes)
     {
         struct env *env = LIST_ENTRY(process, struct env, link);
-        LIST_FOR_EACH(node, &env->works)
+        LIST_FOR_EACH(node, &env->handles.works)
         {
             struct item *item = LIST_ENTRY(node, struct item, link);
             if (item->hung) {
                 item->hung = false;
-                sim_event_in(host->sim, &item->event, sim_rng_below(&host->sim->disk, 100));
+                sim_event_in(host->sim, &item->event, sim_rng_below(&host->sim->rng.disk, 100));
             }
         }
     }
@@ -76,7 +76,7 @@ void sim_works_resume(struct sim_host *host)
 
 void sim_works_end(struct env *env)
 {
-    LIST_FOR_EACH(node, &env->works)
+    LIST_FOR_EACH(node, &env->handles.works)
     {
         sim_event_cancel(env->sim, &LIST_ENTRY(node, struct item, link)->event);
     }
@@ -84,7 +84,7 @@ void sim_works_end(struct env *env)
 
 void sim_works_free(struct env *env)
 {
-    LIST_FOR_EACH_SAFE(node, following, &env->works)
+    LIST_FOR_EACH_SAFE(node, following, &env->handles.works)
     {
         free(LIST_ENTRY(node, struct item, link));
     }

@@ -46,10 +46,10 @@ struct sim *sim_create(uint64_t seed)
     sim->seed = seed;
     sim->start_us = SIM_SECOND + sim_rng_below(&start, 1000000 * SIM_SECOND);
     sim->now_us = sim->start_us;
-    sim->ties = sim_rng_of(seed, STREAM_TIES);
-    sim->net = sim_rng_of(seed, STREAM_NET);
-    sim->disk = sim_rng_of(seed, STREAM_DISK);
-    sim->script = sim_rng_of(seed, STREAM_SCRIPT);
+    sim->rng.ties = sim_rng_of(seed, STREAM_TIES);
+    sim->rng.net = sim_rng_of(seed, STREAM_NET);
+    sim->rng.disk = sim_rng_of(seed, STREAM_DISK);
+    sim->rng.script = sim_rng_of(seed, STREAM_SCRIPT);
     sim->links = sim_alloc((size_t)SIM_HOSTS_MAX * SIM_HOSTS_MAX * sizeof(sim->links[0]));
     list_init(&sim->scripts);
     list_init(&sim->points);
@@ -107,7 +107,7 @@ uint64_t sim_trace_hash(const struct sim *sim)
 
 uint64_t sim_random(struct sim *sim, uint64_t bound)
 {
-    return sim_rng_below(&sim->script, bound);
+    return sim_rng_below(&sim->rng.script, bound);
 }
 
 /* ---- events ---- */
@@ -138,7 +138,7 @@ void sim_event_at(struct sim *sim, struct sim_event *event, uint64_t at_us)
         return;
     }
     event->at_us = u64_max(at_us, sim->now_us);
-    event->tie = sim_rng_next(&sim->ties);
+    event->tie = sim_rng_next(&sim->rng.ties);
     event->sequence = sim->sequence++;
     sim_heap_add(&sim->heap, event);
 }
@@ -214,7 +214,7 @@ static bool postponed(struct sim *sim, struct sim_event *event)
         return true;
     }
     if (env->slow_us > 0 && !event->late) {
-        sim_event_in(sim, event, sim_rng_below(&sim->ties, env->slow_us));
+        sim_event_in(sim, event, sim_rng_below(&sim->rng.ties, env->slow_us));
         event->late = true;
         return true;
     }
@@ -286,6 +286,7 @@ void env_turn(struct env *env, uint64_t wait_us)
 {
     struct sim *sim = env->sim;
     ASSERT(!sim->firing);
+    ASSERT(env->crashed || !sim_standing(env));
     uint64_t limit_us = sat_add(sim->now_us, wait_us);
     uint64_t events = env->events;
     turn_end(env);

@@ -26,6 +26,20 @@ struct sim_point {
     char name[64];
 };
 
+/* One for each subject, so that a draw for one does not shift another. */
+struct sim_streams {
+    struct sim_rng ties;
+    struct sim_rng net;
+    struct sim_rng disk;
+    struct sim_rng script;
+};
+
+struct sim_log {
+    enum env_log_level level;
+    void (*sink)(void *arg, const char *line);
+    void *arg;
+};
+
 struct sim {
     uint64_t seed;
     uint64_t start_us;
@@ -38,16 +52,11 @@ struct sim {
     bool in_run;      /* the `run` half of queued work is running */
     struct env *turn; /* the process whose turn is not ended yet */
     struct sim_heap heap;
-    struct sim_rng ties;
-    struct sim_rng net;
-    struct sim_rng disk;
-    struct sim_rng script;
+    struct sim_streams rng;
     struct list scripts;
     struct list points;
     uint64_t points_hits;
-    enum env_log_level log_level;
-    void (*log_sink)(void *arg, const char *line);
-    void *log_arg;
+    struct sim_log log;
     struct sim_host *hosts[SIM_HOSTS_MAX];
     struct sim_link *links; /* SIM_HOSTS_MAX squared, [from][to] */
 };
@@ -83,6 +92,23 @@ struct sim_host {
     bool work_hangs;
 };
 
+/* What a process holds; freed with it. */
+struct sim_handles {
+    struct list timers;
+    struct list works;
+    struct list conns;
+    struct list listeners;
+    struct list tls;
+    struct list files;
+};
+
+/* A planned crash. */
+struct sim_plan {
+    uint64_t left; /* hits until then; 0: none is planned */
+    const char *name;
+    enum sim_crash crash;
+};
+
 struct env {
     struct sim *sim;
     struct sim_host *host;
@@ -99,16 +125,9 @@ struct env {
     void *turn_arg;
     struct sim_rng random;
     struct list deferred;
-    struct list timers;
-    struct list works;
-    struct list conns;
-    struct list listeners;
-    struct list tls;
-    struct list files;
+    struct sim_handles handles;
     uint64_t hits;
-    uint64_t plan_left; /* hits until the planned crash; 0: none */
-    const char *plan_name;
-    enum sim_crash plan_crash;
+    struct sim_plan plan;
 };
 
 /* Zeroed memory; a world without memory ends the test. */

@@ -151,10 +151,30 @@ static void named_point_counts_itself_alone(void **state)
     env_fault(env, "x");
     assert_true(sim_process_crashed(env));
     assert_false(sim_process_crashed(other));
+    env_fault(env, "x");
+    assert_int_equal(sim_fault_hits(sim, "x"), 3);
     sim_fault_crash_at(other, NULL, 1, SIM_CRASH_POWER);
     sim_fault_crash_at(other, NULL, 0, SIM_CRASH_POWER);
     env_fault(other, "x");
     assert_false(sim_process_crashed(other));
+    sim_destroy(sim);
+}
+
+static void planned_power_cut_takes_the_whole_host(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_create(1);
+    struct sim_host *host = sim_host_create(sim, "n1");
+    struct env *env = sim_process_start(host, "a");
+    struct env *neighbour = sim_process_start(host, "b");
+    struct env *other = sim_process_start(sim_host_create(sim, "n2"), "c");
+    sim_disk_set_policy(host, SIM_DISK_LOSE);
+    assert_int_equal(env_folder_create(env, "/d"), 0);
+    sim_fault_crash_at(env, "disk.list", 1, SIM_CRASH_POWER);
+    assert_int_equal(env_folder_list(env, "/", NULL, NULL), ENV_CRASHED);
+    assert_true(sim_process_crashed(env) && sim_process_crashed(neighbour));
+    assert_false(sim_process_crashed(other));
+    assert_false(sim_disk_exists(host, "/d"));
     sim_destroy(sim);
 }
 
@@ -165,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_forgotten_sync_is_found),
         cmocka_unit_test(hits_are_counted),
         cmocka_unit_test(named_point_counts_itself_alone),
+        cmocka_unit_test(planned_power_cut_takes_the_whole_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

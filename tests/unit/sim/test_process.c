@@ -136,6 +136,23 @@ static void turn_moves_the_world_for_one_process(void **state)
     sim_destroy(sim);
 }
 
+static void ties_are_broken_by_the_seed(void **state)
+{
+    (void)state;
+    unsigned swapped = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct sim *sim = sim_create(seed);
+        struct diary first = {0};
+        struct diary second = {0};
+        env_wake(process(sim, &first));
+        env_wake(process(sim, &second));
+        assert_true(sim_step(sim));
+        swapped += second.text[0] != '\0';
+        sim_destroy(sim);
+    }
+    assert_in_range(swapped, 1, 19);
+}
+
 static void work_run(struct env_work *work)
 {
     note(work->arg, 'r');
@@ -327,6 +344,7 @@ int main(void)
         cmocka_unit_test(restart_replaces_stop_and_destroy_silence),
         cmocka_unit_test(one_turn_end_for_all_of_an_instant),
         cmocka_unit_test(turn_moves_the_world_for_one_process),
+        cmocka_unit_test(ties_are_broken_by_the_seed),
         cmocka_unit_test(work_runs_later_and_then_is_done),
         cmocka_unit_test(work_of_a_hanging_disk_waits),
         cmocka_unit_test(two_orders_of_parallel_work_occur),

@@ -1,4 +1,4 @@
-/* Saturating arithmetic on unsigned 64-bit microseconds and counters (model.md T9). */
+/* Saturating arithmetic on unsigned 64-bit microseconds and counters (docs/MODEL.md T9). */
 #ifndef BASE_SAT_H
 #define BASE_SAT_H
 

@@ -22,6 +22,7 @@ enum { OP_PROTOCOL_VERSION = 1 };
 /* Methods that are no operation. */
 #define OP_METHOD_HELLO "hello"
 #define OP_METHOD_STATUS "node.status"
+#define OP_METHOD_TIME "cluster.time"
 #define OP_METHOD_CANCEL "cancel"
 #define OP_METHOD_GOAWAY "goaway"
 
@@ -90,7 +91,7 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
     F(S, 16, boolean, serving, 0, REQUIRED, "is the leader and serves")                            \
     F(S, 17, text, version, OP_NAME_MAX, REQUIRED, "software version")
 
-/* ---- cluster time: an operator states the time when no clock survived (model.md T3) ---- */
+/* ---- cluster time: an operator states the time when no clock survived (docs/MODEL.md T3) ---- */
 #define OP_TIME_REQUEST(F, S)                                                                      \
     F(S, 1, u64, time, 0, REQUIRED, "Unix time in microseconds; T becomes at least this")
 #define OP_TIME_REPLY(F, S) F(S, 1, u64, time, 0, REQUIRED, "the leader's clock as it is now")
@@ -130,7 +131,7 @@ extern const struct op_struct op_cancel_struct;
 extern const struct op_struct op_time_request_struct;
 extern const struct op_struct op_time_reply_struct;
 
-/* What every result and every error carries (model.md section 1). */
+/* What every result and every error carries (docs/MODEL.md section 1). */
 struct op_reply_head {
     enum op_outcome outcome;
     uint64_t position;

@@ -214,7 +214,7 @@ const char *op_enum_text(const struct op_enum *e, uint32_t number);
 bool op_enum_number(const struct op_enum *e, struct bytes text, uint32_t *ret_number);
 const char *op_cause_text(uint32_t cause);
 
-/* `[a-z0-9_.:-]{1,64}` (model.md section 2). */
+/* `[a-z0-9_.:-]{1,64}` (docs/MODEL.md section 2). */
 bool op_permission_valid(struct bytes permission);
 
 /* Calls `visit` for every present token of a decoded struct, those of list items included. */
@@ -229,9 +229,9 @@ void op_visit_tokens(const struct op_struct *s, void *value,
  * and structs). One value has one encoding, so that a digest over it is well defined. */
 enum op_store_flags {
     OP_STORE_ALL = 0,
-    /* For the digest of (task, operation), model.md section 6: the struct's own tokens, which show
-     * who asks, are left out; a list's tokens, which say what is asked for, keep only incarnation
-     * and id. Cannot be loaded again. */
+    /* For the digest of (task, operation), docs/MODEL.md section 6: the struct's own tokens, which
+     * show who asks, are left out; a list's tokens, which say what is asked for, keep only
+     * incarnation and id. Cannot be loaded again. */
     OP_STORE_WITHOUT_TOKENS = 1,
 };
 

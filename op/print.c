@@ -73,6 +73,8 @@ static const struct other others[] = {
     {"Reply to `hello`", &op_hello_reply_struct},
     {"Request of `node.status`", &op_status_request_struct},
     {"Reply to `node.status`", &op_status_reply_struct},
+    {"Request of `cluster.time`", &op_time_request_struct},
+    {"Reply to `cluster.time`", &op_time_reply_struct},
     {"Notification `cancel`", &op_cancel_struct},
 };
 

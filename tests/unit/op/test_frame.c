@@ -119,6 +119,7 @@ static void every_request_round_trips(void **state)
     }
     check_request(OP_METHOD_HELLO, &op_hello_request_struct);
     check_request(OP_METHOD_STATUS, &op_status_request_struct);
+    check_request(OP_METHOD_TIME, &op_time_request_struct);
 }
 
 /* ---- responses ---- */

@@ -59,9 +59,10 @@ static void assert_disjoint(const struct op_struct *a, const struct op_struct *b
 static void every_struct_is_well_formed(void **state)
 {
     static const struct op_struct *const others[] = {
-        &op_envelope_struct,    &op_details_struct,        &op_hello_request_struct,
-        &op_hello_reply_struct, &op_status_request_struct, &op_status_reply_struct,
-        &op_result_head_struct, &op_error_head_struct,     &op_cancel_struct,
+        &op_envelope_struct,     &op_details_struct,        &op_hello_request_struct,
+        &op_hello_reply_struct,  &op_status_request_struct, &op_status_reply_struct,
+        &op_time_request_struct, &op_time_reply_struct,     &op_result_head_struct,
+        &op_error_head_struct,   &op_cancel_struct,
     };
     size_t count;
     const struct op_row *rows = op_rows(&count);
@@ -90,6 +91,7 @@ static void no_field_hides_a_reserved_key(void **state)
     }
     assert_disjoint(&op_hello_request_struct, &op_envelope_struct);
     assert_disjoint(&op_status_request_struct, &op_envelope_struct);
+    assert_disjoint(&op_time_request_struct, &op_envelope_struct);
 }
 
 static void rows_are_unique_and_found(void **state)

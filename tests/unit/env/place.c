@@ -112,25 +112,31 @@ void place_issue(const struct place *place, const char *ca, const char *name, co
     write_pair(place, name, "pem", certificate, key);
 }
 
-void place_redate(const struct place *place, const char *ca, const char *name, long from_s,
-                  long to_s)
+static EVP_PKEY *read_ca_key(const struct place *place, const char *ca)
 {
-    char ca_certificate[ENV_PEM_MAX];
-    char ca_key[ENV_PEM_MAX];
-    char file[64];
-    char path[PLACE_PATH_MAX];
-    read_ca(place, ca, ca_certificate, ca_key);
-    BIO *bio = BIO_new_mem_buf(ca_key, -1);
+    char certificate[ENV_PEM_MAX];
+    char pem[ENV_PEM_MAX];
+    read_ca(place, ca, certificate, pem);
+    BIO *bio = BIO_new_mem_buf(pem, -1);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
     BIO_free(bio);
+    assert_non_null(key);
+    return key;
+}
+
+void place_alter(const struct place *place, const char *ca, const char *name,
+                 void (*alter)(X509 *certificate))
+{
+    char file[64];
+    char path[PLACE_PATH_MAX];
+    EVP_PKEY *key = read_ca_key(place, ca);
     (void)snprintf(file, sizeof(file), "%s.pem", name);
     FILE *in = fopen(place_path(place, file, path), "r");
     assert_non_null(in);
     X509 *leaf = PEM_read_X509(in, NULL, NULL, NULL);
     (void)fclose(in);
-    assert_true(key != NULL && leaf != NULL);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(leaf), from_s));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(leaf), to_s));
+    assert_non_null(leaf);
+    alter(leaf);
     assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
     FILE *out = fopen(path, "w");
     assert_non_null(out);

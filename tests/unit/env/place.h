@@ -5,6 +5,8 @@
 #include "env/net.h"
 #include "env/uv/uv.h"
 
+#include <openssl/x509.h>
+
 /* A new folder and an env; both go with place_done. */
 struct place {
     struct env *env;
@@ -25,9 +27,9 @@ void place_read(const struct place *place, const char *name, char *ret_text, siz
 void place_make_ca(const struct place *place, const char *name);
 /* Writes <name>.pem and <name>.key, signed by <ca>.ca. */
 void place_issue(const struct place *place, const char *ca, const char *name, const char *identity);
-/* Moves the time of <name>.pem to [now + from_s, now + to_s] and signs it anew with <ca>.ca. */
-void place_redate(const struct place *place, const char *ca, const char *name, long from_s,
-                  long to_s);
+/* Lets `alter` change <name>.pem and signs it anew with <ca>.ca: for what no issuer of ours writes. */
+void place_alter(const struct place *place, const char *ca, const char *name,
+                 void (*alter)(X509 *certificate));
 /* Loads <ca>.ca, <name>.pem and <name>.key; fails the test when that is refused. */
 struct env_tls *place_tls(const struct place *place, const char *ca, const char *name);
 

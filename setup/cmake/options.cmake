@@ -8,6 +8,8 @@ endif()
 set(TENURE_SANITIZE "" CACHE STRING "Sanitizer: empty, address or thread")
 set_property(CACHE TENURE_SANITIZE PROPERTY STRINGS "" address thread)
 
+option(TENURE_TESTS "Build the tests; a package does without" ON)
+
 option(TENURE_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 # Assertions are on in every build, release too: CMake's own switch against them is taken out.

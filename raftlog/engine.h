@@ -1,0 +1,64 @@
+/* Drives libraft: one event in, one update carried out in raft.md's order. Hides raft.h.
+ *
+ * libraft decides; this file's functions persist, send and apply what it decided. Nothing here
+ * waits.
+ */
+#ifndef RAFTLOG_ENGINE_H
+#define RAFTLOG_ENGINE_H
+
+#include "raftlog/log.h"
+#include "raftlog/raftlog.h"
+#include "raftlog/snapshots.h"
+
+struct rlog_engine;
+
+/* The encoding of the first configuration: all members of `birth` vote. Into `buffer` of
+ * RLOG_CONFIGURATION_MAX; BYTES_NONE when it does not fit or two members are equal. */
+struct bytes rlog_engine_first_configuration(const struct rlog_birth *birth, uint8_t *buffer);
+
+/* Starts from the term and vote, the log and the restored snapshot (NULL: none) of `rlog`. */
+int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snapshot, char *error,
+                       size_t error_size);
+/* Stops the timer: no further events of its own. */
+void rlog_engine_halt(struct rlog *rlog);
+void rlog_engine_destroy(struct rlog *rlog);
+
+/* ---- events ---- */
+
+/* A Raft message of wire.def from a member; false when it is malformed or cannot be true. */
+bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct bytes body);
+enum rlog_submit rlog_engine_submit(struct rlog *rlog, enum rlog_entry_type type,
+                                    struct bytes payload, uint64_t *ret_index);
+/* The log is durable up to `index`. */
+void rlog_engine_stored(struct rlog *rlog, uint64_t index);
+/* A snapshot of the leader `from` in `term` lies whole and durable in our folder. False when its
+ * configuration cannot be read. Afterwards it is installed, or the core had no use for it. */
+bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
+                         const struct rlog_snapshot_info *info);
+/* Our own snapshot is durable; the log is pruned to the trailing entries. */
+void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index);
+/* Leads and somebody has all our entries: hands leadership over. */
+void rlog_engine_transfer(struct rlog *rlog);
+
+/* ---- what follows (rlog_settle) ---- */
+
+/* Tells the machine a changed role, term or leader. True when there was one. */
+bool rlog_engine_notify(struct rlog *rlog);
+/* Applies some of what is committed. True when there was some. */
+bool rlog_engine_apply(struct rlog *rlog);
+
+/* ---- looking ---- */
+
+enum rlog_role rlog_engine_role(const struct rlog *rlog);
+uint64_t rlog_engine_term(const struct rlog *rlog);
+uint64_t rlog_engine_leader(const struct rlog *rlog);
+uint64_t rlog_engine_commit(const struct rlog *rlog);
+uint64_t rlog_engine_applied(const struct rlog *rlog);
+/* While leading: the first index of our own term. */
+uint64_t rlog_engine_own_first(const struct rlog *rlog);
+/* The configuration bytes that a snapshot at the applied index carries (see members.h), and the
+ * index they come from. Into `buffer` of RLOG_CONFIGURATION_MAX. */
+struct bytes rlog_engine_configuration(const struct rlog *rlog, uint8_t *buffer,
+                                       uint64_t *ret_index);
+
+#endif

@@ -1,0 +1,52 @@
+/* Guards around libraft 0.22.1: what it does wrong, put right from outside. Pure: no I/O, no env.
+ *
+ *   M2  a sole voter elects itself without a new term        engine.c, before START
+ *   M3  AppendEntries that begin below the compacted prefix   rlog_guard_receive
+ *   M4  no entry of the own term after an election            engine.c, own barrier
+ *   M5  a stale rejection aborts the leader                   rlog_guard_receive
+ *   M6  a refused pre-vote hides a higher term                rlog_guard_send
+ *   M7  a lagging voter or a stale leader denies votes        rlog_guard_receive, _received
+ *   M8  the next timeout stays in the past                    rlog_guard_tick
+ *   M9  the commit index goes back                            rlog_guard_commit
+ *   M10 a transfer is lost when the target lags               rlog_guard_transferee
+ *
+ * M1, M1b and M1c concern membership changes, which do not exist yet.
+ * Beside them: messages that no correct member sends and that would trip the core's assertions are
+ * told apart here, so that bytes of a peer never end the process.
+ */
+#ifndef RAFTLOG_GUARD_H
+#define RAFTLOG_GUARD_H
+
+#include <raft.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum rlog_guard_verdict {
+    RLOG_GUARD_STEP,  /* step it, perhaps changed */
+    RLOG_GUARD_DROP,  /* late or pointless: ignore it */
+    RLOG_GUARD_BROKEN /* no correct member sends this: close the connection */
+};
+
+/* What rlog_guard_received has to undo. */
+struct rlog_guard_undo {
+    struct raft_server *server; /* NULL: nothing */
+    int role;
+};
+
+/* Before RAFT_RECEIVE at `now_ms`. May change the message and the core's view of leader and role.
+ */
+enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_message *message,
+                                           uint64_t now_ms, struct rlog_guard_undo *ret_undo);
+/* After it. */
+void rlog_guard_received(const struct rlog_guard_undo *undo);
+/* Before a message is encoded. */
+void rlog_guard_send(const struct raft *raft, struct raft_message *message);
+/* The commit index to go by: never below `before`. */
+uint64_t rlog_guard_commit(uint64_t before, uint64_t commit);
+/* When to step TIMEOUT next: `timeout_ms` but never twice within a quarter of a heartbeat. */
+uint64_t rlog_guard_tick(uint64_t timeout_ms, uint64_t last_tick_ms, uint64_t heartbeat_ms);
+/* A voter that has all our entries, 0 when there is none (yet). */
+uint64_t rlog_guard_transferee(struct raft *raft);
+
+#endif

@@ -1,0 +1,36 @@
+/* Connections to the other members: mutual TLS, hello, frames, keep-alive. Knows no Raft.
+ *
+ * One connection a pair: the lower id dials, the higher accepts. A connection counts once both
+ * hellos have been checked; a newer one replaces the older (the connection epoch), whose bytes are
+ * dropped. What cannot be sent is dropped: Raft repeats itself.
+ */
+#ifndef RAFTLOG_PEERS_H
+#define RAFTLOG_PEERS_H
+
+#include "raftlog/raftlog.h"
+
+/* Listens; delivers nothing inside the call. */
+int rlog_peers_create(struct rlog *rlog, char *error, size_t error_size);
+/* Dials from the next turn on. */
+void rlog_peers_start(struct rlog *rlog);
+/* Closes everything, flushing what is queued when `flush`. No bytes are delivered afterwards. */
+void rlog_peers_close(struct rlog *rlog, bool flush);
+/* Whether the last connection is gone. */
+bool rlog_peers_closed(const struct rlog *rlog);
+void rlog_peers_destroy(struct rlog *rlog);
+
+/* Whether frames to the member can be sent at all. */
+bool rlog_peers_connected(const struct rlog *rlog, uint64_t id);
+/* Bytes queued to it. */
+size_t rlog_peers_queued(const struct rlog *rlog, uint64_t id);
+/* The store id that it said hello with; zero when it is not connected. */
+struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id);
+/* Starts a frame: NULL when not connected or the queue is full. Write the body, then call
+ * rlog_peers_end. One frame at a time. */
+struct base_writer *rlog_peers_begin(struct rlog *rlog, uint64_t id, uint8_t kind);
+void rlog_peers_end(struct rlog *rlog);
+/* Closes connections whose store id does not fit the bindings any more. */
+void rlog_peers_check(struct rlog *rlog);
+const char *rlog_peers_address(const struct rlog *rlog);
+
+#endif

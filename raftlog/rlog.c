@@ -1,0 +1,526 @@
+/* Start, stop and the public face of raftlog: puts the parts together. Each part does its own work.
+ *
+ *   running -> handing over -> finishing -> stopped
+ *   any of them -> failed (on_fatal)
+ */
+#include "raftlog/rlog.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "env/net.h"
+#include "raftlog/engine.h"
+#include "raftlog/peers.h"
+#include "raftlog/reads.h"
+#include "raftlog/snapshot_task.h"
+#include "raftlog/streams.h"
+
+enum {
+    STOP_PAUSE_US = 1000,
+    FORMAT_SEGMENT_BYTES = 64 * 1024 * 1024,
+    MESSAGE_MAX = 64 * 1024,
+    USER_KIND_MAX = 127,
+};
+
+void rlog_config_init(struct rlog_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->election_us = 500 * 1000;
+    config->heartbeat_us = 50 * 1000;
+    config->segment_bytes = 64 * 1024 * 1024;
+    config->snapshot_bytes = 64 * 1024 * 1024;
+    config->trailing = 4096;
+    config->backlog_max = 4096;
+    config->peer_queue_max = 16 * 1024 * 1024;
+}
+
+/* ---- settling and failing ---- */
+
+bool rlog_alive(const struct rlog *rlog)
+{
+    return rlog->phase != RLOG_FAILED && rlog->phase != RLOG_STOPPED;
+}
+
+/* The leader says whose disk each member's is, once it has met it. */
+static bool bind_stores(struct rlog *rlog)
+{
+    struct rlog_members *members = &rlog->members;
+    uint64_t term = rlog_engine_term(rlog);
+    bool any = false;
+    if (rlog_engine_role(rlog) != RLOG_LEADER || rlog->phase != RLOG_RUNNING) {
+        return false;
+    }
+    for (size_t i = 0; i < members->count; i++) {
+        uint64_t id = members->list[i].id;
+        bool on_its_way = members->binding[i] != 0 && members->binding_term[i] == term;
+        struct id128 store = id == rlog->config.id ? rlog->store.store_id
+                                                   : rlog_peers_store(rlog, id);
+        if (!id128_is_zero(members->stores[i]) || on_its_way || id128_is_zero(store)) {
+            continue;
+        }
+        uint8_t buffer[RLOG_BINDING_SIZE];
+        uint64_t index = 0;
+        if (rlog_engine_submit(rlog, RLOG_BARRIER, rlog_members_write_binding(buffer, id, store),
+                               &index) == RLOG_SUBMITTED) {
+            members->binding[i] = index;
+            members->binding_term[i] = term;
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Connections and our own store must fit what is bound. */
+static void check_stores(struct rlog *rlog)
+{
+    if (!rlog_members_fits(&rlog->members, rlog->config.id, rlog->store.store_id)) {
+        rlog_fail(rlog, ENV_INVALID,
+                  "this node's disk was replaced: remove node %llu from the cluster and add it",
+                  (unsigned long long)rlog->config.id);
+        return;
+    }
+    rlog_peers_check(rlog);
+}
+
+static void on_stop_timer(void *arg);
+
+static bool settle_once(struct rlog *rlog)
+{
+    bool any = rlog_engine_notify(rlog);
+    if (rlog_alive(rlog) && rlog_engine_apply(rlog)) {
+        any = true;
+        if (rlog_alive(rlog)) {
+            check_stores(rlog);
+        }
+    }
+    any = (rlog_alive(rlog) && bind_stores(rlog)) || any;
+    return (rlog_alive(rlog) && rlog_reads_advance(rlog)) || any;
+}
+
+void rlog_settle(struct rlog *rlog)
+{
+    if (rlog->settling || !rlog_alive(rlog)) {
+        return;
+    }
+    rlog->settling = true;
+    uint64_t before = rlog_engine_applied(rlog);
+    while (rlog_alive(rlog) && settle_once(rlog) &&
+           rlog_engine_applied(rlog) - before < RLOG_APPLY_ENTRIES) {
+    }
+    if (rlog_alive(rlog)) {
+        rlog_snapshot_task_advance(rlog);
+    }
+    rlog->settling = false;
+}
+
+static void on_settle_timer(void *arg)
+{
+    rlog_settle(arg);
+}
+
+void rlog_settle_soon(struct rlog *rlog)
+{
+    env_timer_start(rlog->settle_timer, 0);
+}
+
+void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
+{
+    char detail[512];
+    va_list arguments;
+    if (!rlog_alive(rlog)) {
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    rlog->phase = RLOG_FAILED;
+    rlog_engine_halt(rlog);
+    rlog_peers_close(rlog, false);
+    env_log(rlog->env, ENV_LOG_ERROR, "raft", "%s", detail);
+    rlog->machine.on_fatal(rlog->machine.arg, rc, detail);
+}
+
+/* ---- the log's news ---- */
+
+static void on_stored(void *arg, uint64_t index)
+{
+    struct rlog *rlog = arg;
+    if (rlog_alive(rlog) && rlog->engine != NULL) {
+        rlog_engine_stored(rlog, index);
+        rlog_settle(rlog);
+    }
+}
+
+static void on_log_failed(void *arg, int rc, const char *detail)
+{
+    rlog_fail(arg, rc, "the log cannot be written: %s", detail);
+}
+
+/* ---- birth ---- */
+
+int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
+                char *error, size_t error_size)
+{
+    uint8_t buffer[RLOG_CONFIGURATION_MAX];
+    struct bytes configuration = rlog_engine_first_configuration(birth, buffer);
+    bool member = false;
+    for (size_t i = 0; i < birth->member_count; i++) {
+        member = member || birth->members[i].id == id;
+    }
+    if (configuration.size == 0) {
+        snprintf(error, error_size, "two members have the same id or address, or there is none");
+        return ENV_INVALID;
+    }
+    if (!member) {
+        snprintf(error, error_size, "node %llu is not among the members of cluster %s",
+                 (unsigned long long)id, birth->cluster);
+        return ENV_INVALID;
+    }
+    return rlog_store_format(env, folder, id, birth, configuration, FORMAT_SEGMENT_BYTES, error,
+                             error_size);
+}
+
+/* ---- start ---- */
+
+/* The folder, the configuration and the certificate must speak of the same node. */
+static int check_birth(const struct rlog *rlog, char *error, size_t error_size)
+{
+    const struct rlog_store *store = &rlog->store;
+    const char *identity = env_tls_identity(rlog->config.tls);
+    uint64_t certified = rlog_members_identity(store->birth.cluster, identity);
+    if (store->id != rlog->config.id) {
+        snprintf(error, error_size, "%s is node %llu's folder, but this is node %llu",
+                 rlog->config.folder, (unsigned long long)store->id,
+                 (unsigned long long)rlog->config.id);
+        return ENV_INVALID;
+    }
+    if (certified != rlog->config.id) {
+        snprintf(error, error_size,
+                 "the certificate is %s's, but %s belongs to tenure://%s/-/peer/%llu", identity,
+                 rlog->config.folder, store->birth.cluster, (unsigned long long)store->id);
+        return ENV_INVALID;
+    }
+    if (rlog_members_find(&rlog->members, store->id) == rlog->members.count) {
+        snprintf(error, error_size, "%s lists no member %llu", rlog->config.folder,
+                 (unsigned long long)store->id);
+        return ENV_INVALID;
+    }
+    return 0;
+}
+
+static int open_store(struct rlog *rlog, char *error, size_t error_size)
+{
+    int rc = rlog_store_open(rlog->env, rlog->config.folder, &rlog->store, error, error_size);
+    if (rc != 0) {
+        return rc;
+    }
+    rlog_members_init(&rlog->members, &rlog->store.birth);
+    rc = check_birth(rlog, error, error_size);
+    if (rc == 0) {
+        rc = rlog_vote_load(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->vote,
+                            error, error_size);
+    }
+    if (rc == 0) {
+        rc = rlog->machine.birth(rlog->machine.arg, &rlog->store.birth);
+        if (rc != 0) {
+            snprintf(error, error_size, "%s: the birth's settings are refused",
+                     rlog->config.folder);
+        }
+    }
+    return rc;
+}
+
+static int restore_piece(void *arg, struct bytes piece)
+{
+    struct rlog *rlog = arg;
+    return rlog->machine.restore_feed(rlog->machine.arg, piece);
+}
+
+/* `ret_info->meta.index` is 0 when there is no snapshot. */
+static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info, char *error,
+                          size_t error_size)
+{
+    int rc = rlog_snapshots_newest(rlog->env, rlog->snapshot_folder, ret_info, error, error_size);
+    if (rc == ENV_NOT_FOUND) {
+        ret_info->meta.index = 0;
+        ret_info->meta.term = 0;
+        return 0;
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    rlog->machine.restore_begin(rlog->machine.arg);
+    rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, ret_info->meta.index,
+                               restore_piece, rlog, error, error_size);
+    if (rc == 0) {
+        rc = rlog->machine.restore_end(rlog->machine.arg);
+        if (rc != 0) {
+            snprintf(error, error_size, "the snapshot at %llu is unusable",
+                     (unsigned long long)ret_info->meta.index);
+        }
+    }
+    return rc;
+}
+
+/* What libraft demands of a log at START; a snapshot that a leader sent may be ahead of it. */
+static int fit_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot, char *error,
+                   size_t error_size)
+{
+    uint64_t start = rlog_log_start(rlog->log);
+    uint64_t last = rlog_log_last(rlog->log);
+    if (snapshot->index == 0) {
+        if (start != 1 || last < 1 || rlog_log_entry(rlog->log, 1).type != RLOG_CHANGE) {
+            snprintf(error, error_size,
+                     "%s: the log's first entry is not the first list of members",
+                     rlog->log_folder);
+            return ENV_INVALID;
+        }
+        return 0;
+    }
+    if (start > snapshot->index + 1) {
+        snprintf(error, error_size, "%s begins at %llu, but the newest snapshot ends at %llu",
+                 rlog->log_folder, (unsigned long long)start, (unsigned long long)snapshot->index);
+        return ENV_INVALID;
+    }
+    if (last < snapshot->index || rlog_log_term(rlog->log, snapshot->index) != snapshot->term) {
+        rlog_log_restart(rlog->log, snapshot->index, snapshot->term);
+    }
+    return 0;
+}
+
+static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot, char *error,
+                    size_t error_size)
+{
+    struct rlog_log_config config = {
+        .folder = rlog->log_folder,
+        .segment_bytes = rlog->config.segment_bytes,
+        .store_id = rlog->store.store_id,
+    };
+    struct rlog_log_handlers handlers = {rlog, on_stored, on_log_failed};
+    int rc = rlog_log_open(rlog->env, &config, snapshot->index, snapshot->term, &handlers, error,
+                           error_size, &rlog->log);
+    if (rc == 0) {
+        rc = fit_log(rlog, snapshot, error, error_size);
+    }
+    return rc;
+}
+
+static void tell_what_was_found(struct rlog *rlog)
+{
+    for (uint64_t i = rlog_log_start(rlog->log); i <= rlog_log_last(rlog->log); i++) {
+        struct rlog_log_entry entry = rlog_log_entry(rlog->log, i);
+        if (entry.type == RLOG_COMMAND) {
+            rlog->machine.appended(rlog->machine.arg, entry.term, true, entry.payload);
+        }
+    }
+}
+
+static int start_parts(struct rlog *rlog, char *error, size_t error_size)
+{
+    struct rlog_snapshot_info info;
+    int rc = open_store(rlog, error, error_size);
+    if (rc == 0) {
+        rc = restore_newest(rlog, &info, error, error_size);
+    }
+    if (rc == 0) {
+        rc = open_log(rlog, &info.meta, error, error_size);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    const struct rlog_snapshot_info *newest = info.meta.index == 0 ? NULL : &info;
+    tell_what_was_found(rlog);
+    rlog_streams_create(rlog);
+    rlog_reads_create(rlog);
+    rlog_snapshot_task_create(rlog, newest);
+    rc = rlog_peers_create(rlog, error, error_size);
+    if (rc == 0) {
+        rc = rlog_engine_create(rlog, newest, error, error_size);
+    }
+    return rc;
+}
+
+int rlog_start(struct env *env, const struct rlog_config *config,
+               const struct rlog_machine *machine, char *error, size_t error_size,
+               struct rlog **ret_rlog)
+{
+    struct rlog *rlog = calloc(1, sizeof *rlog);
+    ASSERT(rlog != NULL);
+    rlog->env = env;
+    rlog->config = *config;
+    rlog->machine = *machine;
+    rlog->settle_timer = env_timer_create(env, on_settle_timer, rlog);
+    rlog->stop_timer = env_timer_create(env, on_stop_timer, rlog);
+    snprintf(rlog->log_folder, sizeof rlog->log_folder, "%s/log", config->folder);
+    snprintf(rlog->snapshot_folder, sizeof rlog->snapshot_folder, "%s/snapshots", config->folder);
+    snprintf(error, error_size, "%s: cannot start", config->folder);
+    int rc = start_parts(rlog, error, error_size);
+    if (rc != 0) {
+        rlog->phase = RLOG_STOPPED;
+        rlog_destroy(rlog);
+        return rc;
+    }
+    rlog_peers_start(rlog);
+    rlog_settle_soon(rlog);
+    *ret_rlog = rlog;
+    return 0;
+}
+
+/* ---- stop ---- */
+
+static bool others_could_lead(const struct rlog *rlog)
+{
+    return rlog->members.count > 1 && rlog_engine_role(rlog) == RLOG_LEADER &&
+           env_mono_us(rlog->env) < rlog->stop_deadline_us;
+}
+
+static void finish(struct rlog *rlog)
+{
+    rlog->phase = RLOG_FINISHING;
+    rlog_reads_refuse(rlog);
+    rlog_snapshot_task_abort(rlog);
+    rlog_engine_halt(rlog);
+    rlog_peers_close(rlog, true);
+}
+
+/* A log that failed never gets idle. */
+static bool nothing_in_flight(const struct rlog *rlog)
+{
+    return (rlog->phase == RLOG_FAILED || rlog_log_idle(rlog->log)) && rlog_streams_idle(rlog) &&
+           rlog_snapshot_task_idle(rlog) && rlog_peers_closed(rlog);
+}
+
+static void on_stop_timer(void *arg)
+{
+    struct rlog *rlog = arg;
+    if (rlog->phase == RLOG_HANDING_OVER) {
+        rlog_engine_transfer(rlog);
+        rlog_settle(rlog);
+        if (rlog->phase == RLOG_HANDING_OVER && !others_could_lead(rlog)) {
+            finish(rlog);
+        }
+    }
+    if (rlog->phase != RLOG_HANDING_OVER && nothing_in_flight(rlog)) {
+        rlog->phase = RLOG_STOPPED;
+        env_timer_stop(rlog->settle_timer);
+        rlog->stopped(rlog->stopped_arg);
+    } else {
+        env_timer_start(rlog->stop_timer, STOP_PAUSE_US);
+    }
+}
+
+void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg)
+{
+    ASSERT(rlog->phase == RLOG_RUNNING || rlog->phase == RLOG_FAILED);
+    rlog->stopped = stopped;
+    rlog->stopped_arg = arg;
+    rlog->stop_deadline_us = env_mono_us(rlog->env) + rlog->config.election_us;
+    if (rlog->phase == RLOG_RUNNING) {
+        rlog->phase = RLOG_HANDING_OVER;
+    }
+    env_timer_start(rlog->stop_timer, 0);
+}
+
+void rlog_step_down(struct rlog *rlog)
+{
+    if (rlog->phase == RLOG_RUNNING) {
+        rlog_engine_transfer(rlog);
+        rlog_settle_soon(rlog);
+    }
+}
+
+void rlog_destroy(struct rlog *rlog)
+{
+    if (rlog == NULL) {
+        return;
+    }
+    rlog->phase = rlog->phase == RLOG_FAILED ? RLOG_FAILED : RLOG_STOPPED;
+    rlog_engine_destroy(rlog);
+    rlog_peers_destroy(rlog);
+    rlog_reads_destroy(rlog);
+    if (rlog->snapshot_task != NULL) {
+        rlog_snapshot_task_destroy(rlog);
+    }
+    rlog_streams_destroy(rlog);
+    rlog_log_destroy(rlog->log);
+    rlog_store_close(&rlog->store);
+    env_timer_destroy(rlog->settle_timer);
+    env_timer_destroy(rlog->stop_timer);
+    free(rlog);
+}
+
+/* ---- writing, reading, looking ---- */
+
+/* The leader is unknown while leadership is handed over. */
+bool rlog_ready(const struct rlog *rlog)
+{
+    return rlog->phase == RLOG_RUNNING && rlog_engine_leader(rlog) == rlog->config.id &&
+           rlog_log_last(rlog->log) - rlog_engine_applied(rlog) < rlog->config.backlog_max &&
+           rlog_log_pending_bytes(rlog->log) < RLOG_PENDING_MAX;
+}
+
+enum rlog_submit rlog_submit(struct rlog *rlog, struct bytes entry, uint64_t *ret_index)
+{
+    ASSERT(entry.size > 0 && entry.size <= RLOG_ENTRY_MAX);
+    if (rlog->phase != RLOG_RUNNING || rlog_engine_leader(rlog) != rlog->config.id) {
+        return RLOG_NOT_LEADER;
+    }
+    if (!rlog_ready(rlog)) {
+        return RLOG_BUSY;
+    }
+    return rlog_engine_submit(rlog, RLOG_COMMAND, entry, ret_index);
+}
+
+enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *arg)
+{
+    return rlog->phase == RLOG_RUNNING ? rlog_reads_confirm(rlog, done, arg) : RLOG_NOT_LEADER;
+}
+
+void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message)
+{
+    ASSERT(kind >= 1 && kind <= USER_KIND_MAX && message.size <= MESSAGE_MAX);
+    struct base_writer *writer = rlog_alive(rlog) ? rlog_peers_begin(rlog, id, kind) : NULL;
+    if (writer != NULL) {
+        base_write_bytes(writer, message);
+        rlog_peers_end(rlog);
+    }
+}
+
+void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
+{
+    memset(ret_status, 0, sizeof *ret_status);
+    ret_status->id = rlog->config.id;
+    ret_status->term = rlog_engine_term(rlog);
+    ret_status->leader = rlog_engine_leader(rlog);
+    ret_status->role = rlog_engine_role(rlog);
+    ret_status->commit = rlog_engine_commit(rlog);
+    ret_status->applied = rlog_engine_applied(rlog);
+    ret_status->last = rlog_log_last(rlog->log);
+    ret_status->stored = rlog_log_stored(rlog->log);
+    ret_status->snapshot = rlog_snapshot_task_index(rlog);
+    ret_status->store_id = rlog->store.store_id;
+    ret_status->member_count = rlog->members.count;
+    for (size_t i = 0; i < rlog->members.count; i++) {
+        uint64_t id = rlog->members.list[i].id;
+        ret_status->members[i] = rlog->members.list[i];
+        ret_status->connected[i] = id == rlog->config.id || rlog_peers_connected(rlog, id);
+    }
+}
+
+const struct rlog_birth *rlog_birth(const struct rlog *rlog)
+{
+    return &rlog->store.birth;
+}
+
+const char *rlog_address(const struct rlog *rlog)
+{
+    return rlog_peers_address(rlog);
+}
+
+void rlog_snapshot_now(struct rlog *rlog)
+{
+    rlog_snapshot_task_want(rlog);
+}

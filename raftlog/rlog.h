@@ -1,0 +1,76 @@
+/* One node's parts and how they find each other: for raftlog's own files only.
+ *
+ * Every entry point (timer, bytes from a peer, finished write) does its part and then calls
+ * rlog_settle, which runs what follows: role changes, applies, reads, snapshots. Machine callbacks
+ * and read callbacks run from rlog_settle alone, never from inside raft_step's update.
+ */
+#ifndef RAFTLOG_RLOG_H
+#define RAFTLOG_RLOG_H
+
+#include "env/clock.h"
+#include "env/log.h"
+#include "raftlog/log.h"
+#include "raftlog/members.h"
+#include "raftlog/raftlog.h"
+#include "raftlog/store.h"
+#include "raftlog/vote.h"
+
+enum {
+    RLOG_PATH_MAX = 4096,
+    RLOG_APPEND_BYTES = 256 * 1024,      /* of entries in one message to a peer */
+    RLOG_PENDING_MAX = 16 * 1024 * 1024, /* of entries not yet durable: then BUSY */
+    RLOG_INFLIGHT_ENTRIES = 256,         /* to one peer, not yet acknowledged */
+    RLOG_APPLY_ENTRIES = 512,            /* in one turn */
+    RLOG_READS_MAX = 65536,              /* confirmations that wait */
+};
+
+enum rlog_phase {
+    RLOG_RUNNING,
+    RLOG_HANDING_OVER, /* stopping: leadership goes to another */
+    RLOG_FINISHING,    /* stopping: the last writes */
+    RLOG_STOPPED,
+    RLOG_FAILED, /* on_fatal was called */
+};
+
+struct rlog_engine;
+struct rlog_peers;
+struct rlog_reads;
+struct rlog_snapshot_task;
+struct rlog_streams;
+
+struct rlog {
+    struct env *env;
+    struct rlog_config config;
+    struct rlog_machine machine;
+    struct rlog_store store;
+    struct rlog_members members;
+    struct rlog_vote vote;
+    struct rlog_log *log;
+    struct rlog_engine *engine;
+    struct rlog_peers *peers;
+    struct rlog_reads *reads;
+    struct rlog_snapshot_task *snapshot_task;
+    struct rlog_streams *streams;
+    struct env_timer *settle_timer;
+    struct env_timer *stop_timer;
+    char log_folder[RLOG_PATH_MAX];
+    char snapshot_folder[RLOG_PATH_MAX];
+    enum rlog_phase phase;
+    bool settling;
+    uint64_t stop_deadline_us;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+};
+
+/* Runs what is due: role changes first, then applies, reads, bindings, snapshots. Does nothing when
+ * called from inside itself. */
+void rlog_settle(struct rlog *rlog);
+/* Does that at the loop's next turn. */
+void rlog_settle_soon(struct rlog *rlog);
+/* The node can go on no more: closes all connections, tells the machine once. */
+void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Neither failed nor stopped. */
+bool rlog_alive(const struct rlog *rlog);
+
+#endif

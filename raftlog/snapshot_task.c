@@ -1,0 +1,236 @@
+/* Takes snapshots of the machine when they are due, and removes the files they replace.
+ *
+ *   idle -> walking (the machine's steps, a timer's turn each) -> writing (the file's end) -> idle
+ */
+#include "raftlog/snapshot_task.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/sat.h"
+#include "env/work.h"
+#include "raftlog/engine.h"
+#include "raftlog/rlog.h"
+#include "raftlog/streams.h"
+
+enum {
+    WRITER_PENDING_MAX = 4 * 1024 * 1024, /* above it the walk waits for the disk */
+    WALK_PAUSE_US = 1000,
+    FULL_DISK_PAUSE_US = 10 * 1000 * 1000,
+};
+
+enum task_state { TASK_IDLE, TASK_WALKING, TASK_WRITING };
+
+struct rlog_snapshot_task {
+    struct rlog *rlog;
+    enum task_state state;
+    bool wanted;
+    bool untidy;
+    uint64_t index; /* of the newest one */
+    uint64_t bytes; /* of its image, or of its file when it was not taken by this process */
+    uint64_t next_index;
+    uint64_t next_bytes;
+    uint64_t not_before_us;
+    struct rlog_snapshot_writer *writer;
+    struct env_timer *timer;
+    struct env_work tidy;
+    uint64_t tidy_index;
+    bool tidying;
+    int tidy_rc;
+};
+
+static void end_task(struct rlog_snapshot_task *task)
+{
+    rlog_snapshot_writer_destroy(task->writer);
+    task->writer = NULL;
+    task->state = TASK_IDLE;
+    env_timer_stop(task->timer);
+}
+
+static void on_piece(void *arg, struct bytes piece)
+{
+    struct rlog_snapshot_task *task = arg;
+    task->next_bytes += piece.size;
+    rlog_snapshot_writer_piece(task->writer, piece);
+}
+
+static void on_written(void *arg, int rc)
+{
+    struct rlog_snapshot_task *task = arg;
+    struct rlog *rlog = task->rlog;
+    if (rc == 0 && task->state == TASK_WRITING) {
+        env_log(rlog->env, ENV_LOG_INFO, "snapshot", "taken at %llu, %llu bytes of state",
+                (unsigned long long)task->next_index, (unsigned long long)task->next_bytes);
+        task->index = task->next_index;
+        task->bytes = task->next_bytes;
+        task->wanted = false;
+        task->untidy = true;
+        end_task(task);
+        rlog_engine_snapshot_taken(rlog, task->index);
+    } else {
+        if (task->state == TASK_WALKING) {
+            rlog->machine.snapshot_abort(rlog->machine.arg);
+        }
+        end_task(task);
+        if (rc == ENV_NO_SPACE) {
+            env_log(rlog->env, ENV_LOG_WARN, "snapshot", "no room for a new one: %s",
+                    env_error_text(rc));
+            task->not_before_us = env_mono_us(rlog->env) + FULL_DISK_PAUSE_US;
+        } else {
+            rlog_fail(rlog, rc, "a snapshot cannot be stored: %s", env_error_text(rc));
+        }
+    }
+    rlog_settle(rlog);
+}
+
+static void on_timer(void *arg)
+{
+    struct rlog_snapshot_task *task = arg;
+    struct rlog *rlog = task->rlog;
+    if (task->state != TASK_WALKING || !rlog_alive(rlog)) {
+        return;
+    }
+    if (rlog_snapshot_writer_pending(task->writer) > WRITER_PENDING_MAX) {
+        env_timer_start(task->timer, WALK_PAUSE_US);
+        return;
+    }
+    if (rlog->machine.snapshot_step(rlog->machine.arg)) {
+        task->state = TASK_WRITING;
+        rlog_snapshot_writer_finish(task->writer);
+    } else {
+        env_timer_start(task->timer, 0);
+    }
+}
+
+static void begin_walk(struct rlog_snapshot_task *task)
+{
+    struct rlog *rlog = task->rlog;
+    uint8_t configuration[RLOG_CONFIGURATION_MAX];
+    struct rlog_snapshot_meta meta = {.index = rlog_engine_applied(rlog)};
+    meta.term = rlog_log_term(rlog->log, meta.index);
+    meta.configuration = rlog_engine_configuration(rlog, configuration, &meta.configuration_index);
+    task->next_index = meta.index;
+    task->next_bytes = 0;
+    task->state = TASK_WALKING;
+    task->writer = rlog_snapshot_writer_create(rlog->env, rlog->snapshot_folder, &meta, on_written,
+                                               task);
+    rlog->machine.snapshot_begin(rlog->machine.arg, on_piece, task);
+    env_timer_start(task->timer, 0);
+}
+
+static bool is_due(const struct rlog_snapshot_task *task)
+{
+    const struct rlog *rlog = task->rlog;
+    uint64_t due_bytes = u64_max(rlog->config.snapshot_bytes, task->bytes / 2);
+    return task->wanted || rlog_log_bytes_since(rlog->log, task->index + 1) > due_bytes;
+}
+
+/* Never twice at one index, never beyond what is stored, nothing while files are tidied. */
+static bool is_possible(const struct rlog_snapshot_task *task)
+{
+    const struct rlog *rlog = task->rlog;
+    uint64_t applied = rlog_engine_applied(rlog);
+    return task->state == TASK_IDLE && !task->tidying && applied > task->index &&
+           applied <= rlog_log_stored(rlog->log) && rlog->phase == RLOG_RUNNING;
+}
+
+static void tidy_run(struct env_work *work)
+{
+    struct rlog_snapshot_task *task = work->arg;
+    struct rlog *rlog = task->rlog;
+    task->tidy_rc = rlog_snapshots_keep(rlog->env, rlog->snapshot_folder, task->tidy_index);
+}
+
+static void tidy_done(struct env_work *work)
+{
+    struct rlog_snapshot_task *task = work->arg;
+    task->tidying = false;
+    if (task->tidy_rc != 0) {
+        rlog_fail(task->rlog, task->tidy_rc, "old snapshots cannot be removed: %s",
+                  env_error_text(task->tidy_rc));
+    }
+    rlog_settle(task->rlog);
+}
+
+static void tidy(struct rlog_snapshot_task *task)
+{
+    task->untidy = false;
+    task->tidying = true;
+    task->tidy_index = task->index;
+    task->tidy = (struct env_work){.run = tidy_run, .done = tidy_done, .arg = task};
+    env_work_submit(task->rlog->env, &task->tidy);
+}
+
+void rlog_snapshot_task_create(struct rlog *rlog, const struct rlog_snapshot_info *newest)
+{
+    struct rlog_snapshot_task *task = calloc(1, sizeof *task);
+    ASSERT(task != NULL);
+    task->rlog = rlog;
+    task->timer = env_timer_create(rlog->env, on_timer, task);
+    if (newest != NULL) {
+        task->index = newest->meta.index;
+        task->bytes = newest->file_bytes;
+    }
+    rlog->snapshot_task = task;
+}
+
+void rlog_snapshot_task_destroy(struct rlog *rlog)
+{
+    struct rlog_snapshot_task *task = rlog->snapshot_task;
+    if (task != NULL) {
+        end_task(task);
+        env_timer_destroy(task->timer);
+        free(task);
+        rlog->snapshot_task = NULL;
+    }
+}
+
+void rlog_snapshot_task_advance(struct rlog *rlog)
+{
+    struct rlog_snapshot_task *task = rlog->snapshot_task;
+    if (task->untidy && !task->tidying && task->state == TASK_IDLE && rlog->phase == RLOG_RUNNING &&
+        !rlog_streams_using_files(rlog)) {
+        tidy(task);
+    } else if (is_possible(task) && is_due(task) && env_mono_us(rlog->env) >= task->not_before_us) {
+        begin_walk(task);
+    }
+}
+
+void rlog_snapshot_task_want(struct rlog *rlog)
+{
+    rlog->snapshot_task->wanted = true;
+    rlog_settle_soon(rlog);
+}
+
+void rlog_snapshot_task_abort(struct rlog *rlog)
+{
+    struct rlog_snapshot_task *task = rlog->snapshot_task;
+    if (task->state == TASK_WALKING) {
+        rlog->machine.snapshot_abort(rlog->machine.arg);
+    }
+    if (task->state != TASK_IDLE) {
+        end_task(task);
+    }
+}
+
+void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_info *info)
+{
+    rlog->snapshot_task->index = info->meta.index;
+    rlog->snapshot_task->bytes = info->file_bytes;
+    rlog->snapshot_task->untidy = true;
+}
+
+uint64_t rlog_snapshot_task_index(const struct rlog *rlog)
+{
+    return rlog->snapshot_task->index;
+}
+
+void rlog_snapshot_task_tidy(struct rlog *rlog)
+{
+    rlog->snapshot_task->untidy = true;
+}
+
+bool rlog_snapshot_task_idle(const struct rlog *rlog)
+{
+    return !rlog->snapshot_task->tidying;
+}

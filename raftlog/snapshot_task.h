@@ -1,0 +1,30 @@
+/* When a snapshot is due, and taking it: the machine's walk, a bounded step a turn.
+ *
+ * Due when the log since the last one exceeds max(snapshot_bytes, half of the last snapshot's
+ * file).
+ */
+#ifndef RAFTLOG_SNAPSHOT_TASK_H
+#define RAFTLOG_SNAPSHOT_TASK_H
+
+#include "raftlog/raftlog.h"
+#include "raftlog/snapshots.h"
+
+/* `newest`: what the folder holds, NULL for none. */
+void rlog_snapshot_task_create(struct rlog *rlog, const struct rlog_snapshot_info *newest);
+void rlog_snapshot_task_destroy(struct rlog *rlog);
+
+/* Starts one when it is due and possible (rlog_settle). */
+void rlog_snapshot_task_advance(struct rlog *rlog);
+void rlog_snapshot_task_want(struct rlog *rlog);
+/* Gives up the walk in progress, if any. */
+void rlog_snapshot_task_abort(struct rlog *rlog);
+/* A received snapshot has replaced everything. */
+void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_info *info);
+/* Index of the newest one, 0: none. */
+uint64_t rlog_snapshot_task_index(const struct rlog *rlog);
+/* Removes all files but the newest one's, once no stream reads them. */
+void rlog_snapshot_task_tidy(struct rlog *rlog);
+/* No work in flight that would outlive rlog_snapshot_task_destroy. */
+bool rlog_snapshot_task_idle(const struct rlog *rlog);
+
+#endif

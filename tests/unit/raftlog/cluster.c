@@ -1,0 +1,546 @@
+/* The cluster of cluster.h. */
+#include "tests/unit/raftlog/cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "env/disk.h"
+#include "env/log.h"
+
+enum { WALK_VALUES = 256 };
+
+static uint64_t read_value(struct bytes entry)
+{
+    struct base_reader reader;
+    base_reader_init(&reader, entry);
+    return base_read_u64(&reader);
+}
+
+/* ---- the machine ---- */
+
+static int machine_birth(void *arg, const struct rlog_birth *birth)
+{
+    struct cluster_node *node = arg;
+    assert_int_equal(birth->member_count, node->cluster->count);
+    return 0;
+}
+
+static void acknowledge(struct cluster_node *node, uint64_t value)
+{
+    struct cluster *cluster = node->cluster;
+    for (size_t i = 0; i < node->pending_count; i++) {
+        if (node->pending[i] == value) {
+            node->pending[i] = node->pending[--node->pending_count];
+            assert_true(cluster->acknowledged_count < CLUSTER_ENTRIES_MAX);
+            cluster->acknowledged[cluster->acknowledged_count++] = value;
+            return;
+        }
+    }
+}
+
+static bool machine_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)
+{
+    struct cluster_node *node = arg;
+    struct cluster *cluster = node->cluster;
+    uint64_t value = read_value(entry);
+    (void)term;
+    assert_true(index > node->applied);
+    assert_true(index < CLUSTER_ENTRIES_MAX);
+    if (cluster->entries[index] == 0) {
+        cluster->entries[index] = value;
+    }
+    assert_int_equal(cluster->entries[index], value);
+    node->applied = index;
+    assert_true(node->count < CLUSTER_ENTRIES_MAX);
+    node->values[node->count++] = value;
+    acknowledge(node, value);
+    return true;
+}
+
+static void machine_appended(void *arg, uint64_t term, bool local, struct bytes entry)
+{
+    struct cluster_node *node = arg;
+    (void)term;
+    assert_true(entry.size >= 8);
+    node->appended_local += local;
+    node->appended_remote += !local;
+}
+
+static void machine_role_changed(void *arg, enum rlog_role role, uint64_t term, uint64_t leader)
+{
+    struct cluster_node *node = arg;
+    struct cluster *cluster = node->cluster;
+    assert_true(term >= node->term);
+    assert_true(term < CLUSTER_TERMS_MAX);
+    if (role == RLOG_LEADER) {
+        if (cluster->leaders[term] == 0) {
+            cluster->leaders[term] = node->id;
+        }
+        assert_int_equal(cluster->leaders[term], node->id);
+    }
+    if (role != RLOG_LEADER || term != node->term) {
+        node->pending_count = 0; /* unknown */
+    }
+    node->role = role;
+    node->term = term;
+    node->leader = leader;
+}
+
+static void machine_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes message)
+{
+    struct cluster_node *node = arg;
+    assert_true(from >= 1 && from <= node->cluster->count && from != node->id);
+    assert_int_equal(kind, 7);
+    assert_true(bytes_equal(message, bytes_of_text("hello")));
+    node->messages++;
+}
+
+static void machine_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
+                                   void *sink_arg)
+{
+    struct cluster_node *node = arg;
+    node->walk_at = 0;
+    node->walk_end = node->count;
+    node->sink = sink;
+    node->sink_arg = sink_arg;
+}
+
+static bool machine_snapshot_step(void *arg)
+{
+    struct cluster_node *node = arg;
+    uint8_t buffer[8];
+    for (size_t i = 0; i < WALK_VALUES && node->walk_at < node->walk_end; i++) {
+        struct base_writer writer;
+        base_writer_init(&writer, buffer, sizeof buffer);
+        base_write_u64(&writer, node->values[node->walk_at++]);
+        node->sink(node->sink_arg, base_written(&writer));
+    }
+    return node->walk_at == node->walk_end;
+}
+
+static void machine_snapshot_abort(void *arg)
+{
+    struct cluster_node *node = arg;
+    node->sink = NULL;
+}
+
+static void machine_restore_begin(void *arg)
+{
+    struct cluster_node *node = arg;
+    node->count = 0;
+    node->partial_size = 0;
+    node->restores++;
+}
+
+static int machine_restore_feed(void *arg, struct bytes piece)
+{
+    struct cluster_node *node = arg;
+    for (size_t i = 0; i < piece.size; i++) {
+        node->partial[node->partial_size++] = piece.data[i];
+        if (node->partial_size == sizeof node->partial) {
+            node->partial_size = 0;
+            node->values[node->count++] = read_value(bytes_of(node->partial, sizeof node->partial));
+        }
+    }
+    return 0;
+}
+
+static int machine_restore_end(void *arg)
+{
+    struct cluster_node *node = arg;
+    node->applied = 0; /* the next apply says where the list stands */
+    return node->partial_size == 0 ? 0 : ENV_INVALID;
+}
+
+static void machine_on_fatal(void *arg, int rc, const char *detail)
+{
+    struct cluster_node *node = arg;
+    assert_false(node->fatal);
+    assert_true(rc < 0);
+    node->fatal = true;
+    snprintf(node->error, sizeof node->error, "%s", detail);
+}
+
+static struct rlog_machine machine_of(struct cluster_node *node)
+{
+    return (struct rlog_machine){
+        .arg = node,
+        .birth = machine_birth,
+        .apply = machine_apply,
+        .appended = machine_appended,
+        .role_changed = machine_role_changed,
+        .peer_message = machine_peer_message,
+        .snapshot_begin = machine_snapshot_begin,
+        .snapshot_step = machine_snapshot_step,
+        .snapshot_abort = machine_snapshot_abort,
+        .restore_begin = machine_restore_begin,
+        .restore_feed = machine_restore_feed,
+        .restore_end = machine_restore_end,
+        .on_fatal = machine_on_fatal,
+    };
+}
+
+/* ---- the cluster ---- */
+
+static void on_log(void *arg, const char *line)
+{
+    struct cluster *cluster = arg;
+    snprintf(cluster->log[cluster->log_count++ % 64], CLUSTER_LINE_MAX, "%s", line);
+    if (getenv("CLUSTER_LOG") != NULL) {
+        fprintf(stderr, "%s\n", line);
+    }
+}
+
+static void write_certificates(struct cluster_node *node)
+{
+    char identity[128];
+    snprintf(identity, sizeof identity, "tenure://%s/-/peer/%u", node->cluster->birth.cluster,
+             (unsigned)node->id);
+    assert_int_equal(sim_ca_write(node->host, "/tls/ca", "ca"), 0);
+    assert_int_equal(sim_certificate_write(node->host, "/tls/cert", "ca", identity), 0);
+    assert_int_equal(sim_key_write(node->host, "/tls/key", "ca", identity), 0);
+}
+
+static void format_node(struct cluster_node *node)
+{
+    char error[CLUSTER_LINE_MAX] = "";
+    struct env *env = sim_process_start(node->host, "format");
+    int rc = rlog_format(env, "/data", node->id, &node->cluster->birth, error, sizeof error);
+    if (rc != 0) {
+        fail_msg("format: %s", error);
+    }
+    sim_process_free(env);
+}
+
+struct cluster *cluster_create(uint64_t seed, size_t count)
+{
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    cluster->sim = sim_create(seed);
+    cluster->count = count;
+    cluster->next_value = 1;
+    sim_log_to(cluster->sim, getenv("CLUSTER_LOG") != NULL ? ENV_LOG_DEBUG : ENV_LOG_WARN, on_log,
+               cluster);
+    snprintf(cluster->birth.cluster, sizeof cluster->birth.cluster, "test");
+    memset(cluster->birth.incarnation.bytes, 7, 16);
+    cluster->birth.machine = bytes_of_text("machine");
+    cluster->birth.member_count = count;
+    rlog_config_init(&cluster->config);
+    cluster->config.folder = "/data";
+    cluster->config.segment_bytes = 64 * 1024;
+    for (size_t i = 0; i < count; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        char name[8];
+        snprintf(name, sizeof name, "n%u", (unsigned)i + 1);
+        node->cluster = cluster;
+        node->id = i + 1;
+        node->host = sim_host_create(cluster->sim, name);
+        node->values = calloc(CLUSTER_ENTRIES_MAX, sizeof *node->values);
+        cluster->birth.members[i].id = i + 1;
+        snprintf(cluster->birth.members[i].address, ENV_ADDRESS_MAX, "%s:%d",
+                 sim_host_address(node->host), CLUSTER_PORT);
+    }
+    for (size_t i = 0; i < count; i++) {
+        write_certificates(&cluster->nodes[i]);
+        format_node(&cluster->nodes[i]);
+    }
+    return cluster;
+}
+
+static void node_free(struct cluster_node *node)
+{
+    rlog_destroy(node->rlog);
+    env_tls_destroy(node->tls);
+    sim_process_free(node->env);
+    node->rlog = NULL;
+    node->tls = NULL;
+    node->env = NULL;
+    node->pending_count = 0;
+    node->role = RLOG_FOLLOWER;
+}
+
+void cluster_destroy(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++) {
+        cluster_crash(cluster, i);
+        free(cluster->nodes[i].values);
+    }
+    sim_destroy(cluster->sim);
+    free(cluster);
+}
+
+int cluster_start(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    char listen[ENV_ADDRESS_MAX];
+    struct rlog_config config = cluster->config;
+    struct rlog_machine machine = machine_of(node);
+    assert_null(node->env);
+    node->env = sim_process_start(node->host, "node");
+    node->count = 0;
+    node->applied = 0;
+    node->fatal = false;
+    node->stopped = false;
+    node->error[0] = '\0';
+    int rc = env_tls_create(node->env, "/tls/ca", "/tls/cert", "/tls/key", node->error,
+                            sizeof node->error, &node->tls);
+    assert_int_equal(rc, 0);
+    snprintf(listen, sizeof listen, "%s:%d", sim_host_address(node->host), CLUSTER_PORT);
+    config.id = config.id != 0 ? config.id : node->id;
+    config.listen = listen;
+    config.tls = node->tls;
+    rc = rlog_start(node->env, &config, &machine, node->error, sizeof node->error, &node->rlog);
+    if (rc != 0) {
+        node_free(node);
+    }
+    return rc;
+}
+
+void cluster_start_all(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++) {
+        if (cluster->nodes[i].env == NULL && cluster_start(cluster, i) != 0) {
+            fail_msg("node %u: %s", (unsigned)i + 1, cluster->nodes[i].error);
+        }
+    }
+}
+
+static void remove_file(void *arg, const char *name);
+
+struct removal {
+    struct env *env;
+    const char *folder;
+};
+
+static void remove_tree(struct env *env, const char *folder)
+{
+    struct removal removal = {env, folder};
+    (void)env_folder_list(env, folder, remove_file, &removal);
+}
+
+static void remove_file(void *arg, const char *name)
+{
+    const struct removal *removal = arg;
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", removal->folder, name);
+    if (strcmp(name, "log") == 0 || strcmp(name, "snapshots") == 0) {
+        remove_tree(removal->env, path);
+    }
+    (void)env_remove(removal->env, path);
+}
+
+void cluster_replace_disk(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    assert_null(node->env);
+    struct env *env = sim_process_start(node->host, "wipe");
+    remove_tree(env, "/data");
+    sim_process_free(env);
+    format_node(node);
+}
+
+void cluster_crash(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    if (node->env != NULL) {
+        sim_process_crash(node->env);
+        node_free(node);
+    }
+}
+
+void cluster_power_cut(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    sim_host_power_cut(node->host);
+    if (node->env != NULL) {
+        node_free(node);
+    }
+}
+
+static void on_stopped(void *arg)
+{
+    struct cluster_node *node = arg;
+    node->stopped = true;
+}
+
+static bool node_is_stopped(void *arg)
+{
+    const struct cluster_node *node = arg;
+    return node->stopped;
+}
+
+void cluster_stop(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    rlog_stop(node->rlog, on_stopped, node);
+    assert_true(sim_run_until(cluster->sim, node_is_stopped, node, 10 * SIM_SECOND));
+    node_free(node);
+}
+
+void cluster_run(struct cluster *cluster, uint64_t us)
+{
+    (void)sim_run_until(cluster->sim, NULL, NULL, us);
+}
+
+struct waiting {
+    struct cluster *cluster;
+    bool (*condition)(struct cluster *cluster);
+};
+
+static bool waiting_holds(void *arg)
+{
+    const struct waiting *waiting = arg;
+    return waiting->condition(waiting->cluster);
+}
+
+bool cluster_run_until(struct cluster *cluster, bool (*condition)(struct cluster *cluster),
+                       uint64_t us)
+{
+    struct waiting waiting = {cluster, condition};
+    return sim_run_until(cluster->sim, waiting_holds, &waiting, us);
+}
+
+struct cluster_node *cluster_leader(struct cluster *cluster)
+{
+    struct cluster_node *leader = NULL;
+    for (size_t i = 0; i < cluster->count; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        if (node->rlog != NULL && !node->fatal && node->role == RLOG_LEADER &&
+            (leader == NULL || node->term > leader->term)) {
+            leader = node;
+        }
+    }
+    return leader;
+}
+
+bool cluster_has_leader(struct cluster *cluster)
+{
+    return cluster_leader(cluster) != NULL;
+}
+
+struct cluster_node *cluster_wait_leader(struct cluster *cluster)
+{
+    assert_true(cluster_run_until(cluster, cluster_has_leader, 20 * SIM_SECOND));
+    return cluster_leader(cluster);
+}
+
+static bool same_lists(const struct cluster_node *a, const struct cluster_node *b)
+{
+    return a->count == b->count && memcmp(a->values, b->values, a->count * sizeof *a->values) == 0;
+}
+
+bool cluster_is_even(struct cluster *cluster)
+{
+    const struct cluster_node *leader = cluster_leader(cluster);
+    if (leader == NULL) {
+        return false;
+    }
+    struct rlog_status of_leader;
+    rlog_status(leader->rlog, &of_leader);
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct cluster_node *node = &cluster->nodes[i];
+        if (node->rlog == NULL || node->fatal) {
+            continue;
+        }
+        struct rlog_status status;
+        rlog_status(node->rlog, &status);
+        if (status.applied != of_leader.last || status.leader != leader->id ||
+            !same_lists(node, leader)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cluster_submit(struct cluster_node *node)
+{
+    struct cluster *cluster = node->cluster;
+    uint8_t buffer[RLOG_ENTRY_MAX];
+    struct base_writer writer;
+    uint64_t index = 0;
+    memset(buffer, (int)(cluster->next_value % 251), 8 + cluster->padding);
+    base_writer_init(&writer, buffer, sizeof buffer);
+    base_write_u64(&writer, cluster->next_value);
+    struct bytes entry = bytes_of(buffer, 8 + cluster->padding);
+    if (rlog_submit(node->rlog, entry, &index) != RLOG_SUBMITTED) {
+        return false;
+    }
+    assert_true(node->pending_count < CLUSTER_ENTRIES_MAX / 16);
+    node->pending[node->pending_count++] = cluster->next_value++;
+    return true;
+}
+
+void cluster_write(struct cluster *cluster, size_t count)
+{
+    size_t wanted = cluster->acknowledged_count + count;
+    uint64_t deadline_us = sim_now_us(cluster->sim) + 60 * SIM_SECOND;
+    while (cluster->acknowledged_count < wanted) {
+        struct cluster_node *leader = cluster_leader(cluster);
+        size_t missing = wanted - cluster->acknowledged_count;
+        for (size_t i = 0; leader != NULL && i < 64 && leader->pending_count < missing; i++) {
+            if (!cluster_submit(leader)) {
+                break;
+            }
+        }
+        cluster_run(cluster, SIM_MILLISECOND);
+        assert_true(sim_now_us(cluster->sim) < deadline_us);
+    }
+}
+
+static void check_acknowledged(struct cluster *cluster, const struct cluster_node *node)
+{
+    bool *seen = calloc(cluster->next_value + 1, sizeof *seen);
+    for (size_t i = 0; i < node->count; i++) {
+        assert_true(node->values[i] < cluster->next_value);
+        assert_false(seen[node->values[i]]); /* nothing twice */
+        seen[node->values[i]] = true;
+    }
+    for (size_t i = 0; i < cluster->acknowledged_count; i++) {
+        if (!seen[cluster->acknowledged[i]]) {
+            fail_msg("acknowledged number %u is lost on node %u",
+                     (unsigned)cluster->acknowledged[i], (unsigned)node->id);
+        }
+    }
+    free(seen);
+}
+
+void cluster_settle(struct cluster *cluster, uint64_t us)
+{
+    if (!cluster_run_until(cluster, cluster_is_even, us)) {
+        for (size_t i = 0; i < cluster->count; i++) {
+            const struct cluster_node *node = &cluster->nodes[i];
+            struct rlog_status status = {0};
+            if (node->rlog != NULL) {
+                rlog_status(node->rlog, &status);
+            }
+            print_message("node %u: %s role %d term %u leader %u applied %u commit %u stored %u "
+                          "last %u fatal %d %s\n",
+                          (unsigned)i + 1, node->rlog != NULL ? "up" : "down", (int)status.role,
+                          (unsigned)status.term, (unsigned)status.leader, (unsigned)status.applied,
+                          (unsigned)status.commit, (unsigned)status.stored, (unsigned)status.last,
+                          node->fatal, node->error);
+        }
+        fail_msg("the nodes do not become even");
+    }
+    for (size_t i = 0; i < cluster->count; i++) {
+        if (cluster->nodes[i].rlog != NULL && !cluster->nodes[i].fatal) {
+            check_acknowledged(cluster, &cluster->nodes[i]);
+        }
+    }
+}
+
+bool cluster_logged(const struct cluster *cluster, const char *text)
+{
+    size_t count = cluster->log_count < 64 ? cluster->log_count : 64;
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(cluster->log[i], text) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,241 @@
+/* A cluster elects, replicates, survives crashes and power cuts, and loses nothing it acknowledged.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/raftlog/cluster.h"
+
+static void elects_one_leader(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        cluster_start_all(cluster);
+        struct cluster_node *leader = cluster_wait_leader(cluster);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(cluster->nodes[i].leader, leader->id);
+            assert_int_equal(cluster->nodes[i].term, leader->term);
+        }
+        cluster_destroy(cluster);
+    }
+}
+
+static void replicates_many_entries(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(11, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 3000);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    assert_true(cluster->nodes[0].count >= 3000);
+    cluster_destroy(cluster);
+}
+
+static void a_single_node_serves(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(12, 1);
+    for (int life = 0; life < 3; life++) {
+        cluster_start_all(cluster);
+        cluster_wait_leader(cluster);
+        assert_true(cluster->nodes[0].term > (uint64_t)life);
+        cluster_write(cluster, 50);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        cluster_power_cut(cluster, 0);
+    }
+    cluster_destroy(cluster);
+}
+
+static void a_crashed_leader_is_replaced(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(13, 3);
+    cluster_start_all(cluster);
+    for (int round = 0; round < 5; round++) {
+        struct cluster_node *leader = cluster_wait_leader(cluster);
+        size_t crashed = leader->id - 1;
+        cluster_write(cluster, 100);
+        for (size_t i = 0; i < 20; i++) {
+            (void)cluster_submit(leader); /* on their way when it dies */
+        }
+        cluster_crash(cluster, crashed);
+        cluster_wait_leader(cluster);
+        cluster_write(cluster, 100);
+        assert_int_equal(cluster_start(cluster, crashed), 0);
+        cluster_settle(cluster, 20 * SIM_SECOND);
+    }
+    cluster_destroy(cluster);
+}
+
+static void all_lose_power_and_what_was_acknowledged_stays(void **state)
+{
+    (void)state;
+    const enum sim_disk_policy policies[] = {SIM_DISK_LOSE, SIM_DISK_RANDOM, SIM_DISK_KEEP};
+    for (size_t p = 0; p < 3; p++) {
+        struct cluster *cluster = cluster_create(20 + p, 3);
+        for (size_t i = 0; i < 3; i++) {
+            sim_disk_set_policy(cluster->nodes[i].host, policies[p]);
+        }
+        for (int round = 0; round < 4; round++) {
+            cluster_start_all(cluster);
+            cluster_wait_leader(cluster);
+            cluster_write(cluster, 200);
+            struct cluster_node *leader = cluster_leader(cluster);
+            for (size_t i = 0; leader != NULL && i < 50; i++) {
+                (void)cluster_submit(leader);
+            }
+            cluster_run(cluster, sim_random(cluster->sim, 2000));
+            for (size_t i = 0; i < 3; i++) {
+                cluster_power_cut(cluster, i);
+            }
+        }
+        cluster_start_all(cluster);
+        cluster_settle(cluster, 20 * SIM_SECOND);
+        cluster_destroy(cluster);
+    }
+}
+
+static void one_follower_restarts(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(30, 3);
+    sim_disk_set_policy(cluster->nodes[0].host, SIM_DISK_LOSE);
+    cluster_start_all(cluster);
+    for (int round = 0; round < 5; round++) {
+        cluster_wait_leader(cluster);
+        cluster_write(cluster, 100);
+        cluster_power_cut(cluster, 0);
+        cluster_write(cluster, 100);
+        assert_int_equal(cluster_start(cluster, 0), 0);
+        cluster_settle(cluster, 20 * SIM_SECOND);
+    }
+    cluster_destroy(cluster);
+}
+
+static void a_minority_commits_nothing(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(40, 3);
+    cluster_start_all(cluster);
+    struct cluster_node *leader = cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    sim_net_isolate(cluster->sim, leader->host, true);
+    size_t before = cluster->acknowledged_count;
+    struct rlog_status status;
+    rlog_status(leader->rlog, &status);
+    uint64_t commit = status.commit;
+    for (size_t i = 0; i < 10; i++) {
+        assert_true(cluster_submit(leader));
+    }
+    cluster_run(cluster, 5 * SIM_SECOND);
+    rlog_status(leader->rlog, &status);
+    assert_int_equal(status.commit, commit);
+    assert_int_equal(cluster->acknowledged_count, before);
+    assert_ptr_not_equal(cluster_leader(cluster), leader);
+    cluster_write(cluster, 100);
+    sim_net_heal(cluster->sim);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static void a_stopped_leader_hands_over(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(50, 3);
+    cluster_start_all(cluster);
+    struct cluster_node *leader = cluster_wait_leader(cluster);
+    cluster_write(cluster, 100);
+    uint64_t term = leader->term;
+    uint64_t began_us = sim_now_us(cluster->sim);
+    cluster_stop(cluster, leader->id - 1);
+    struct cluster_node *next = cluster_wait_leader(cluster);
+    assert_int_equal(next->term, term + 1);
+    /* Sooner than any election timeout could bring it about. */
+    assert_true(sim_now_us(cluster->sim) - began_us < cluster->config.election_us);
+    cluster_write(cluster, 100);
+    assert_int_equal(cluster_start(cluster, leader->id - 1), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static void large_entries_travel_in_bounded_messages(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(60, 3);
+    cluster->padding = 100 * 1024;
+    cluster->config.segment_bytes = 1024 * 1024;
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 100);
+    cluster_crash(cluster, 2);
+    cluster_write(cluster, 60);
+    assert_int_equal(cluster_start(cluster, 2), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static void the_backlog_is_bounded(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(70, 3);
+    cluster->config.backlog_max = 100;
+    cluster_start_all(cluster);
+    struct cluster_node *leader = cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    sim_net_isolate(cluster->sim, leader->host, true);
+    size_t accepted = 0;
+    while (accepted < 1000 && cluster_submit(leader)) {
+        accepted++;
+    }
+    assert_true(accepted >= 90 && accepted <= 100);
+    assert_false(rlog_ready(leader->rlog));
+    uint64_t index = 0;
+    assert_int_equal(rlog_submit(leader->rlog, bytes_of("12345678", 8), &index), RLOG_BUSY);
+    cluster_destroy(cluster);
+}
+
+static void messages_of_the_caller_arrive(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(80, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    for (size_t i = 0; i < 3; i++) {
+        for (uint64_t to = 1; to <= 3; to++) {
+            if (to != i + 1) {
+                rlog_peer_send(cluster->nodes[i].rlog, to, 7, bytes_of_text("hello"));
+            }
+        }
+    }
+    cluster_run(cluster, SIM_SECOND);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(cluster->nodes[i].messages, 2);
+    }
+    cluster_destroy(cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elects_one_leader),
+        cmocka_unit_test(replicates_many_entries),
+        cmocka_unit_test(a_single_node_serves),
+        cmocka_unit_test(a_crashed_leader_is_replaced),
+        cmocka_unit_test(all_lose_power_and_what_was_acknowledged_stays),
+        cmocka_unit_test(one_follower_restarts),
+        cmocka_unit_test(a_minority_commits_nothing),
+        cmocka_unit_test(a_stopped_leader_hands_over),
+        cmocka_unit_test(large_entries_travel_in_bounded_messages),
+        cmocka_unit_test(the_backlog_is_bounded),
+        cmocka_unit_test(messages_of_the_caller_arrive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -97,6 +97,8 @@ int rlog_start(struct env *env, const struct rlog_config *config,
 /* Hands leadership over when we lead (bounded by one election timeout), finishes the writes in
  * flight, closes; then `stopped`. */
 void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg);
+/* Gives leadership up in favour of a member that has the whole log, when we lead; otherwise nothing. */
+void rlog_step_down(struct rlog *rlog);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 

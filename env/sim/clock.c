@@ -7,9 +7,6 @@
 #include "base/sat.h"
 #include "env/sim/world.h"
 
-/* Beyond any test's life, and small enough for `scale`. */
-#define DELAY_MAX_US (UINT64_C(1) << 56)
-
 enum { STREAM_CLOCK = 100, PPM = 1000000 };
 
 struct env_timer {
@@ -62,7 +59,7 @@ static uint64_t mono_of(const struct sim_host *host)
 static void timer_schedule(struct env_timer *timer)
 {
     struct sim_host *host = timer->env->host;
-    uint64_t wait = u64_min(sat_sub(timer->due_us, mono_of(host)), DELAY_MAX_US);
+    uint64_t wait = sat_sub(timer->due_us, mono_of(host));
     uint64_t needed = sat_add(scale(wait, PPM, rate(&host->clocks)), wait > 0 ? 1 : 0);
     sim_event_in(host->sim, &timer->event, needed);
 }

@@ -156,6 +156,21 @@ void sim_folder_sync(struct sim_inode *folder)
     }
 }
 
+void sim_folder_visit(const struct sim_inode *folder, void (*visit)(void *arg, const char *name),
+                      void *arg)
+{
+    size_t count = folder->entries.count;
+    char **names = sim_alloc(count * sizeof(names[0]));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = name_copy(folder->entries.at[i].name);
+    }
+    for (size_t i = 0; i < count; i++) {
+        visit(arg, names[i]);
+        free(names[i]);
+    }
+    free(names);
+}
+
 /* ---- paths ---- */
 
 static size_t part_size(const char *path)
@@ -483,4 +498,15 @@ int sim_disk_flip(struct sim_host *host, const char *path, uint64_t bit)
 bool sim_disk_exists(struct sim_host *host, const char *path)
 {
     return sim_disk_find(host->disk, path) != NULL;
+}
+
+int sim_disk_list(struct sim_host *host, const char *path,
+                  void (*visit)(void *arg, const char *name), void *arg)
+{
+    const struct sim_inode *folder = sim_disk_find(host->disk, path);
+    if (folder == NULL || !folder->folder) {
+        return ENV_NOT_FOUND;
+    }
+    sim_folder_visit(folder, visit, arg);
+    return 0;
 }

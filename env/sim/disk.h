@@ -76,6 +76,9 @@ struct sim_inode *sim_inode_create(struct sim_disk *disk, bool folder);
 void sim_folder_set(struct sim_inode *folder, const char *name, struct sim_inode *inode,
                     uint64_t group);
 void sim_folder_sync(struct sim_inode *folder);
+/* Shows each name; the visitor may change the folder. */
+void sim_folder_visit(const struct sim_inode *folder, void (*visit)(void *arg, const char *name),
+                      void *arg);
 /* Changes a file's size within the capacity; NO_SPACE else. */
 int sim_file_charge(struct sim_inode *inode, uint64_t size);
 /* The rc that an injected failure wants for this call; 0 when none does. */

@@ -278,19 +278,7 @@ int env_folder_list(struct env *env, const char *path, void (*visit)(void *arg, 
     if (rc != 0) {
         return rc;
     }
-    /* The visitor may remove what it is shown. */
-    size_t count = folder->entries.count;
-    char **names = sim_alloc(count * sizeof(names[0]));
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(folder->entries.at[i].name) + 1;
-        names[i] = sim_alloc(size);
-        memcpy(names[i], folder->entries.at[i].name, size);
-    }
-    for (size_t i = 0; i < count; i++) {
-        visit(arg, names[i]);
-        free(names[i]);
-    }
-    free(names);
+    sim_folder_visit(folder, visit, arg);
     return 0;
 }
 

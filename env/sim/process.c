@@ -159,6 +159,11 @@ bool sim_process_crashed(const struct env *env)
     return env->crashed;
 }
 
+struct sim_host *sim_process_host(const struct env *env)
+{
+    return env->host;
+}
+
 void sim_process_pause(struct env *env)
 {
     env->paused = true;

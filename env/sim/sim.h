@@ -105,6 +105,7 @@ void sim_process_crash(struct env *env);
 /* Frees the env and all its handles; crashes it first when it still runs. NULL is fine. */
 void sim_process_free(struct env *env);
 bool sim_process_crashed(const struct env *env);
+struct sim_host *sim_process_host(const struct env *env);
 /* SIGSTOP and SIGCONT: what is addressed to the process waits, clocks and network run on. */
 void sim_process_pause(struct env *env);
 void sim_process_resume(struct env *env);
@@ -226,5 +227,8 @@ int sim_disk_patch(struct sim_host *host, const char *path, uint64_t offset, str
 /* Flips one bit at rest; bit 0 is the lowest of the first byte. */
 int sim_disk_flip(struct sim_host *host, const char *path, uint64_t bit);
 bool sim_disk_exists(struct sim_host *host, const char *path);
+/* Calls `visit` with each name in the folder, sorted; NOT_FOUND when there is no such folder. */
+int sim_disk_list(struct sim_host *host, const char *path,
+                  void (*visit)(void *arg, const char *name), void *arg);
 
 #endif

@@ -122,17 +122,6 @@ static void hypervisor_stops_all_clocks(void **state)
     sim_destroy(world.sim);
 }
 
-static void timer_without_end_is_no_timer(void **state)
-{
-    (void)state;
-    struct world world = world_create(9);
-    sim_host_drift(world.host, -400000);
-    timer_in(&world, UINT64_MAX);
-    pass(&world, 1000000 * SIM_SECOND);
-    assert_int_equal(world.fired, 0);
-    sim_destroy(world.sim);
-}
-
 static void pause_stops_no_clock(void **state)
 {
     (void)state;
@@ -244,7 +233,6 @@ int main(void)
         cmocka_unit_test(suspend_stops_mono_alone),
         cmocka_unit_test(hypervisor_stops_all_clocks),
         cmocka_unit_test(pause_stops_no_clock),
-        cmocka_unit_test(timer_without_end_is_no_timer),
         cmocka_unit_test(steps_move_one_clock),
         cmocka_unit_test(drift_changes_the_rate_of_clocks_and_timers),
         cmocka_unit_test(slow_drift_never_makes_a_timer_early),

@@ -380,6 +380,10 @@ static void names_follow_the_contract(void **state)
     assert_int_equal(env_folder_create(env, "/d/c"), 0);
     assert_int_equal(env_folder_list(env, "/d/", append_name, names), 0);
     assert_string_equal(names, "a b c ");
+    names[0] = '\0';
+    assert_int_equal(sim_disk_list(world.host, "/d", append_name, names), 0);
+    assert_string_equal(names, "a b c ");
+    assert_int_equal(sim_disk_list(world.host, "/d/a", append_name, names), ENV_NOT_FOUND);
     assert_int_equal(env_folder_list(env, "/e", append_name, names), ENV_NOT_FOUND);
     assert_int_equal(env_remove(env, "/d"), ENV_FAILED);
     assert_int_equal(env_remove(env, "/d/c"), 0);

@@ -77,6 +77,43 @@ static void bytes_arrive_in_order_in_many_chunkings(void **state)
     assert_true(splits > 0 && merges > 0);
 }
 
+static void what_is_written_before_the_handshake_waits_for_it(void **state)
+{
+    (void)state;
+    struct world *world = world_create(21);
+    machine_listen(&world->b, world->far, "test/1");
+    peer_connect(&world->near, &world->a, world->b.address, "test/1");
+    env_conn_write(world->near.conn, bytes_of(pattern, 65536));
+    assert_int_equal(env_conn_queued(world->near.conn), 65536);
+    assert_true(sim_run_until(world->sim, received_64k, &world->far[0], SIM_SECOND));
+    assert_memory_equal(world->far[0].data, pattern, 65536);
+    assert_int_equal(world->near.opens, 1);
+    world_destroy(world);
+}
+
+static bool received_any(void *arg)
+{
+    return ((struct peer *)arg)->size > 0;
+}
+
+static void each_direction_has_its_delay(void **state)
+{
+    (void)state;
+    struct world *world = world_connected(22);
+    sim_net_delay(world->sim, world->a.host, world->b.host, 50000, 10000);
+    sim_net_delay(world->sim, world->b.host, world->a.host, 7000, 0);
+    sim_run_until(world->sim, NULL, NULL, SIM_SECOND);
+    uint64_t start_us = sim_now_us(world->sim);
+    env_conn_write(world->near.conn, bytes_of(pattern, 1));
+    assert_true(sim_run_until(world->sim, received_any, &world->far[0], SIM_SECOND));
+    assert_in_range(sim_now_us(world->sim) - start_us, 50000, 60100);
+    start_us = sim_now_us(world->sim);
+    env_conn_write(world->far[0].conn, bytes_of(pattern, 1));
+    assert_true(sim_run_until(world->sim, received_any, &world->near, SIM_SECOND));
+    assert_in_range(sim_now_us(world->sim) - start_us, 7000, 7100);
+    world_destroy(world);
+}
+
 static void nothing_happens_inside_the_call(void **state)
 {
     (void)state;
@@ -443,6 +480,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_with_identities),
         cmocka_unit_test(bytes_arrive_in_order_in_many_chunkings),
+        cmocka_unit_test(what_is_written_before_the_handshake_waits_for_it),
+        cmocka_unit_test(each_direction_has_its_delay),
         cmocka_unit_test(nothing_happens_inside_the_call),
         cmocka_unit_test(unknown_authority_closes_both),
         cmocka_unit_test(other_protocol_closes_both),

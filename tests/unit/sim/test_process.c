@@ -112,6 +112,29 @@ static void one_turn_end_for_all_of_an_instant(void **state)
     sim_destroy(sim);
 }
 
+static void on_late_timer(void *arg)
+{
+    note(arg, 'T');
+}
+
+static void what_waited_comes_in_its_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct sim *sim = sim_create(seed);
+        struct diary diary = {0};
+        struct env *env = process(sim, &diary);
+        sim_process_pause(env);
+        env_timer_start(env_timer_create(env, on_late_timer, &diary), 2000);
+        start_timer(&diary, 1000);
+        sim_run_until(sim, NULL, NULL, SIM_SECOND);
+        sim_process_resume(env);
+        sim_run_until(sim, NULL, NULL, SIM_SECOND);
+        assert_string_equal(diary.text, "tT.");
+        sim_destroy(sim);
+    }
+}
+
 static void turn_moves_the_world_for_one_process(void **state)
 {
     (void)state;
@@ -343,6 +366,7 @@ int main(void)
         cmocka_unit_test(timers_fire_once_and_never_early),
         cmocka_unit_test(restart_replaces_stop_and_destroy_silence),
         cmocka_unit_test(one_turn_end_for_all_of_an_instant),
+        cmocka_unit_test(what_waited_comes_in_its_order),
         cmocka_unit_test(turn_moves_the_world_for_one_process),
         cmocka_unit_test(ties_are_broken_by_the_seed),
         cmocka_unit_test(work_runs_later_and_then_is_done),

@@ -393,10 +393,10 @@ static void act_late_writes(struct story *story)
     struct tenure_state_get_reply reply;
     struct tenure_result result;
     tenure_state_get(story->stage->client, &request, &reply, &result);
-    if (demand(story, result.outcome == TENURE_NOT_FOUND,
-               "the new session's state was touched: reading \"late\" gave %s",
-               tenure_outcome_name(result.outcome))) {
-        say("  alice reads \"late\" in her new session: %s", tenure_outcome_name(result.outcome));
+    if (demand_done(story, "reading the new session's state", &result) &&
+        demand(story, reply.version == 0, "the new session's state was touched")) {
+        say("  alice reads \"late\" in her new session: version %" PRIu64 ", nobody wrote it",
+            reply.version);
     }
     tenure_result_done(&result);
 }

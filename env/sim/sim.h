@@ -42,7 +42,7 @@ enum { SIM_HOSTS_MAX = 128 };
 
 /* ---- the world ---- */
 
-/* Returns owned. Logs to standard error when the environment variable SIM_LOG is set. */
+/* Returns owned. Logs to standard error when SIM_LOG is set in the environment. */
 struct sim *sim_create(uint64_t seed);
 /* Frees hosts and processes too; code under test must have been freed before. */
 void sim_destroy(struct sim *sim);
@@ -57,8 +57,8 @@ uint64_t sim_random(struct sim *sim, uint64_t bound);
 
 /* Fires the next event. False when there is none. */
 bool sim_step(struct sim *sim);
-/* Fires events until `condition` holds (asked before the first event and after each one) or `max_us`
- * have passed. True when it holds. A NULL condition just lets the time pass. */
+/* Fires events until `condition` holds (asked before the first event and after each one) or until
+ * `max_us` have passed. True when it holds. A NULL condition just lets the time pass. */
 bool sim_run_until(struct sim *sim, bool (*condition)(void *arg), void *arg, uint64_t max_us);
 /* Calls `callback` once, `delay_us` from now, outside of any process: for schedules of faults. */
 void sim_at(struct sim *sim, uint64_t delay_us, void (*callback)(void *arg), void *arg);
@@ -138,8 +138,8 @@ void sim_fault_visit(const struct sim *sim,
 /* ---- network ----
  *
  * Every ordered pair of hosts is a link. A host is linked to itself too. Bytes of a connection keep
- * their order; loss shows as lateness, as TCP makes it; chunks are split and merged as seeded. An end
- * whose bytes are not acknowledged for 30 s, or that can have heard nothing from the other side's
+ * their order; loss shows as lateness, as TCP makes it; chunks are split and merged as seeded. An
+ * end whose bytes are not acknowledged for 30 s, or that can have heard nothing from the other side's
  * kernel for 30 s, loses the connection (ENV_RESET), as env/uv sets TCP up.
  */
 

@@ -357,10 +357,12 @@ static void lock_is_exclusive_until_close_or_crash(void **state)
     sim_destroy(world.sim);
 }
 
+enum { NAMES_MAX = 64 };
+
 static void append_name(void *arg, const char *name)
 {
-    strcat(arg, name);
-    strcat(arg, " ");
+    size_t used = strlen(arg);
+    (void)snprintf((char *)arg + used, NAMES_MAX - used, "%s ", name);
 }
 
 static void names_follow_the_contract(void **state)
@@ -369,7 +371,7 @@ static void names_follow_the_contract(void **state)
     struct world world = world_create(10, SIM_DISK_LOSE);
     struct env *env = world.env;
     struct env_file *file = NULL;
-    char names[64] = "";
+    char names[NAMES_MAX] = "";
     assert_int_equal(env_file_open(env, "/d/f", ENV_OPEN_CREATE, &file), ENV_NOT_FOUND);
     assert_int_equal(env_folder_create(env, "/d"), 0);
     assert_int_equal(env_folder_create(env, "/d"), ENV_EXISTS);

@@ -1,7 +1,8 @@
 /* A crash can be planned at any hit of any fault point, disk calls included, and hits are counted.
  *
  * The subject is a small writer of a record that is right by construction: write beside, sync,
- * rename, sync the folder. Crashed at every point in turn it must leave the old record or the new. */
+ * rename, sync the folder. Crashed at every point in turn it must leave the old record or the new.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

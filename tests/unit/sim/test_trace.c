@@ -1,4 +1,4 @@
-/* One seed is one course of events: equal seeds give equal traces, different seeds different ones. */
+/* One seed is one course of events: equal seeds give equal traces, other seeds other ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -139,8 +139,8 @@ void sim_fault_visit(const struct sim *sim,
  *
  * Every ordered pair of hosts is a link. A host is linked to itself too. Bytes of a connection keep
  * their order; loss shows as lateness, as TCP makes it; chunks are split and merged as seeded. An
- * end whose bytes are not acknowledged for 30 s, or that can have heard nothing from the other side's
- * kernel for 30 s, loses the connection (ENV_RESET), as env/uv sets TCP up.
+ * end whose bytes are not acknowledged for 30 s, or that can have heard nothing from the kernel of
+ * the other side for 30 s, loses the connection (ENV_RESET), as env/uv sets TCP up.
  */
 
 /* One way: what travels so stalls while it is cut and comes late after; connecting times out

@@ -95,8 +95,8 @@ static void push_verifier(struct fsm *fsm, struct task_record *task)
     chain_read(fsm_blocks(fsm), task->older_chain, older[1], (size_t)kept * 32);
     chain_free(fsm_blocks(fsm), task->older_chain);
     task->older_count = kept < TASK_VERIFIERS_OLDER ? kept + 1 : TASK_VERIFIERS_OLDER;
-    task->older_chain =
-        chain_write(fsm_blocks(fsm), bytes_of(older, (size_t)task->older_count * 32));
+    task->older_chain = chain_write(fsm_blocks(fsm),
+                                    bytes_of(older, (size_t)task->older_count * 32));
 }
 
 static const struct task_record *claim(struct fsm_context *ctx, uint32_t slot, uint64_t lease)

@@ -60,8 +60,7 @@ uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tena
 uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, struct bytes name)
 {
     uint32_t name_slot = names_find(fsm->names, name);
-    uint32_t slot = name_slot == SLOT_NONE ? SLOT_NONE
-                                           : fsm_cover_of(fsm, kind, tenant, name_slot);
+    uint32_t slot = name_slot == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, tenant, name_slot);
     struct cover_record *cover;
 
     if (slot != SLOT_NONE) {

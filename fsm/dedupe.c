@@ -95,8 +95,7 @@ uint32_t fsm_row_mints(const struct op_row *row)
 }
 
 /* Replaces a session's secret when request `made` made the present one. */
-static bool remint_session(struct fsm *fsm, struct id128 id, uint64_t made,
-                           const uint8_t *verifier)
+static bool remint_session(struct fsm *fsm, struct id128 id, uint64_t made, const uint8_t *verifier)
 {
     struct fsm_session session = fsm_session_of(fsm, id);
     struct session_head *head;
@@ -163,16 +162,14 @@ static enum op_outcome repeat(struct fsm_context *ctx, uint32_t slot)
         return ctx->answer.outcome;
     }
     if (later && carries(ctx, record)) {
-        if (record->mints == OP_TOKEN_session &&
-            !id128_equal(command->minted_id, record->object)) {
+        if (record->mints == OP_TOKEN_session && !id128_equal(command->minted_id, record->object)) {
             return OP_MINT_AGAIN;
         }
-        ctx->answer.minted =
-            record->mints == OP_TOKEN_session
-                ? remint_session(ctx->fsm, record->object, record->head.position,
-                                 command->minted_verifier)
-                : remint_task(ctx->fsm, record->object, record->head.position,
-                              command->minted_verifier);
+        ctx->answer.minted = record->mints == OP_TOKEN_session
+                                 ? remint_session(ctx->fsm, record->object, record->head.position,
+                                                  command->minted_verifier)
+                                 : remint_task(ctx->fsm, record->object, record->head.position,
+                                               command->minted_verifier);
     }
     fsm_result_take(ctx, &record->head);
     ctx->answer.superseded = !ctx->answer.minted;
@@ -205,8 +202,8 @@ static void client_hear(struct fsm_context *ctx)
 
     client->heard = ctx->now;
     if (ctx->command->lowest > client->lowest) {
-        uint64_t count =
-            u64_min(ctx->command->lowest - client->lowest, ctx->fsm->limits.client_open_max);
+        uint64_t count = u64_min(ctx->command->lowest - client->lowest,
+                                 ctx->fsm->limits.client_open_max);
 
         fsm_dedupe_free(ctx->fsm, ctx->client, client->lowest, count);
         client->lowest = ctx->command->lowest;
@@ -217,8 +214,7 @@ static void client_hear(struct fsm_context *ctx)
 /* Room to remember a new number; every result has its blocks reserved. */
 static enum op_outcome request_room(struct fsm_context *ctx)
 {
-    const struct client_record *client =
-        table_read(ctx->fsm->tables[FSM_CLIENTS], ctx->client);
+    const struct client_record *client = table_read(ctx->fsm->tables[FSM_CLIENTS], ctx->client);
     enum op_outcome outcome;
 
     if (ctx->command->request - client->lowest >= ctx->fsm->limits.client_open_max) {
@@ -239,8 +235,7 @@ bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome)
     uint32_t slot;
 
     client_slot = fsm_client_of(ctx->fsm, ctx->now, ctx->caller, command->client);
-    if (client_slot == SLOT_NONE ||
-        !id128_equal(command->incarnation, ctx->fsm->incarnation)) {
+    if (client_slot == SLOT_NONE || !id128_equal(command->incarnation, ctx->fsm->incarnation)) {
         *ret_outcome = OP_CLIENT_UNKNOWN;
         return true;
     }

@@ -27,8 +27,7 @@ static bool is_own(const struct fence_question *q)
 static bool life_fails(struct fsm_context *ctx, const struct fence_question *q)
 {
     bool target_dead = !q->on_task && !fsm_alive(ctx, q->target);
-    bool orphaned =
-        q->task->record->scope != OP_TASK_SCOPE_USER && !fsm_alive(ctx, &q->task->own);
+    bool orphaned = q->task->record->scope != OP_TASK_SCOPE_USER && !fsm_alive(ctx, &q->task->own);
 
     return target_dead || orphaned;
 }
@@ -104,8 +103,8 @@ static bool permission_fails(struct fsm_context *ctx, const struct fence_questio
 static bool time_fails(struct fsm_context *ctx, const struct fence_question *q)
 {
     const struct task_record *task = q->task->record;
-    uint64_t deadline =
-        q->token == NULL ? task->deadline : u64_min(task->lease_deadline, task->deadline);
+    uint64_t deadline = q->token == NULL ? task->deadline
+                                         : u64_min(task->lease_deadline, task->deadline);
 
     return fsm_deadline_passed(ctx, deadline);
 }
@@ -158,8 +157,7 @@ enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *
         bool target_dead = !q->on_task && !fsm_alive(ctx, q->target);
 
         details->has_cause = true;
-        details->cause =
-            fsm_session_end_of(ctx, target_dead ? q->target : &q->task->own).cause;
+        details->cause = fsm_session_end_of(ctx, target_dead ? q->target : &q->task->own).cause;
     }
     return OP_FENCED;
 }

@@ -212,8 +212,8 @@ static enum op_outcome grant_add_check(struct fsm_context *ctx,
     if (!op_permission_valid(request->permission)) {
         return fsm_refuse_field(ctx, "permission");
     }
-    if (request->has_ttl && (request->ttl < limits->session_ttl_min_us ||
-                             request->ttl > limits->session_ttl_max_us)) {
+    if (request->has_ttl &&
+        (request->ttl < limits->session_ttl_min_us || request->ttl > limits->session_ttl_max_us)) {
         return fsm_refuse_field(ctx, "ttl");
     }
     return OP_OK;

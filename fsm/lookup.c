@@ -110,8 +110,7 @@ static bool verifier_equal(struct fsm *fsm, const uint8_t *stored, const uint8_t
 }
 
 /* Same tenant as the caller, and this user in it. */
-static bool owned(const struct fsm_context *ctx, const struct session_head *head,
-                  struct bytes user)
+static bool owned(const struct fsm_context *ctx, const struct session_head *head, struct bytes user)
 {
     uint32_t name = names_find(ctx->fsm->names, user);
     uint32_t cover = fsm_cover_of(ctx->fsm, COVER_USER, ctx->tenant, name);
@@ -133,8 +132,7 @@ enum op_outcome fsm_find_session(struct fsm_context *ctx, struct bytes user,
 {
     struct fsm *fsm = ctx->fsm;
     struct fsm_session session = fsm_session_of(fsm, token->id);
-    const uint8_t *verifier =
-        session.head == NULL ? verifier_of_nobody : session.head->verifier;
+    const uint8_t *verifier = session.head == NULL ? verifier_of_nobody : session.head->verifier;
     bool here = id128_equal(token->incarnation, fsm->incarnation);
     bool secret = verifier_equal(fsm, verifier, token->verifier);
     bool owner = owned(ctx, session.head, user);
@@ -182,8 +180,8 @@ static bool task_owned(struct fsm_context *ctx, struct bytes user, struct id128 
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t slot = fsm_task_of(fsm, id);
-    const struct task_record *record =
-        slot == SLOT_NONE ? NULL : table_read(fsm->tables[FSM_TASKS], slot);
+    const struct task_record *record = slot == SLOT_NONE ? NULL
+                                                         : table_read(fsm->tables[FSM_TASKS], slot);
     struct fsm_session own = fsm_session_of(fsm, record == NULL ? id : record->session);
 
     fsm->counters.lookups++;

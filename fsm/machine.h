@@ -77,10 +77,10 @@ struct fsm_context {
     uint32_t client;                  /* slot, or SLOT_NONE */
     struct op_details *details;
     /* -- set by handlers -- */
-    struct id128 minted;      /* the object whose secret this command minted; zero for none */
-    uint32_t operation_task;  /* operation (task, number) that this command carries out */
+    struct id128 minted;     /* the object whose secret this command minted; zero for none */
+    uint32_t operation_task; /* operation (task, number) that this command carries out */
     uint64_t operation_number;
-    bool first;               /* `answer` is the result of an earlier command */
+    bool first; /* `answer` is the result of an earlier command */
     struct fsm_reply answer;
 };
 

@@ -5,7 +5,7 @@
 #include "fsm/chain.h"
 #include "fsm/name.h"
 
-#define AT_(S, path) (uint16_t) offsetof(struct S, path)
+#define AT_(S, path) (uint16_t)offsetof(struct S, path)
 #define FIELD_U32(S, tag, path) {tag, TABLE_U32, AT_(S, path), 4},
 #define FIELD_U64(S, tag, path) {tag, TABLE_U64, AT_(S, path), 8},
 #define FIELD_ID(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), 16},
@@ -44,8 +44,7 @@
     };
 
 /* 1 and 2 are the blocks' and the names' (chain.c, name.c). */
-TYPE_(meta_record, 10, "meta",
-      META_FIELDS(FIELD_, meta_record) OP_LIMITS(META_LIMIT_FIELD_))
+TYPE_(meta_record, 10, "meta", META_FIELDS(FIELD_, meta_record) OP_LIMITS(META_LIMIT_FIELD_))
 TYPE_(tenant_record, 11, "tenants", TENANT_FIELDS(FIELD_, tenant_record))
 TYPE_(cover_record, 12, "covers", COVER_FIELDS(FIELD_, cover_record))
 TYPE_(watermark_record, 13, "watermarks", WATERMARK_FIELDS(FIELD_, watermark_record))

@@ -50,9 +50,9 @@ enum cover_kind { COVER_USER = 0, COVER_AGENT = 1, COVER_KINDS = 2 };
     F(S, 1, U32, kind)                                                                             \
     F(S, 2, U32, tenant)                                                                           \
     F(S, 3, U32, name)                                                                             \
-    F(S, 4, U32, heads)           /* sessions and tombstones that refer to it */                   \
-    F(S, 5, U32, fresh)           /* those created above its newest watermark */                   \
-    F(S, 6, U32, session_first)   /* sessions not yet swept, by C */                               \
+    F(S, 4, U32, heads)         /* sessions and tombstones that refer to it */                     \
+    F(S, 5, U32, fresh)         /* those created above its newest watermark */                     \
+    F(S, 6, U32, session_first) /* sessions not yet swept, by C */                                 \
     F(S, 7, U32, session_last)                                                                     \
     F(S, 8, U32, watermark_first) /* by position */                                                \
     F(S, 9, U32, watermark_last)                                                                   \
@@ -133,13 +133,18 @@ struct tombstone_record {
 };
 
 /* ---- task ---- */
-enum task_status { TASK_OPEN = 1, TASK_CLAIMED = 2, TASK_DONE = 3, TASK_FAILED = 4,
-                   TASK_CANCELLED = 5 };
+enum task_status {
+    TASK_OPEN = 1,
+    TASK_CLAIMED = 2,
+    TASK_DONE = 3,
+    TASK_FAILED = 4,
+    TASK_CANCELLED = 5
+};
 enum { TASK_VERIFIERS_OLDER = 3 };
 #define TASK_FIELDS(F, S)                                                                          \
     F(S, 1, ID, id)                                                                                \
-    F(S, 2, ID, session) /* its own session, swept or not */                                       \
-    F(S, 3, ID, parent)  /* zero: begun by a session */                                            \
+    F(S, 2, ID, session)  /* its own session, swept or not */                                      \
+    F(S, 3, ID, parent)   /* zero: begun by a session */                                           \
     F(S, 4, ID, instance) /* owner: process */                                                     \
     F(S, 5, VERIFIER, verifier)                                                                    \
     F(S, 6, U64, begun)   /* B */                                                                  \
@@ -150,9 +155,9 @@ enum { TASK_VERIFIERS_OLDER = 3 };
     F(S, 11, U64, newest) /* greatest operation number applied */                                  \
     F(S, 12, U32, owner)  /* certificate's name; none while OPEN */                                \
     F(S, 13, U32, kind)                                                                            \
-    F(S, 14, U32, scope)  /* enum op_task_scope */                                                 \
+    F(S, 14, U32, scope) /* enum op_task_scope */                                                  \
     F(S, 15, U32, status)                                                                          \
-    F(S, 16, U32, depth)  /* 1: begun by a session */                                              \
+    F(S, 16, U32, depth)       /* 1: begun by a session */                                         \
     F(S, 17, U32, older_chain) /* verifiers of the attempts before, newest first */                \
     F(S, 18, U32, older_count)                                                                     \
     F(S, 19, U32, pair_chain)                                                                      \

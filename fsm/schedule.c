@@ -11,8 +11,7 @@ static void schedule_session(struct fsm *fsm, uint32_t slot)
     bool live = fsm_session_status(session) == SESSION_LIVE;
 
     deadlines_set(fsm->heaps[HEAP_SESSION], slot,
-                  live ? u64_min(session->idle_deadline, session->absolute_deadline)
-                       : OP_INFINITE);
+                  live ? u64_min(session->idle_deadline, session->absolute_deadline) : OP_INFINITE);
     deadlines_set(fsm->heaps[HEAP_ENDED], slot, live ? OP_INFINITE : session->end_position);
 }
 
@@ -22,13 +21,13 @@ static void schedule_cover(struct fsm *fsm, uint32_t slot)
     uint64_t position = OP_INFINITE;
 
     if (cover->session_first != SLOT_NONE) {
-        const struct session_record *oldest =
-            table_read(fsm->tables[FSM_SESSIONS], cover->session_first);
+        const struct session_record *oldest = table_read(fsm->tables[FSM_SESSIONS],
+                                                         cover->session_first);
         uint32_t above = fsm_watermark_above(fsm, slot, oldest->head.created);
 
         if (above != SLOT_NONE) {
-            const struct watermark_record *watermark =
-                table_read(fsm->tables[FSM_WATERMARKS], above);
+            const struct watermark_record *watermark = table_read(fsm->tables[FSM_WATERMARKS],
+                                                                  above);
 
             position = watermark->position;
         }

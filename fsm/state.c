@@ -66,9 +66,9 @@ static enum op_outcome find_fenced(struct fsm_context *ctx, struct bytes user,
                                    struct state_access *ret_access)
 {
     enum op_outcome task = fsm_find_fence(ctx, user, fence, &ret_access->task);
-    struct id128 selector =
-        session != NULL ? *session
-                        : (task == OP_OK ? ret_access->task.record->session : fence->id);
+    struct id128 selector = session != NULL
+                                ? *session
+                                : (task == OP_OK ? ret_access->task.record->session : fence->id);
     enum op_outcome target = fsm_find_target(ctx, user, selector, &ret_access->session);
 
     return task == OP_OK ? target : task;

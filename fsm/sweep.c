@@ -57,8 +57,7 @@ static bool sweep_key(struct sweep *sweep, uint32_t session_slot, uint32_t slot)
 }
 
 /* What its tasks keep: the grants without deadline. Frees the session's own list first. */
-static uint32_t keep_grants(struct fsm *fsm, const struct fsm_session *session,
-                            uint32_t *ret_count)
+static uint32_t keep_grants(struct fsm *fsm, const struct fsm_session *session, uint32_t *ret_count)
 {
     struct fsm_grants all;
     struct fsm_grants kept = {.count = 0};

@@ -62,8 +62,7 @@ static enum op_outcome begin_by_session(struct fsm_context *ctx,
                                         const struct op_task_begin_request *request,
                                         struct beginning *begin, struct fsm_grants *held)
 {
-    enum op_outcome outcome =
-        fsm_find_session(ctx, request->user, &request->token, &begin->own);
+    enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->token, &begin->own);
 
     if (outcome == OP_OK) {
         outcome = fsm_refuse_dead(ctx, &begin->own);
@@ -81,8 +80,7 @@ static enum op_outcome begin_by_task(struct fsm_context *ctx,
                                      struct beginning *begin, struct fsm_grants *held)
 {
     struct fsm_task *parent = &begin->parent;
-    struct fence_question question = {parent, &request->fence, &begin->own, true,
-                                      ctx->row->needs};
+    struct fence_question question = {parent, &request->fence, &begin->own, true, ctx->row->needs};
     enum op_outcome outcome = fsm_find_fence(ctx, request->user, &request->fence, parent);
 
     if (outcome != OP_OK) {
@@ -122,8 +120,7 @@ static enum op_outcome begin_pairs(struct fsm_context *ctx,
 {
     *ret_pairs = *held;
     if (request->scope == OP_TASK_SCOPE_USER) {
-        enum op_outcome outcome =
-            permission_check(ctx, held, bytes_of_text(TASK_USER_PERMISSION));
+        enum op_outcome outcome = permission_check(ctx, held, bytes_of_text(TASK_USER_PERMISSION));
 
         if (outcome != OP_OK) {
             return outcome;
@@ -155,8 +152,8 @@ static enum op_outcome begin_targets(struct fsm_context *ctx,
     begin->target_count = 0;
     for (uint32_t i = 0; i < request->targets_count; i++) {
         struct fsm_session target;
-        enum op_outcome outcome =
-            fsm_find_session(ctx, request->user, &request->targets[i].token, &target);
+        enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->targets[i].token,
+                                                   &target);
 
         if (outcome == OP_OK) {
             outcome = fsm_refuse_dead(ctx, &target);
@@ -261,9 +258,8 @@ static const struct task_record *begin_write(struct fsm_context *ctx,
     task->pair_count = begin->pairs.count;
     task->pair_chain = fsm_grants_write(fsm, &begin->pairs);
     task->target_count = begin->target_count;
-    task->target_chain =
-        chain_write(fsm_blocks(fsm), bytes_of(begin->targets, begin->target_count *
-                                                                  sizeof begin->targets[0]));
+    task->target_chain = chain_write(
+        fsm_blocks(fsm), bytes_of(begin->targets, begin->target_count * sizeof begin->targets[0]));
     pin_own_session(fsm, &begin->own, fsm_task_forgotten_time(fsm, task));
     fsm_schedule(fsm, FSM_TASKS, slot);
     index_insert(fsm->indexes[INDEX_TASK], fsm_hash_id(fsm, task->id), slot);

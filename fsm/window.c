@@ -85,8 +85,7 @@ void fsm_window_record(struct fsm_context *ctx)
     struct operation_record *record;
     uint32_t slot;
 
-    operations_free(fsm, ctx->operation_task,
-                    sat_sub(task->newest, FSM_OPERATION_WINDOW - 1),
+    operations_free(fsm, ctx->operation_task, sat_sub(task->newest, FSM_OPERATION_WINDOW - 1),
                     u64_min(task->newest, sat_sub(newest, FSM_OPERATION_WINDOW)));
     task->newest = newest;
     slot = table_take(fsm->tables[FSM_OPERATIONS]);

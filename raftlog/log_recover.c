@@ -31,6 +31,7 @@ struct recovery {
     size_t count, capacity;
     size_t first; /* of the run without a gap that ends with the newest */
     struct rlog_log_point mark;
+    uint64_t newest_offset; /* of the last batch of the newest segment; 0: it has none */
     uint8_t *buffer;
     size_t buffer_size;
     char *error;
@@ -290,6 +291,7 @@ static int batch_read(struct recovery *recovery, struct rlog_segment *segment, b
     if (!body_apply(recovery, segment, body, chain)) {
         return damaged(recovery, "a record does not follow the one before it");
     }
+    recovery->newest_offset = disk->offset;
     disk->offset += rlog_blocks_up(RLOG_BATCH_HEAD + head.body_bytes);
     *ret_whole = true;
     return ENV_OK;
@@ -332,6 +334,7 @@ static int segment_open(struct recovery *recovery, struct rlog_segment *segment,
     disk->capacity = bytes / RLOG_BLOCK * RLOG_BLOCK;
     disk->offset = RLOG_BLOCK;
     disk->number = segment->number;
+    recovery->newest_offset = 0;
     return ENV_OK;
 }
 
@@ -416,6 +419,26 @@ static int tail_walk(struct recovery *recovery, bool clean)
     return ENV_OK;
 }
 
+/* The newest batch was perhaps read out of a cache after a sync of it had failed: another sync would
+ * then say yes and do nothing. So it is written again. */
+static int newest_rewrite(struct recovery *recovery)
+{
+    struct rlog_log_disk *disk = recovery->disk;
+    uint64_t size = disk->offset - recovery->newest_offset;
+    size_t read = 0;
+    int rc;
+
+    if (recovery->newest_offset == 0 || disk->point.batch <= recovery->mark.batch) {
+        return ENV_OK;
+    }
+    buffer_reserve(recovery, (size_t)size);
+    rc = env_file_read(disk->tail, recovery->newest_offset, recovery->buffer, (size_t)size, &read);
+    if (rc == ENV_OK) {
+        rc = env_file_write(disk->tail, recovery->newest_offset, bytes_of(recovery->buffer, read));
+    }
+    return rc == ENV_OK ? ENV_OK : unreadable(recovery, rc, "segment");
+}
+
 /* What was read is durable from here on, what was torn is gone, and both slots of the mark say so. */
 static int tail_settle(struct recovery *recovery)
 {
@@ -423,6 +446,9 @@ static int tail_settle(struct recovery *recovery)
     struct rlog_mark_work *mark = &recovery->log->mark;
     int rc = tail_walk(recovery, true);
 
+    if (rc == ENV_OK) {
+        rc = newest_rewrite(recovery);
+    }
     if (rc != ENV_OK) {
         return rc;
     }

@@ -62,24 +62,6 @@ static int vote_write(struct env *env, const char *folder, int number, enum env_
     return rc;
 }
 
-static int vote_sync(struct env *env, const char *folder, int number)
-{
-    char path[RLOG_FILE_PATH_MAX];
-    struct env_file *file;
-    int rc;
-
-    if (!rlog_path(path, folder, vote_names[number])) {
-        return ENV_INVALID;
-    }
-    rc = env_file_open(env, path, ENV_OPEN_WRITE, &file);
-    if (rc != ENV_OK) {
-        return rc;
-    }
-    rc = env_file_sync(file);
-    env_file_close(file);
-    return rc;
-}
-
 /* As rlog_unseal, and what the disk says. */
 static int vote_read(struct env *env, const char *folder, int number, struct id128 store_id,
                      struct rlog_vote *ret_vote)
@@ -154,12 +136,13 @@ static int vote_choose(const int rc[VOTE_FILES], const struct rlog_vote votes[VO
     return vote_follows(votes[0], votes[1]) ? ENV_OK : ENV_INVALID;
 }
 
-/* The good file was perhaps not synced either, when only the process died: that first. */
+/* The good file first, with what it holds: when only the process died it was perhaps never synced, or
+ * its sync had failed and another one would say yes and do nothing. */
 static int vote_repair(struct env *env, const char *folder, struct id128 store_id,
                        struct rlog_vote vote, const int rc[VOTE_FILES], unsigned repair)
 {
     int bad = repair == 1U ? 0 : 1;
-    int result = vote_sync(env, folder, 1 - bad);
+    int result = vote_write(env, folder, 1 - bad, ENV_OPEN_WRITE, store_id, vote);
 
     if (result == ENV_OK) {
         result = vote_write(env, folder, bad,

@@ -124,7 +124,7 @@ enum sim_crash {
     SIM_CRASH_POWER,   /* as sim_host_power_cut */
 };
 /* Crashes at the n-th hit from now (1 is the next) of the point `name` by this process; NULL counts
- * every point. One plan a process; n = 0 removes it. */
+ * every point. One plan a process; n = 0 removes it. Borrows `name`. */
 void sim_fault_crash_at(struct env *env, const char *name, uint64_t n, enum sim_crash crash);
 /* Hits by all processes since the beginning: of one point, or of all of them (NULL). To try each
  * hit in turn: count them in a run without a plan, then repeat with n = 1, 2, ... */

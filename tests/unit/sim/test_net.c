@@ -428,6 +428,72 @@ static void listener_closed_keeps_accepted_connections(void **state)
     free(second);
 }
 
+static void stopped_process_keeps_its_connections(void **state)
+{
+    (void)state;
+    struct world *world = world_connected(23);
+    sim_process_pause(world->b.env);
+    env_conn_write(world->near.conn, bytes_of(pattern, 65536));
+    assert_false(sim_run_until(world->sim, peer_is_closed, &world->near, 60 * SIM_SECOND));
+    assert_int_equal(env_conn_queued(world->near.conn), 0); /* the other kernel has it */
+    assert_int_equal(world->far[0].size, 0);
+    struct peer *second = calloc(1, sizeof(*second));
+    assert_non_null(second);
+    peer_connect(second, &world->a, world->b.address, "test/1");
+    assert_true(sim_run_until(world->sim, peer_is_closed, second, 6 * SIM_SECOND));
+    assert_int_equal(second->rc, ENV_TLS);
+    sim_process_resume(world->b.env);
+    assert_true(sim_run_until(world->sim, received_64k, &world->far[0], SIM_SECOND));
+    assert_int_equal(world->far[1].opens, 0);
+    world_destroy(world);
+    free(second);
+}
+
+static void close_on_accept(void *arg, struct env_conn *conn)
+{
+    if (arg != NULL) {
+        env_conn_close(conn, false);
+    }
+}
+
+static void connection_that_nobody_adopts_is_closed(void **state)
+{
+    (void)state;
+    for (unsigned closes = 0; closes < 2; closes++) {
+        struct world *world = world_create(24);
+        struct env_listener *listener;
+        char address[ENV_ADDRESS_MAX];
+        assert_int_equal(env_listen(world->b.env, "10.0.0.2:7", world->b.tls, "t", close_on_accept,
+                                    closes ? world : NULL, address, &listener),
+                         0);
+        peer_connect(&world->near, &world->a, address, "t");
+        assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, SIM_SECOND));
+        assert_int_equal(world->near.opens, 0);
+        assert_int_equal(world->near.rc, closes ? ENV_CLOSED : ENV_RESET);
+        assert_int_equal(sim_net_connections(world->b.env), 0);
+        world_destroy(world);
+    }
+}
+
+static void full_backlog_makes_clients_wait(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 300 };
+    struct world *world = world_create(25);
+    static const struct env_conn_handlers silent = {0};
+    machine_listen(&world->b, world->far, "test/1");
+    sim_process_pause(world->b.env);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct env_conn_handlers handlers = silent;
+        assert_non_null(
+            env_connect(world->a.env, world->b.address, world->a.tls, "test/1", &handlers, NULL));
+    }
+    sim_run_until(world->sim, NULL, NULL, 2 * SIM_SECOND);
+    assert_int_equal(sim_net_connections(world->b.env), 256);
+    assert_int_equal(sim_net_connections(world->a.env), CLIENTS);
+    world_destroy(world);
+}
+
 static void lossy_link_is_late_but_whole(void **state)
 {
     (void)state;
@@ -501,6 +567,9 @@ int main(void)
         cmocka_unit_test(power_cut_leaves_the_peer_half_open),
         cmocka_unit_test(silence_ends_an_idle_connection),
         cmocka_unit_test(listener_closed_keeps_accepted_connections),
+        cmocka_unit_test(stopped_process_keeps_its_connections),
+        cmocka_unit_test(connection_that_nobody_adopts_is_closed),
+        cmocka_unit_test(full_backlog_makes_clients_wait),
         cmocka_unit_test(lossy_link_is_late_but_whole),
         cmocka_unit_test(bad_certificates_have_one_clear_line),
     };

@@ -77,7 +77,6 @@ static void check_fields(const struct table_type *type)
         ASSERT(field_size(field) > 0);
         offset += field_size(field);
     }
-    ASSERT(offset == type->record_size);
     for (uint16_t i = 0; i < type->field_count; i++) {
         ASSERT(type->fields[i].tag != 0);
         ASSERT(!bit_test(tags, type->fields[i].tag));

@@ -261,6 +261,16 @@ static void test_texts_about_records(void **state)
     expect(&draft, "the snapshot has a record that is too long");
     draft_head(&draft, 0, 2, 0);
     base_write_u8(&draft.writer, small_type.id);
+    base_write_u16(&draft.writer, 4 + 2 + 2 * (3 + 2));
+    base_write_u32(&draft.writer, 1);
+    base_write_u16(&draft.writer, 2);
+    for (int twice = 0; twice < 2; twice++) {
+        base_write_u8(&draft.writer, 2);
+        base_write_short(&draft.writer, bytes_of("ab", 2));
+    }
+    expect(&draft, "the snapshot has a field twice or of the wrong size");
+    draft_head(&draft, 0, 2, 0);
+    base_write_u8(&draft.writer, small_type.id);
     base_write_u16(&draft.writer, 7);
     base_write_u32(&draft.writer, 1);
     base_write_u16(&draft.writer, 0);

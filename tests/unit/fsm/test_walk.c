@@ -219,6 +219,35 @@ static void test_step_is_bounded(void **state)
     test_store_close(&store);
 }
 
+static void test_restore_gives_a_running_walk_up(void **state)
+{
+    struct random random = {7};
+    struct test_store store;
+    struct image good = {.data = NULL};
+    struct image cut = {.data = NULL};
+    size_t size;
+
+    (void)state;
+    open_eight(&store);
+    image_take(&store, &good);
+    store_walk_begin(store.store, image_sink, &cut);
+    table_write(store_table(store.store, 0), 8);
+    store_settle(store.store);
+    size = cut.size;
+    assert_null(image_restore(&store, bytes_of(good.data, good.size), &random, 100));
+    assert_false(store_walk_running(store.store));
+    table_write(store_table(store.store, 0), 5);
+    store_settle(store.store);
+    assert_int_equal(cut.size, size);
+    image_drop(&cut);
+    image_take(&store, &cut); /* nothing is left of the one before: 8 is in it */
+    assert_int_equal(cut.size, good.size);
+    assert_memory_equal(cut.data, good.data, good.size);
+    image_drop(&good);
+    image_drop(&cut);
+    test_store_close(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_quiet_walk_hands_out_each_record_once),
         cmocka_unit_test(test_hole_filled_after_p_is_skipped),
         cmocka_unit_test(test_step_is_bounded),
+        cmocka_unit_test(test_restore_gives_a_running_walk_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

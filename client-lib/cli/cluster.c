@@ -1,0 +1,260 @@
+/* The birth of a cluster, and stating the time to one that lost all its clocks. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "client-lib/cli/cli.h"
+#include "env/clock.h"
+#include "env/random.h"
+#include "env/uv/uv.h"
+
+enum { MEMBERS_MIN = 3, MEMBERS_MAX = 9, NAME_MAX_BYTES = 63, NODE_ID_MAX = 65535 };
+
+static const struct {
+    const char *name;
+    uint64_t least;
+    uint64_t greatest;
+} limits_of_table[] = {
+#define LIMIT_(tag, name, standard, least, greatest, help) {#name, least, greatest},
+    OP_LIMITS(LIMIT_)
+#undef LIMIT_
+};
+
+struct member {
+    uint64_t id;
+    const char *peer;
+    const char *client;
+};
+
+struct birth {
+    const char *name;
+    struct member members[MEMBERS_MAX];
+    size_t member_count;
+    struct op_limits limits;
+};
+
+static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+/* HOST:PORT or [V6]:PORT; whether it can be used shows when a node listens there. */
+static bool address_form(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    uint64_t port;
+    return colon != NULL && colon != address && strlen(address) < ENV_ADDRESS_MAX &&
+           strspn(address, "0123456789abcdefABCDEF.:[]%") == strlen(address) &&
+           cli_number_read(colon + 1, &port) && port > 0 && port <= UINT16_MAX;
+}
+
+static bool take_member(const struct cli_run *run, const char *text, struct birth *birth,
+                        struct cli_error *ret_error)
+{
+    const char *equals = strchr(text, '=');
+    const char *comma = equals == NULL ? NULL : strchr(equals, ',');
+    struct member member;
+    if (comma == NULL) {
+        return cli_fail(ret_error, "--member %s: give ID=PEER_ADDRESS,CLIENT_ADDRESS", text);
+    }
+    const char *id = cli_take_text(run->memory, text, (size_t)(equals - text));
+    member.peer = cli_take_text(run->memory, equals + 1, (size_t)(comma - equals - 1));
+    member.client = comma + 1;
+    if (!cli_number_read(id, &member.id) || member.id == 0 || member.id > NODE_ID_MAX) {
+        return cli_fail(ret_error, "--member %s: id %s: give a number from 1 to %d", text, id,
+                        NODE_ID_MAX);
+    }
+    if (!address_form(member.peer) || !address_form(member.client)) {
+        return cli_fail(ret_error,
+                        "--member %s: %s: give a numeric address and a port, such as 10.0.0.1:7401",
+                        text, address_form(member.peer) ? member.client : member.peer);
+    }
+    if (birth->member_count == MEMBERS_MAX) {
+        return cli_fail(ret_error, "--member: give 3, 5, 7 or 9");
+    }
+    birth->members[birth->member_count++] = member;
+    return true;
+}
+
+static bool take_limit(const char *text, struct birth *birth, struct cli_error *ret_error)
+{
+    const char *equals = strchr(text, '=');
+    uint64_t value;
+    if (equals == NULL || !cli_number_read(equals + 1, &value)) {
+        return cli_fail(ret_error, "--limit %s: give NAME=VALUE with a number", text);
+    }
+    struct bytes name = bytes_of(text, (size_t)(equals - text));
+    if (op_limits_set(&birth->limits, name, value)) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(limits_of_table) / sizeof(limits_of_table[0]); i++) {
+        if (bytes_equal(bytes_of_text(limits_of_table[i].name), name)) {
+            return cli_fail(ret_error, "--limit %s: give a value from %" PRIu64 " to %" PRIu64,
+                            text, limits_of_table[i].least, limits_of_table[i].greatest);
+        }
+    }
+    return cli_fail(ret_error, "--limit %s: there is no such limit: docs/OPS.md lists them", text);
+}
+
+static bool same_address(const struct member *a, const struct member *b)
+{
+    return strcmp(a->peer, b->peer) == 0 || strcmp(a->client, b->client) == 0 ||
+           strcmp(a->peer, b->client) == 0 || strcmp(a->client, b->peer) == 0;
+}
+
+static bool check_members(const struct birth *birth, struct cli_error *ret_error)
+{
+    const struct member *members = birth->members;
+    for (size_t i = 0; i < birth->member_count; i++) {
+        if (strcmp(members[i].peer, members[i].client) == 0) {
+            return cli_fail(ret_error, "member %" PRIu64 ": give two addresses that differ",
+                            members[i].id);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (members[i].id == members[j].id || same_address(&members[i], &members[j])) {
+                return cli_fail(ret_error,
+                                "members %" PRIu64 " and %" PRIu64
+                                ": ids and addresses have to differ",
+                                members[j].id, members[i].id);
+            }
+        }
+    }
+    if (birth->member_count < MEMBERS_MIN || birth->member_count % 2 == 0) {
+        return cli_fail(ret_error, "%zu members: a cluster has 3, 5, 7 or 9: give --member for each",
+                        birth->member_count);
+    }
+    return true;
+}
+
+static bool take_birth(const struct cli_run *run, struct birth *birth, struct cli_error *ret_error)
+{
+    birth->name = cli_text_of(run, "name");
+    op_limits_init(&birth->limits);
+    size_t size = strlen(birth->name);
+    if (size == 0 || size > NAME_MAX_BYTES || strspn(birth->name, safe) != size) {
+        return cli_fail(ret_error, "--name %s: give 1 to %d letters, digits, dots, dashes, "
+                                   "underscores",
+                        birth->name, NAME_MAX_BYTES);
+    }
+    for (size_t i = 0; i < run->given_count; i++) {
+        const char *name = run->given[i].option->name;
+        const char *text = run->given[i].text;
+        if ((strcmp(name, "member") == 0 && !take_member(run, text, birth, ret_error)) ||
+            (strcmp(name, "limit") == 0 && !take_limit(text, birth, ret_error))) {
+            return false;
+        }
+    }
+    return check_members(birth, ret_error);
+}
+
+/* All limits stand in the file, so that it says what the cluster is born with. */
+static void print_limits(FILE *out, const struct op_limits *limits)
+{
+    fprintf(out, "limits:\n");
+#define LIMIT_(tag, name_, standard, least, greatest, help)                                        \
+    fprintf(out, "  - name: %s\n    value: %" PRIu64 "\n", #name_, limits->name_);
+    OP_LIMITS(LIMIT_)
+#undef LIMIT_
+}
+
+static void print_birth(FILE *out, struct env *env, const struct birth *birth)
+{
+    uint8_t random[2][16];
+    char incarnation[33];
+    char hash_key[33];
+    env_random(env, random, sizeof(random));
+    hex_write(incarnation, bytes_of(random[0], 16));
+    hex_write(hash_key, bytes_of(random[1], 16));
+    fprintf(out,
+            "# The birth of a cluster: the same file for `tenured --init` on every node.\n"
+            "tenure_bootstrap: 1\n"
+            "cluster: \"%s\"\n"
+            "incarnation: \"%s\"\n"
+            "time_us: %" PRIu64 "\n"
+            "hash_key: \"%s\"\n"
+            "members:\n",
+            birth->name, incarnation, env_wall_us(env), hash_key);
+    for (size_t i = 0; i < birth->member_count; i++) {
+        fprintf(out, "  - id: %" PRIu64 "\n    peer: \"%s\"\n    client: \"%s\"\n",
+                birth->members[i].id, birth->members[i].peer, birth->members[i].client);
+    }
+    print_limits(out, &birth->limits);
+}
+
+int cli_run_cluster_init(const struct cli_run *run)
+{
+    struct birth birth = {.name = NULL};
+    struct cli_error error;
+    struct env *env;
+    if (!take_birth(run, &birth, &error)) {
+        return cli_complain(error.text, CLI_USAGE);
+    }
+    if (env_uv_create(&env) != ENV_OK) {
+        return cli_complain("cannot set up an event loop", CLI_LOCAL);
+    }
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out != NULL) {
+        print_birth(out, env, &birth);
+    }
+    env_uv_destroy(env);
+    bool written = out != NULL && fclose(out) == 0;
+    const char *path = cli_text_of(run, "out");
+    if (!written) {
+        (void)cli_fail(&error, "out of memory");
+    } else {
+        written = cli_file_create(path, 0600, text, &error);
+    }
+    free(text);
+    if (!written) {
+        return cli_complain(error.text, CLI_LOCAL);
+    }
+    printf("%s\n", path);
+    return CLI_DONE;
+}
+
+/* ---- cluster time ---- */
+
+static int state_time(const struct cli_run *run, const struct cli_settings *settings)
+{
+    struct cli_error error;
+    struct tenure_client *client;
+    if (!tenure_open(&settings->options, error.text, sizeof(error.text), &client)) {
+        return cli_complain(error.text, CLI_LOCAL);
+    }
+    struct tenure_cluster_time_request request = {.time = env_wall_us(client->env)};
+    struct tenure_cluster_time_reply reply;
+    struct tenure_result result = {.outcome = TENURE_OK};
+    struct cli_printer printer = {run->output, stdout, stderr};
+    if (strcmp(run->positional, "now") != 0) {
+        (void)cli_number_read(run->positional, &request.time);
+    }
+    enum tenure_outcome outcome = tenure_cluster_time(client, &request, &reply, &result);
+    if (tenure_outcome_class(outcome) == TENURE_CLASS_DONE) {
+        const struct tenure_field_map map[] = {
+            {.offset = offsetof(struct tenure_cluster_time_reply, time), .has_offset = SIZE_MAX}};
+        const struct tenure_method method = {.reply = &op_time_reply_struct, .reply_map = map};
+        cli_print_reply(&printer, &method, &reply, &result);
+    } else {
+        cli_print_refusal(&printer, &result);
+    }
+    tenure_result_done(&result);
+    tenure_close(client);
+    return (int)cli_exit_of(outcome);
+}
+
+int cli_run_cluster_time(const struct cli_run *run)
+{
+    struct cli_settings settings;
+    struct cli_error error;
+    enum cli_exit code;
+    uint64_t time;
+    if (strcmp(run->positional, "now") != 0 && !cli_number_read(run->positional, &time)) {
+        return cli_complain("cluster time: give Unix time in microseconds, or \"now\" for this "
+                            "machine's wall clock",
+                            CLI_USAGE);
+    }
+    if (!cli_settings_load(run, &settings, &error, &code)) {
+        return cli_complain(error.text, code);
+    }
+    return state_time(run, &settings);
+}

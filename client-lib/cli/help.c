@@ -1,0 +1,111 @@
+/* Help, the manual page and completions, all from the table of commands. */
+#include <string.h>
+
+#include "client-lib/cli/cli.h"
+
+enum { COLUMN = 22 };
+
+static bool takes_connection(const struct cli_command *command)
+{
+    return strcmp(command->group, "Operations") == 0 || strcmp(command->group, "Cluster") == 0;
+}
+
+static void print_option(FILE *out, const struct cli_option *option)
+{
+    char left[CLI_WORD_MAX + CLI_ARGUMENT_MAX + 8];
+    int width = snprintf(left, sizeof(left), "%s%s%s%s", option->letter != 0 ? "-o, --" : "--",
+                         option->name, option->argument[0] == '\0' ? "" : " ", option->argument);
+    if (option->letter != 0) {
+        left[1] = option->letter;
+    }
+    fprintf(out, "  %-*s%s", COLUMN, left, width >= COLUMN ? "\n  " : "");
+    fprintf(out, "%*s%s%s%s\n", width >= COLUMN ? COLUMN : 0, "", option->help,
+            option->required ? " (required)" : "", option->repeatable ? " (repeatable)" : "");
+}
+
+static void print_options(FILE *out, const char *title, const struct cli_option *options,
+                          size_t count)
+{
+    if (count > 0) {
+        fprintf(out, "\n%s:\n", title);
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_option(out, &options[i]);
+    }
+}
+
+static const char values_help[] =
+    "\nValues:\n"
+    "  DURATION  numbers with units us ms s m h d: 90s, 1h30m\n"
+    "  ID        32 hexadecimal digits\n"
+    "  BYTES     the text itself, hex:DIGITS, @FILE, @- (standard input), or text:ANYTHING\n"
+    "  TOKEN     the token's text, @FILE or @-\n";
+
+static const char exit_help[] = "\nExit codes: 0 done, 1 local failure, 2 usage, 3 refused, "
+                                "4 retries exhausted\n(nothing happened), 5 unknown outcome (it "
+                                "may have happened).\n";
+
+void cli_help(FILE *out, const struct cli_table *table)
+{
+    const char *group = "";
+    fprintf(out, "Usage: tenurectl [OPTION]... COMMAND [OPTION]...\n");
+    for (size_t i = 0; i < table->count; i++) {
+        const struct cli_command *command = &table->commands[i];
+        if (strcmp(group, command->group) != 0) {
+            group = command->group;
+            fprintf(out, "\n%s:\n", group);
+        }
+        fprintf(out, "  %-*s%s\n", COLUMN, command->words, command->help);
+    }
+    print_options(out, "Options", table->common, table->common_count);
+    fprintf(out, "\nservers, ca, cert, key, tenant and timeout also come from the environment\n"
+                 "(TENURE_SERVERS, ..., TENURE_TIMEOUT) and from the file that --config or\n"
+                 "TENURE_CONFIG names. An option that a command has too is the command's when it\n"
+                 "stands behind the command: \"tenurectl --key FILE state put --key NAME\".\n"
+                 "\n\"tenurectl COMMAND --help\" says more of a command.\n%s",
+            exit_help);
+}
+
+void cli_command_help(FILE *out, const struct cli_table *table, const struct cli_command *command)
+{
+    fprintf(out, "Usage: tenurectl %s%s%s%s\n\n%s.\n", command->words,
+            command->positional == NULL ? "" : " ",
+            command->positional == NULL ? "" : command->positional,
+            command->option_count > 0 ? " OPTION..." : "", command->help);
+    if (command->row != NULL && command->row->needs[0] != '\0') {
+        fprintf(out, "The session or task has to hold the permission %s.\n", command->row->needs);
+    }
+    print_options(out, "Options", command->options, command->option_count);
+    if (takes_connection(command)) {
+        print_options(out, "Connection and output", table->common, table->common_count);
+    }
+    fprintf(out, "%s%s", command->row == NULL ? "" : values_help, exit_help);
+}
+
+static int help_of(const struct cli_run *run, const char *words)
+{
+    const struct cli_command *command = cli_find(run->table, words);
+    if (command == NULL) {
+        struct cli_error error;
+        (void)cli_fail(&error, "\"%s\" is no command: see tenurectl help", words);
+        return cli_complain(error.text, CLI_USAGE);
+    }
+    cli_command_help(stdout, run->table, command);
+    return CLI_DONE;
+}
+
+int cli_run_help(const struct cli_run *run)
+{
+    if (run->positional != NULL) {
+        return help_of(run, run->positional);
+    }
+    cli_help(stdout, run->table);
+    return CLI_DONE;
+}
+
+int cli_run_version(const struct cli_run *run)
+{
+    (void)run;
+    printf("tenurectl " TENURE_VERSION "\n");
+    return CLI_DONE;
+}

@@ -126,17 +126,37 @@ int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index)
     return folder_clean(env, folder, &listing);
 }
 
+/* Tells what the machine refuses from what is damaged. */
+struct feeding {
+    int (*feed)(void *arg, struct bytes piece);
+    void *arg;
+    int rc;
+};
+
+static int feed_on(void *arg, struct bytes piece)
+{
+    struct feeding *feeding = arg;
+
+    feeding->rc = feeding->feed(feeding->arg, piece);
+    return feeding->rc;
+}
+
 int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
                           int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
                           size_t error_size)
 {
+    struct feeding feeding = {.feed = feed, .arg = arg, .rc = ENV_OK};
     struct rlog_snapshot_info info;
     char name[RLOG_SNAPSHOT_NAME_MAX], path[RLOG_FILE_PATH_MAX];
     int rc;
 
     rlog_snapshot_name(name, index);
     (void)rlog_path(path, folder, name);
-    rc = rlog_snapshot_walk(env, path, feed, arg, &info);
+    rc = rlog_snapshot_walk(env, path, feed_on, &feeding, &info);
+    if (feeding.rc < 0) {
+        (void)snprintf(error, error_size, "snapshot %" PRIu64 " is not understood", index);
+        return feeding.rc;
+    }
     if (rc == ENV_OK && info.meta.index != index) {
         rc = ENV_INVALID;
     }

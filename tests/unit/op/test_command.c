@@ -175,6 +175,22 @@ static void what_is_not_an_entry_is_refused(void **state)
     refused_with(CLIENT_NUMBER + 4 + 6 + 2 + 11, 3);  /* two roles at once */
 }
 
+/* Its size says so and the bytes are there, but a TERM_START has no use for them. */
+static void a_command_with_a_byte_too_many_is_refused(void **state)
+{
+    static const uint8_t start[] = {12, 0, 0, 0, 0xe9, 3, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t longer[] = {13, 0, 0, 0, 0xe9, 3, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct base_reader reader;
+    struct op_command command;
+
+    (void)state;
+    base_reader_init(&reader, bytes_of(start, sizeof start));
+    assert_true(op_command_read(&reader, &command));
+    assert_true(command.number == OP_COMMAND_TERM_START && command.term == 5);
+    base_reader_init(&reader, bytes_of(longer, sizeof longer));
+    assert_false(op_command_read(&reader, &command));
+}
+
 static void a_short_buffer_fails_the_writer(void **state)
 {
     uint8_t whole[1024];
@@ -197,6 +213,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flip_is_survived),
         cmocka_unit_test(what_is_not_an_entry_is_refused),
+        cmocka_unit_test(a_command_with_a_byte_too_many_is_refused),
         cmocka_unit_test(a_short_buffer_fails_the_writer),
     };
 

@@ -263,80 +263,6 @@ static void an_error_without_words_has_its_outcomes(void **state)
     assert_int_equal(head.leader.size, 0);
 }
 
-/* ---- what a newer server may say ---- */
-
-static void pack_text(msgpack_packer *packer, const char *text)
-{
-    (void)msgpack_pack_str(packer, strlen(text));
-    (void)msgpack_pack_str_body(packer, text, strlen(text));
-}
-
-static void pack_pair(msgpack_packer *packer, const char *key, uint64_t value)
-{
-    pack_text(packer, key);
-    (void)msgpack_pack_uint64(packer, value);
-}
-
-/* An error with a code, a class, a key, a detail and a cause that this version does not know. */
-static void pack_newer_error(msgpack_sbuffer *out, const char *class)
-{
-    msgpack_packer packer;
-
-    msgpack_packer_init(&packer, out, msgpack_sbuffer_write);
-    (void)msgpack_pack_map(&packer, 10);
-    pack_pair(&packer, "position", 5);
-    pack_pair(&packer, "T", 6);
-    pack_text(&packer, "later");
-    (void)msgpack_pack_array(&packer, 1);
-    (void)msgpack_pack_map(&packer, 1);
-    (void)msgpack_pack_nil(&packer);
-    (void)msgpack_pack_double(&packer, 0.5);
-    pack_pair(&packer, "clock", 7);
-    pack_pair(&packer, "term", 8);
-    pack_pair(&packer, "code", 63);
-    pack_text(&packer, "name");
-    pack_text(&packer, "TOO_NEW");
-    pack_text(&packer, "class");
-    pack_text(&packer, class);
-    pack_text(&packer, "message");
-    pack_text(&packer, "ask somebody younger");
-    pack_text(&packer, "details");
-    (void)msgpack_pack_map(&packer, 3);
-    pack_text(&packer, "cause");
-    pack_text(&packer, "struck by lightning");
-    pack_pair(&packer, "failed", 16);
-    pack_pair(&packer, "latest", 1);
-}
-
-static void newer_error_becomes(const char *class, enum op_outcome outcome)
-{
-    struct op_message message = {.kind = OP_MESSAGE_RESPONSE};
-    struct op_reply_head head;
-    struct op_details details;
-    struct op_fault fault;
-    msgpack_sbuffer out;
-
-    msgpack_sbuffer_init(&out);
-    pack_newer_error(&out, class);
-    message.error = bytes_of(out.data, out.size);
-    assert_true(op_response_read(&message, &head, &details, NULL, NULL, &fault));
-    assert_int_equal(head.outcome, outcome);
-    assert_true(bytes_equal(head.message, bytes_of_text("ask somebody younger")));
-    assert_true(head.position == 5 && head.time == 6);
-    assert_true(details.has_failed && details.failed == 16);
-    assert_false(details.has_cause);
-    msgpack_sbuffer_destroy(&out);
-}
-
-static void a_newer_server_may_say_more(void **state)
-{
-    (void)state;
-    newer_error_becomes("REFUSED", OP_PROTOCOL);
-    newer_error_becomes("RETRY", OP_NOT_READY);
-    newer_error_becomes("UNKNOWN", OP_UNKNOWN);
-    newer_error_becomes("SOMETHING", OP_UNKNOWN);
-}
-
 /* ---- damage ---- */
 
 /* A small request of every row, in memory of its exact size. */
@@ -519,6 +445,39 @@ static void a_frame_has_a_greatest_size(void **state)
     assert_int_equal(size, OP_FRAME_HELLO_MAX);
 }
 
+/* A struct of one blob, as long as one likes. */
+struct large {
+    bool has_blob;
+    struct bytes blob;
+};
+
+static const struct op_field large_fields[] = {{.tag = 1,
+                                                .kind = OP_KIND_blob,
+                                                .name = "blob",
+                                                .offset = offsetof(struct large, blob),
+                                                .has_offset = offsetof(struct large, has_blob),
+                                                .bound = 2 * OP_FRAME_MAX,
+                                                .required = true}};
+static const struct op_struct large_struct = {"large", sizeof(struct large), large_fields, 1};
+
+static void a_frame_beyond_the_greatest_is_not_written(void **state)
+{
+    enum { OVERHEAD = OP_FRAME_PREFIX + 3 + 2 + 1 + 1 + 5 + 5 }; /* all but the blob's bytes */
+    static uint8_t blob[OP_FRAME_MAX];
+    static uint8_t frame[2 * OP_FRAME_MAX];
+
+    (void)state;
+    for (size_t over = 0; over <= 1; over++) {
+        struct large large = {.blob = bytes_of(blob, OP_FRAME_MAX - OVERHEAD + over)};
+        struct base_writer writer;
+
+        base_writer_init(&writer, frame, sizeof frame);
+        op_request_write(&writer, 1, "m", NULL, &large_struct, &large);
+        assert_true(writer.failed == (over > 0));
+        assert_int_equal(base_written(&writer).size, over > 0 ? 0 : OP_FRAME_MAX);
+    }
+}
+
 /* A client's program may hand over anything: the frame fails, and nothing else. */
 static void values_out_of_bounds_fail_the_writer(void **state)
 {
@@ -554,13 +513,13 @@ int main(void)
         cmocka_unit_test(status_says_position_and_term_once),
         cmocka_unit_test(every_error_round_trips),
         cmocka_unit_test(an_error_without_words_has_its_outcomes),
-        cmocka_unit_test(a_newer_server_may_say_more),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flip_is_survived),
         cmocka_unit_test(rubbish_is_survived),
         cmocka_unit_test(a_short_buffer_fails_the_writer),
         cmocka_unit_test(frames_follow_one_another),
         cmocka_unit_test(a_frame_has_a_greatest_size),
+        cmocka_unit_test(a_frame_beyond_the_greatest_is_not_written),
         cmocka_unit_test(values_out_of_bounds_fail_the_writer),
     };
 

@@ -172,6 +172,27 @@ static void malformed_structs_are_refused(void **state)
     assert_false(LOADS(begin, "\x01\x07\xff\xff\xff\xff")); /* a list too long */
 }
 
+/* As many well-formed items as are claimed, but one more than the list may have. */
+static void a_list_of_one_too_many_is_refused(void **state)
+{
+    const struct op_struct *begin = op_row_of_number(OP_task_begin)->request;
+    static struct op_task_begin_request request;
+    struct bytes whole;
+
+    (void)state;
+    memset(&request, 0, sizeof request);
+    request.scope = OP_TASK_SCOPE_USER;
+    request.has_permissions = true;
+    request.permissions_count = OP_MAX_permission;
+    whole = store(stored_bytes, begin, &request, OP_STORE_ALL);
+    assert_true(load(begin, whole, &request));
+    /* The list is the last field: its count lies before 64 items of 6 bytes. */
+    assert_memory_equal(stored_bytes + whole.size - OP_MAX_permission * 6 - 4, "\x40\0\0\0", 4);
+    stored_bytes[whole.size - OP_MAX_permission * 6 - 4]++;
+    memcpy(stored_bytes + whole.size, stored_bytes + whole.size - 6, 6);
+    assert_false(load(begin, bytes_of(stored_bytes, whole.size + 6), &request));
+}
+
 static void booleans_are_zero_or_one(void **state)
 {
     static const struct op_field fields[] = {{.tag = 1,
@@ -220,6 +241,21 @@ static void a_form_without_tokens_tells_requests_apart(void **state)
     assert_false(bytes_equal(first, second));
 }
 
+/* Epoch and attempt are a fence's: of a session's token they have one stored value. */
+static void a_session_token_has_no_epoch(void **state)
+{
+    const struct op_struct *s = op_row_of_number(OP_session_end)->request;
+    static struct op_session_end_request request;
+    struct bytes first;
+
+    (void)state;
+    memset(&request, 0, sizeof request);
+    first = store(stored_bytes, s, &request, OP_STORE_ALL);
+    request.token.epoch = 5;
+    request.token.attempt = 6;
+    assert_true(bytes_equal(store(again_bytes, s, &request, OP_STORE_ALL), first));
+}
+
 /* A secret leaves no trace in what is stored. */
 static void secrets_are_never_stored(void **state)
 {
@@ -264,8 +300,10 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(one_value_has_one_encoding),
         cmocka_unit_test(malformed_structs_are_refused),
+        cmocka_unit_test(a_list_of_one_too_many_is_refused),
         cmocka_unit_test(booleans_are_zero_or_one),
         cmocka_unit_test(a_form_without_tokens_tells_requests_apart),
+        cmocka_unit_test(a_session_token_has_no_epoch),
         cmocka_unit_test(secrets_are_never_stored),
         cmocka_unit_test(a_short_buffer_fails_the_writer),
     };

@@ -6,7 +6,7 @@
  *   - a crash in between leaves one file torn or older; the other is whole, and is the vote before
  *     (nothing was answered yet) or the new one (nothing was promised against it);
  *   - a file that is damaged after that has a whole twin with the same vote, so that no damage to one
- *     file takes a vote back. Loading repairs the damaged or older file before anything else.
+ *     file takes a vote back. Loading writes both files again before it tells the vote.
  */
 #include "raftlog/vote.h"
 
@@ -114,35 +114,28 @@ int rlog_vote_format(struct env *env, const char *folder, struct id128 store_id,
     return env_folder_sync(env, folder);
 }
 
-/* The newer of the whole ones. `ret_repair` has a bit for each file that does not hold it. */
+/* The newer of the whole ones, and which file holds it. */
 static int vote_choose(const int rc[VOTE_FILES], const struct rlog_vote votes[VOTE_FILES],
-                       struct rlog_vote *ret_vote, unsigned *ret_repair)
+                       int *ret_good)
 {
     if (rc[0] != ENV_OK && rc[1] != ENV_OK) {
         return rc[0] == ENV_INVALID || rc[0] == ENV_NOT_FOUND ? rc[1] : rc[0];
     }
-    *ret_repair = (rc[0] != ENV_OK ? 1U : 0U) | (rc[1] != ENV_OK ? 2U : 0U);
-    if (*ret_repair != 0) {
-        *ret_vote = votes[rc[0] == ENV_OK ? 0 : 1];
+    if (rc[0] != ENV_OK || rc[1] != ENV_OK) {
+        *ret_good = rc[0] == ENV_OK ? 0 : 1;
         return ENV_OK;
     }
-    if (vote_follows(votes[1], votes[0])) {
-        *ret_vote = votes[0];
-        *ret_repair = vote_follows(votes[0], votes[1]) ? 0 : 2U;
-        return ENV_OK;
-    }
-    *ret_vote = votes[1];
-    *ret_repair = 1U;
-    return vote_follows(votes[0], votes[1]) ? ENV_OK : ENV_INVALID;
+    *ret_good = vote_follows(votes[1], votes[0]) ? 0 : 1;
+    return vote_follows(votes[1 - *ret_good], votes[*ret_good]) ? ENV_OK : ENV_INVALID;
 }
 
-/* The good file first, with what it holds: when only the process died it was perhaps never synced, or
+/* Both files again, the good one first: when only the process died, a file was perhaps never synced, or
  * its sync had failed and another one would say yes and do nothing. */
-static int vote_repair(struct env *env, const char *folder, struct id128 store_id,
-                       struct rlog_vote vote, const int rc[VOTE_FILES], unsigned repair)
+static int vote_renew(struct env *env, const char *folder, struct id128 store_id,
+                      struct rlog_vote vote, const int rc[VOTE_FILES], int good)
 {
-    int bad = repair == 1U ? 0 : 1;
-    int result = vote_write(env, folder, 1 - bad, ENV_OPEN_WRITE, store_id, vote);
+    int bad = 1 - good;
+    int result = vote_write(env, folder, good, ENV_OPEN_WRITE, store_id, vote);
 
     if (result == ENV_OK) {
         result = vote_write(env, folder, bad,
@@ -156,9 +149,8 @@ int rlog_vote_load(struct env *env, const char *folder, struct id128 store_id,
                    struct rlog_vote *ret_vote, char *error, size_t error_size)
 {
     struct rlog_vote votes[VOTE_FILES] = {{0, 0}, {0, 0}};
-    struct rlog_vote vote = {0, 0};
-    unsigned repair = 0;
     int rc[VOTE_FILES];
+    int good = 0;
     int result;
 
     for (int i = 0; i < VOTE_FILES; i++) {
@@ -169,7 +161,7 @@ int rlog_vote_load(struct env *env, const char *folder, struct id128 store_id,
             return rc[i];
         }
     }
-    result = vote_choose(rc, votes, &vote, &repair);
+    result = vote_choose(rc, votes, &good);
     if (result != ENV_OK) {
         (void)snprintf(error, error_size,
                        result == ENV_DENIED
@@ -178,12 +170,12 @@ int rlog_vote_load(struct env *env, const char *folder, struct id128 store_id,
                              "from the cluster and add it again");
         return result;
     }
-    result = repair == 0 ? ENV_OK : vote_repair(env, folder, store_id, vote, rc, repair);
+    result = vote_renew(env, folder, store_id, votes[good], rc, good);
     if (result != ENV_OK) {
-        (void)snprintf(error, error_size, "vote: repairing a file: %s", env_error_text(result));
+        (void)snprintf(error, error_size, "vote: writing it again: %s", env_error_text(result));
         return result;
     }
-    *ret_vote = vote;
+    *ret_vote = votes[good];
     return ENV_OK;
 }
 

@@ -12,8 +12,7 @@ struct rlog_vote {
 
 /* Both files; must not exist yet. Synchronous and durable. */
 int rlog_vote_format(struct env *env, const char *folder, struct id128 store_id, struct rlog_vote vote);
-/* The newest whole one; a file that is torn, damaged or older is made equal to it, durably, before this
- * returns. Both damaged, or the folder's is another store's (DENIED): an error line. */
+/* The newest whole one; before this returns both files hold it, durably, whatever was torn or damaged. Both damaged, or the folder's is another store's (DENIED): an error line. */
 int rlog_vote_load(struct env *env, const char *folder, struct id128 store_id,
                    struct rlog_vote *ret_vote, char *error, size_t error_size);
 /* Synchronous: on return both files hold it, durably. Neither term nor a vote within a term ever goes

@@ -129,6 +129,31 @@ static void test_every_byte(void **state)
     world_destroy(&world);
 }
 
+/* What a loading has told stands in both files, durably, also when it was in a cache alone before. */
+static void test_loading_makes_both_files_durable(void **state)
+{
+    static const char *const paths[] = {"/d/vote-0", "/d/vote-1"};
+    static const char *const points[] = {"vote.before_sync", "vote.after_sync"};
+
+    (void)state;
+    for (uint64_t way = 0; way < 8; way++) {
+        struct rlog_vote told, again;
+
+        begin(7 + way);
+        sim_disk_set_policy(world.host, SIM_DISK_LOSE);
+        sim_fault_crash_at(world.env, points[way / 4], 1 + way / 2 % 2, SIM_CRASH_PROCESS);
+        assert_int_equal(rlog_vote_store(world.env, "/d", store_id, history[0], history[3]),
+                         ENV_CRASHED * (way < 6));
+        world_cycle(&world, false);
+        assert_int_equal(load(&told), ENV_OK);
+        world_cycle(&world, true);
+        assert_int_equal(sim_disk_flip(world.host, paths[way % 2], 130), ENV_OK);
+        assert_int_equal(load(&again), ENV_OK);
+        assert_true(vote_equal(told, again));
+        world_destroy(&world);
+    }
+}
+
 static void test_both_damaged_is_refused(void **state)
 {
     struct rlog_vote vote;
@@ -198,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_the_last_vote_is_kept),
         cmocka_unit_test(test_crash_at_every_point),
         cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_loading_makes_both_files_durable),
         cmocka_unit_test(test_both_damaged_is_refused),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_format),

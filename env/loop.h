@@ -11,13 +11,14 @@ void env_turn(struct env *env, uint64_t wait_us);
  * the next timer, 0 when a turn has work now, UINT64_MAX when there is none. */
 int env_fd(const struct env *env);
 uint64_t env_timeout_us(const struct env *env);
-/* Waits until env_fd is readable or `wait_us` have passed, without running anything; an env_wake ends
- * it. May be called by the one thread that turns the loop while another holds its owner's lock. */
+/* Waits until env_fd is readable or `wait_us` have passed, without running anything; an env_wake
+ * ends it. May be called by the one thread that turns the loop while another holds its owner's
+ * lock. */
 void env_wait(const struct env *env, uint64_t wait_us);
 /* Makes env_turn and env_wait return soon. The one env call that any thread may make. */
 void env_wake(struct env *env);
-/* Runs after all callbacks of a turn have run, before
- * the loop waits again. One per env; NULL removes it. This is where a node packs its batch. */
+/* Runs after all callbacks of a turn have run, before the loop waits again. One per env; NULL
+ * removes it. This is where a node packs its batch. */
 void env_on_turn_end(struct env *env, void (*callback)(void *arg), void *arg);
 
 #endif

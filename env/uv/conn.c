@@ -83,7 +83,6 @@ void env_conn_watch(struct env_conn *conn)
         return;
     }
     conn->events = events;
-    conn->env->changed = true;
     int rc = events != 0 ? uv_poll_start(&conn->poll, events, env_conn_on_poll)
                          : uv_poll_stop(&conn->poll);
     ASSERT(rc == 0);

@@ -22,8 +22,7 @@ struct env {
     uv_prepare_t prepare; /* runs between the callbacks of timers and the poll */
     uv_idle_t busy;       /* while active, the poll does not wait */
     bool turning;
-    bool ran;     /* a callback of ours ran in this turn */
-    bool changed; /* a poll was changed that the kernel does not know of yet */
+    bool ran; /* a callback of ours ran in this turn */
     void (*turn_end)(void *arg);
     void *turn_end_arg;
     struct list timers;    /* env_timer.link */

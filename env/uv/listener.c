@@ -27,7 +27,6 @@ static void watch(struct env_listener *listener)
         return;
     }
     listener->watching = wanted;
-    listener->env->changed = true;
     int rc = wanted ? uv_poll_start(&listener->poll, UV_READABLE, on_poll)
                     : uv_poll_stop(&listener->poll);
     ASSERT(rc == 0);

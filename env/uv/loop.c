@@ -45,7 +45,6 @@ static void on_busy(uv_idle_t *handle)
 static void on_prepare(uv_prepare_t *handle)
 {
     struct env *env = handle->loop->data;
-    env->changed = false; /* the poll that follows tells the kernel */
     if (env->ran || !list_empty(&env->ready)) {
         (void)uv_idle_start(&env->busy, on_busy);
     }
@@ -123,7 +122,7 @@ int env_fd(const struct env *env)
 
 uint64_t env_timeout_us(const struct env *env)
 {
-    if (env->changed || !list_empty(&env->ready) || !list_empty(&env->unsent)) {
+    if (!list_empty(&env->ready) || !list_empty(&env->unsent)) {
         return 0;
     }
     int timeout_ms = uv_backend_timeout(&env->loop);

@@ -1,4 +1,4 @@
-/* A folder, certificates and bounded waits for the tests of env. Asserts nothing about env itself. */
+/* A folder, certificates and bounded waits for the tests of env. Holds no test of its own. */
 #include "tests/unit/env/place.h"
 
 #include "env/clock.h"

@@ -27,7 +27,8 @@ void place_read(const struct place *place, const char *name, char *ret_text, siz
 void place_make_ca(const struct place *place, const char *name);
 /* Writes <name>.pem and <name>.key, signed by <ca>.ca. */
 void place_issue(const struct place *place, const char *ca, const char *name, const char *identity);
-/* Lets `alter` change <name>.pem and signs it anew with <ca>.ca: for what no issuer of ours writes. */
+/* Lets `alter` change <name>.pem and signs it anew with <ca>.ca: for what
+ * no issuer of ours writes. */
 void place_alter(const struct place *place, const char *ca, const char *name,
                  void (*alter)(X509 *certificate));
 /* Loads <ca>.ca, <name>.pem and <name>.key; fails the test when that is refused. */

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
     assert_ptr_equal(side->conn, conn);
     assert_false(side->in_call || side->opened || side->closed);
     side->opened = true;
-    (void)strcpy(side->identity, identity);
+    (void)snprintf(side->identity, sizeof(side->identity), "%s", identity);
 }
 
 static void on_data(void *arg, struct env_conn *conn, struct bytes data)
@@ -148,7 +149,7 @@ static void open_pair(struct pair *pair)
     place_wait(&pair->place, &pair->server.opened, WAIT_S);
 }
 
-/* One round of another event loop that has taken this one in: it waits for the fd or for the time. */
+/* One round of another event loop that has taken this one in: it waits for the fd or the time. */
 static void embedded_round(struct pair *pair)
 {
     uint64_t timeout_us = env_timeout_us(pair->place.env);
@@ -329,12 +330,14 @@ static void close_with_flush_loses_nothing(void **state)
     pair->client.data = malloc(TOTAL);
     open_pair(pair);
     env_conn_pause(pair->server.conn, true);
-    env_conn_write(pair->client.conn, bytes_of(words, MEGABYTE));
+    env_conn_write(pair->client.conn, bytes_of(words, TOTAL)); /* goes on during the close */
+    env_conn_write(pair->client.conn, bytes_of(words, TOTAL));
     env_turn(pair->place.env, 1000);
     env_conn_write(pair->server.conn, bytes_of(words, TOTAL));
     env_conn_close(pair->server.conn, true);
     env_conn_write(pair->server.conn, bytes_of_text("ignored"));
     wait_closed(pair);
+    assert_int_equal(pair->server.size, 0);
     assert_int_equal(pair->client.size, TOTAL);
     assert_memory_equal(words, pair->client.data, TOTAL);
     assert_int_equal(pair->client.rc, ENV_CLOSED);

@@ -93,6 +93,7 @@ static void an_issued_certificate_verifies_strictly(void **state)
     assert_int_equal(X509_check_purpose(leaf, X509_PURPOSE_SSL_CLIENT, 0), 1);
     assert_int_equal(X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0), 1);
     assert_int_equal(X509_check_ca(leaf), 0);
+    assert_int_equal(X509_get_extension_flags(leaf) & (EXFLAG_CA | EXFLAG_BCONS), EXFLAG_BCONS);
     assert_int_equal(X509_check_ca(ca), 1);
     assert_false(same_serial(leaf, other) || same_serial(leaf, ca));
     assert_true(X509_cmp_current_time(X509_get0_notBefore(leaf)) < 0);

@@ -14,6 +14,8 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 
+enum { EXPECTED_MAX = 512 };
+
 static int set_up(void **state)
 {
     struct place *place = calloc(1, sizeof(*place));
@@ -37,23 +39,25 @@ static int tear_down(void **state)
 /* `pattern` with %1 to %3 for the paths of CA, certificate and key. */
 static void expand(const char *pattern, char paths[3][PLACE_PATH_MAX], char *ret_text)
 {
-    char *at = ret_text;
+    size_t used = 0;
     for (const char *from = pattern; *from != '\0'; from++) {
         if (*from == '%') {
             from++;
-            at += sprintf(at, "%s", paths[*from - '1']);
+            used += (size_t)snprintf(ret_text + used, EXPECTED_MAX - used, "%s",
+                                     paths[*from - '1']);
         } else {
-            *at++ = *from;
+            ret_text[used++] = *from;
         }
+        assert_true(used < EXPECTED_MAX - 1);
     }
-    *at = '\0';
+    ret_text[used] = '\0';
 }
 
 static void expect_error(const struct place *place, const char *ca, const char *certificate,
                          const char *key, int rc, const char *pattern)
 {
     char paths[3][PLACE_PATH_MAX];
-    char expected[4 * PLACE_PATH_MAX];
+    char expected[EXPECTED_MAX];
     char error[512] = "";
     struct env_tls *tls = NULL;
     place_path(place, ca, paths[0]);

@@ -215,15 +215,13 @@ static void client_hear(struct fsm_context *ctx)
 static enum op_outcome request_room(struct fsm_context *ctx)
 {
     const struct client_record *client = table_read(ctx->fsm->tables[FSM_CLIENTS], ctx->client);
-    enum op_outcome outcome;
 
     if (ctx->command->request - client->lowest >= ctx->fsm->limits.client_open_max) {
         ctx->details->has_limit = true;
         ctx->details->limit = bytes_of_text("client_open_max");
         return OP_LIMIT;
     }
-    outcome = fsm_room(ctx, FSM_REQUESTS, 1);
-    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, 1) : outcome;
+    return fsm_result_room(ctx);
 }
 
 bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome)

@@ -213,6 +213,23 @@ enum op_outcome fsm_find_fence(struct fsm_context *ctx, struct bytes user,
     return OP_OK;
 }
 
+enum op_outcome fsm_find_fenced(struct fsm_context *ctx, struct bytes user,
+                                const struct op_token *fence, const struct id128 *session,
+                                struct fsm_task *ret_task, struct fsm_session *ret_target)
+{
+    enum op_outcome task = fsm_find_fence(ctx, user, fence, ret_task);
+    struct id128 selector = fence->id;
+    enum op_outcome target;
+
+    if (session != NULL) {
+        selector = *session;
+    } else if (task == OP_OK) {
+        selector = ret_task->record->session;
+    }
+    target = fsm_find_target(ctx, user, selector, ret_target);
+    return task == OP_OK ? target : task;
+}
+
 enum op_outcome fsm_find_task(struct fsm_context *ctx, struct bytes user, struct id128 id,
                               struct fsm_task *ret_task)
 {

@@ -101,9 +101,11 @@ enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field);
 enum op_outcome fsm_refuse_permission(struct fsm_context *ctx, struct bytes permission);
 /* LIMIT, or SWEEPING while the sweep has work. */
 enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit);
-/* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what the
- * result's own records may need stays reserved. */
+/* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what
+ * results may need stays reserved. */
 enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t need);
+/* OK when this command's result can be remembered. */
+enum op_outcome fsm_result_room(struct fsm_context *ctx);
 /* 1 when the text is not interned yet. */
 uint32_t fsm_name_missing(const struct fsm *fsm, struct bytes text);
 
@@ -156,6 +158,11 @@ enum op_outcome fsm_find_target(struct fsm_context *ctx, struct bytes user, stru
 /* OK or NOT_FOUND: a task of this user, by fence: any of its last four verifiers. */
 enum op_outcome fsm_find_fence(struct fsm_context *ctx, struct bytes user,
                                const struct op_token *token, struct fsm_task *ret_task);
+/* Both: the task by its fence, and the session that it means, its own when `session` is NULL. Both
+ * lookups are made, whatever the first says. */
+enum op_outcome fsm_find_fenced(struct fsm_context *ctx, struct bytes user,
+                                const struct op_token *fence, const struct id128 *session,
+                                struct fsm_task *ret_task, struct fsm_session *ret_target);
 /* As above by id alone: for a claim. */
 enum op_outcome fsm_find_task(struct fsm_context *ctx, struct bytes user, struct id128 id,
                               struct fsm_task *ret_task);

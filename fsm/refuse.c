@@ -7,7 +7,11 @@
 enum { FULL_HINT_US = 10000 }; /* the least time between two ticks (T5) */
 
 /* Blocks that the results of this command may still take: its request and its operation. */
-enum { BLOCKS_RESERVED = 2 * FSM_RESULT_BLOCKS };
+enum { RESULT_RESERVE = 2 * FSM_RESULT_BLOCKS };
+
+/* One in so many blocks is for results alone: so that sessions can be ended and revoked, and clients
+ * can say what they have seen, when everything else is full. */
+enum { RESULT_SHARE = 64 };
 
 enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field)
 {
@@ -75,12 +79,22 @@ enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t
         return OP_OK;
     }
     if (table == FSM_BLOCKS) {
-        wanted += BLOCKS_RESERVED;
+        wanted += RESULT_RESERVE + ctx->fsm->limits.blocks_max / RESULT_SHARE;
     }
     if (table_capacity(records) - table_count(records) >= wanted) {
         return OP_OK;
     }
     return fsm_refuse_full(ctx, limit_of(table));
+}
+
+enum op_outcome fsm_result_room(struct fsm_context *ctx)
+{
+    const struct table *blocks = fsm_blocks(ctx->fsm);
+
+    if (table_capacity(blocks) - table_count(blocks) < RESULT_RESERVE) {
+        return fsm_refuse_full(ctx, limit_of(FSM_BLOCKS));
+    }
+    return fsm_room(ctx, FSM_REQUESTS, 1);
 }
 
 uint32_t fsm_name_missing(const struct fsm *fsm, struct bytes text)

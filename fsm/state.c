@@ -60,20 +60,6 @@ static enum op_outcome access_own(struct fsm_context *ctx, struct bytes user,
     return fsm_refuse_permission(ctx, needs);
 }
 
-/* By a fence: both lookups are made, whatever the first says. */
-static enum op_outcome find_fenced(struct fsm_context *ctx, struct bytes user,
-                                   const struct op_token *fence, const struct id128 *session,
-                                   struct state_access *ret_access)
-{
-    enum op_outcome task = fsm_find_fence(ctx, user, fence, &ret_access->task);
-    struct id128 selector = session != NULL
-                                ? *session
-                                : (task == OP_OK ? ret_access->task.record->session : fence->id);
-    enum op_outcome target = fsm_find_target(ctx, user, selector, &ret_access->session);
-
-    return task == OP_OK ? target : task;
-}
-
 static enum op_outcome fenced(struct fsm_context *ctx, const struct op_token *fence,
                               const struct state_access *access)
 {
@@ -106,8 +92,9 @@ static enum op_outcome put_access(struct fsm_context *ctx,
     if (request->has_token) {
         return access_own(ctx, request->user, &request->token, ret_access);
     }
-    outcome = find_fenced(ctx, request->user, &request->fence,
-                          request->has_session ? &request->session : NULL, ret_access);
+    outcome = fsm_find_fenced(ctx, request->user, &request->fence,
+                              request->has_session ? &request->session : NULL, &ret_access->task,
+                              &ret_access->session);
     if (outcome == OP_OK) {
         outcome = fsm_window_admit(ctx, &ret_access->task, request->operation);
     }
@@ -230,8 +217,9 @@ static enum op_outcome get_access(struct fsm_context *ctx,
     if (request->has_token) {
         return access_own(ctx, request->user, &request->token, ret_access);
     }
-    outcome = find_fenced(ctx, request->user, &request->fence,
-                          request->has_session ? &request->session : NULL, ret_access);
+    outcome = fsm_find_fenced(ctx, request->user, &request->fence,
+                              request->has_session ? &request->session : NULL, &ret_access->task,
+                              &ret_access->session);
     return outcome == OP_OK ? fenced(ctx, &request->fence, ret_access) : outcome;
 }
 

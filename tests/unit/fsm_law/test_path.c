@@ -98,8 +98,7 @@ static struct call session_call(struct stage *stage, const struct probe *probe,
                                 enum op_number number)
 {
     struct actor *actor = probe->foreign ? &stage->foreign : &stage->front;
-    struct op_token token =
-        probe_token(probe, stage->session.id, 0, stage->session.secret);
+    struct op_token token = probe_token(probe, stage->session.id, 0, stage->session.secret);
 
     act_begin(actor, number);
     if (number == OP_session_validate) {
@@ -126,8 +125,7 @@ static struct call fence_call(struct stage *stage, const struct probe *probe)
     request = &actor->call.fields.state_put;
     request->user = text(probe->user);
     request->has_fence = true;
-    request->fence =
-        probe_token(probe, stage->task.id, stage->task.attempt, stage->task.secret);
+    request->fence = probe_token(probe, stage->task.id, stage->task.attempt, stage->task.secret);
     request->has_session = true;
     request->session = stage->session.id;
     request->has_operation = true;

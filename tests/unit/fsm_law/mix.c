@@ -1,0 +1,413 @@
+/* A seeded stream of calls; see mix.h. Holds no test. */
+#include "tests/unit/fsm_law/mix.h"
+
+#include <string.h>
+
+static const char *const users[] = {"alice", "bob", "carol"};
+static const char *const agents[] = {"a", "b"};
+static const char *const permissions[] = {"task:begin", "task:user", "state:write", "x:1",
+                                          "x:2",        "x:3",       "x:4"};
+static const char *const keys[] = {"k1", "k2", "a longer key", "k4"};
+
+enum { PERMISSIONS = sizeof permissions / sizeof permissions[0] };
+
+static uint64_t next(struct mix *mix)
+{
+    uint64_t z = mix->random += 0x9e3779b97f4a7c15ull;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+uint64_t mix_below(struct mix *mix, uint64_t bound)
+{
+    return next(mix) % bound;
+}
+
+static bool chance(struct mix *mix, uint64_t percent)
+{
+    return mix_below(mix, 100) < percent;
+}
+
+static uint64_t seconds(struct mix *mix, uint64_t most)
+{
+    return (1 + mix_below(mix, most)) * SECOND;
+}
+
+void mix_init(struct mix *mix, uint64_t seed)
+{
+    memset(mix, 0, sizeof *mix);
+    mix->random = seed;
+    mix->made = 1000;
+    mix->callers[0] = caller_of("acme", "service/front", 1);
+    mix->callers[1] = caller_of("acme", "service/worker", 2);
+    mix->callers[2] = caller_of("rival", "service/front", 3);
+    mix->callers[3] = caller_of("rival", "service/worker", 4);
+}
+
+uint64_t mix_pause(struct mix *mix)
+{
+    if (chance(mix, 80)) {
+        return 0;
+    }
+    return chance(mix, 1) && chance(mix, 20) ? 700 * SECOND : mix_below(mix, 3 * SECOND);
+}
+
+static struct mix_session *pick_session(struct mix *mix)
+{
+    struct mix_session *session = &mix->sessions[mix_below(mix, MIX_SESSIONS)];
+
+    mix->actor = session->actor;
+    mix->user = session->user;
+    return session;
+}
+
+static struct mix_task *pick_task(struct mix *mix)
+{
+    struct mix_task *task = &mix->tasks[mix_below(mix, MIX_TASKS)];
+
+    mix->actor = task->actor;
+    mix->user = task->user;
+    return task;
+}
+
+static struct bytes user_of(struct mix *mix)
+{
+    return text(users[chance(mix, 3) ? mix_below(mix, 3) : mix->user]);
+}
+
+static struct bytes permission(struct mix *mix)
+{
+    return text(permissions[mix_below(mix, PERMISSIONS)]);
+}
+
+static struct op_token session_token(struct mix *mix, const struct mix_session *session)
+{
+    return token_of(session->id, session->secret + chance(mix, 3));
+}
+
+static struct op_token fence_token(struct mix *mix, const struct mix_task *task)
+{
+    return fence_of(task->id, task->attempt - chance(mix, 2), task->secret);
+}
+
+/* ---- calls ---- */
+
+static void begin(struct mix *mix, struct call *call, enum op_number number)
+{
+    if (chance(mix, 3)) {
+        mix->actor = (uint32_t)mix_below(mix, MIX_ACTORS);
+    }
+    call_init(call, number, &mix->callers[mix->actor], mix->clients[mix->actor],
+              mix->requests[mix->actor]);
+    call->lowest = call->request > 20 ? call->request - 20 : 1;
+}
+
+static void create(struct mix *mix, struct call *call)
+{
+    struct op_session_create_request *request = &call->fields.session_create;
+    uint32_t wanted = (uint32_t)mix_below(mix, PERMISSIONS + 1);
+
+    mix->actor = (uint32_t)mix_below(mix, MIX_ACTORS);
+    begin(mix, call, OP_session_create);
+    mix->user = (uint32_t)mix_below(mix, 3);
+    request->user = text(users[mix->user]);
+    request->agent = text(agents[mix_below(mix, 2)]);
+    request->idle = chance(mix, 2) ? 1 : seconds(mix, 100);
+    request->absolute = seconds(mix, 100);
+    request->has_grants = true;
+    for (uint32_t i = 0; i < wanted; i++) {
+        struct op_item_grant *item = &request->grants[request->grants_count++];
+
+        item->permission = text(permissions[i]);
+        item->has_ttl = chance(mix, 30);
+        item->ttl = seconds(mix, 20);
+    }
+    request->has_metadata = chance(mix, 30);
+    request->metadata = text("some bytes of the caller's own");
+    call->minted_id = id_of(++mix->made);
+    call->minted_secret = ++mix->made;
+}
+
+static void simple(struct mix *mix, struct call *call)
+{
+    struct mix_session *session = pick_session(mix);
+
+    switch (mix_below(mix, 20)) {
+    case 0:
+        begin(mix, call, OP_session_end);
+        call->fields.session_end.user = user_of(mix);
+        call->fields.session_end.token = session_token(mix, session);
+        return;
+    case 1:
+        begin(mix, call, OP_revoke_user);
+        call->fields.revoke_user.user = user_of(mix);
+        return;
+    case 2:
+        begin(mix, call, OP_revoke_agent);
+        call->fields.revoke_agent.agent = text(agents[mix_below(mix, 2)]);
+        return;
+    default:
+        begin(mix, call, OP_grant_add);
+        call->fields.grant_add.user = user_of(mix);
+        call->fields.grant_add.token = session_token(mix, session);
+        call->fields.grant_add.permission = permission(mix);
+        call->fields.grant_add.has_ttl = chance(mix, 60);
+        call->fields.grant_add.ttl = seconds(mix, 20);
+        return;
+    }
+}
+
+static void task_begin(struct mix *mix, struct call *call)
+{
+    struct op_task_begin_request *request = &call->fields.task_begin;
+    struct mix_task *parent = pick_task(mix);
+    bool by_fence = chance(mix, 25);
+    struct mix_session *session = by_fence ? NULL : pick_session(mix);
+
+    begin(mix, call, OP_task_begin);
+    request->user = user_of(mix);
+    request->kind = text("part");
+    request->scope = chance(mix, 50) ? OP_TASK_SCOPE_USER : OP_TASK_SCOPE_SESSION;
+    request->ttl = seconds(mix, 60);
+    request->has_fence = by_fence;
+    request->has_token = !by_fence;
+    if (by_fence) {
+        request->fence = fence_token(mix, parent);
+        request->has_operation = true;
+        request->operation = parent->operation;
+    } else {
+        request->token = session_token(mix, session);
+    }
+    if (chance(mix, 30)) {
+        const struct mix_session *target = &mix->sessions[mix_below(mix, MIX_SESSIONS)];
+
+        request->has_targets = true;
+        request->targets_count = 1;
+        request->targets[0].token = token_of(target->id, target->secret);
+    }
+    if (chance(mix, 20)) {
+        request->has_permissions = true;
+        request->permissions_count = 1;
+        request->permissions[0].permission = permission(mix);
+    }
+    call->minted_id = id_of(++mix->made);
+}
+
+static void claim(struct mix *mix, struct call *call)
+{
+    struct mix_task *task = pick_task(mix);
+
+    mix->actor ^= (uint32_t)mix_below(mix, 2); /* the other worker of the tenant */
+    begin(mix, call, OP_task_claim);
+    call->fields.task_claim.user = user_of(mix);
+    call->fields.task_claim.task = task->id;
+    call->fields.task_claim.lease = (5 + mix_below(mix, 30)) * SECOND;
+    if (chance(mix, 20)) {
+        call->fields.task_claim.has_fence = true;
+        call->fields.task_claim.fence = fence_token(mix, task);
+    }
+    call->minted_id = task->id;
+    call->minted_secret = ++mix->made;
+}
+
+/* The next number; or an old one, or one that is far ahead and makes old ones forgotten. */
+static uint64_t operation_of(struct mix *mix, const struct mix_task *task)
+{
+    switch (mix_below(mix, 12)) {
+    case 0:
+        return task->operation > 1 ? task->operation - 1 : 1;
+    case 1:
+        return task->operation + 50 + mix_below(mix, 16);
+    case 2:
+        return 1;
+    default:
+        return task->operation;
+    }
+}
+
+static void put(struct mix *mix, struct call *call)
+{
+    static uint8_t value[3000];
+    struct op_state_put_request *request = &call->fields.state_put;
+    bool by_fence = chance(mix, 60);
+    struct mix_task *task = pick_task(mix);
+    struct mix_session *session = &mix->sessions[mix_below(mix, MIX_SESSIONS)];
+
+    if (!by_fence) {
+        session = pick_session(mix);
+    }
+    begin(mix, call, OP_state_put);
+    request->user = user_of(mix);
+    request->has_token = !by_fence;
+    request->has_fence = by_fence;
+    if (by_fence) {
+        request->fence = fence_token(mix, task);
+        request->has_session = chance(mix, 60);
+        request->session = session->id;
+        request->has_operation = true;
+        request->operation = operation_of(mix, task);
+    } else {
+        request->token = session_token(mix, session);
+    }
+    request->key = text(keys[mix_below(mix, 4)]);
+    memset(value, (int)mix_below(mix, 256), sizeof value);
+    request->value = bytes_of(value, mix_below(mix, chance(mix, 20) ? sizeof value : 200));
+}
+
+static void read(struct mix *mix, struct call *call)
+{
+    struct mix_session *session = pick_session(mix);
+
+    switch (mix_below(mix, 3)) {
+    case 0:
+        begin(mix, call, OP_session_validate);
+        call->fields.session_validate.user = user_of(mix);
+        call->fields.session_validate.token = session_token(mix, session);
+        return;
+    case 1:
+        begin(mix, call, OP_permission_check);
+        call->fields.permission_check.user = user_of(mix);
+        call->fields.permission_check.token = session_token(mix, session);
+        call->fields.permission_check.permission = permission(mix);
+        return;
+    default: {
+        struct mix_task *task = pick_task(mix);
+        bool by_fence = chance(mix, 60);
+
+        session = by_fence ? session : pick_session(mix);
+        begin(mix, call, OP_state_get);
+        call->fields.state_get.user = user_of(mix);
+        call->fields.state_get.has_token = !by_fence;
+        call->fields.state_get.has_fence = by_fence;
+        call->fields.state_get.token = session_token(mix, session);
+        call->fields.state_get.fence = fence_token(mix, task);
+        call->fields.state_get.has_session = by_fence && chance(mix, 70);
+        call->fields.state_get.session = session->id;
+        call->fields.state_get.key = text(keys[mix_below(mix, 4)]);
+        return;
+    }
+    }
+}
+
+static bool again(struct mix *mix, struct call *call)
+{
+    const struct call *old = &mix->old[mix_below(mix, MIX_OLD)];
+
+    if (old->number == OP_NUMBER_NONE_) {
+        return false;
+    }
+    *call = *old;
+    call->attempt += mix_below(mix, 3);
+    if (!id128_is_zero(call->minted_id)) {
+        call->minted_secret = ++mix->made;
+    }
+    return true;
+}
+
+void mix_next(struct mix *mix, struct call *call)
+{
+    for (uint32_t i = 0; i < MIX_ACTORS; i++) {
+        if (mix->clients[i] == 0) {
+            mix->actor = i;
+            call_init(call, OP_client_register, &mix->callers[i], 0, 0);
+            return;
+        }
+    }
+    if (chance(mix, 8) && again(mix, call)) {
+        return;
+    }
+    switch (mix_below(mix, 10)) {
+    case 0:
+    case 1:
+        create(mix, call);
+        return;
+    case 2:
+        simple(mix, call);
+        return;
+    case 3:
+    case 4:
+        task_begin(mix, call);
+        return;
+    case 5:
+        claim(mix, call);
+        return;
+    case 6:
+    case 7:
+        put(mix, call);
+        return;
+    default:
+        read(mix, call);
+        return;
+    }
+}
+
+/* ---- answers ---- */
+
+static struct mix_task *task_of(struct mix *mix, struct id128 id)
+{
+    for (size_t i = 0; i < MIX_TASKS; i++) {
+        if (id128_equal(mix->tasks[i].id, id)) {
+            return &mix->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+static void learn_minted(struct mix *mix, const struct call *call, const struct machine *machine)
+{
+    struct mix_task *task = task_of(mix, call->minted_id);
+
+    if (call->number == OP_session_create) {
+        for (size_t i = 0; i < MIX_SESSIONS; i++) {
+            if (id128_equal(mix->sessions[i].id, call->minted_id)) {
+                mix->sessions[i].secret = call->minted_secret;
+                return;
+            }
+        }
+        mix->sessions[mix_below(mix, MIX_SESSIONS)] = (struct mix_session){
+            call->minted_id, call->minted_secret, mix->actor, mix->user};
+    } else if (task != NULL) {
+        task->secret = call->minted_secret;
+        task->attempt = machine->fields.task_claim.attempt;
+        task->operation = machine->fields.task_claim.next;
+    }
+}
+
+void mix_learn(struct mix *mix, const struct call *call, const struct machine *machine)
+{
+    const struct fsm_reply *reply = &machine->reply;
+
+    if (call->number == OP_client_register) {
+        mix->clients[mix->actor] = machine->fields.client_register.client;
+        mix->requests[mix->actor] = 1;
+        return;
+    }
+    if (reply->outcome == OP_CLIENT_UNKNOWN) {
+        for (uint32_t i = 0; i < MIX_ACTORS; i++) {
+            mix->clients[i] = mix->clients[i] == call->client ? 0 : mix->clients[i];
+        }
+        return;
+    }
+    if (op_row_of_number(call->number)->access == OP_READ) {
+        return;
+    }
+    if (call->request == mix->requests[mix->actor] && call->client == mix->clients[mix->actor]) {
+        mix->requests[mix->actor]++;
+        mix->old[mix_below(mix, MIX_OLD)] = *call;
+    }
+    if (reply->minted) {
+        learn_minted(mix, call, machine);
+    } else if (reply->outcome == OP_OK && call->number == OP_task_begin && !reply->repeated) {
+        mix->tasks[mix_below(mix, MIX_TASKS)] = (struct mix_task){call->minted_id, 0,        0, 1,
+                                                                  mix->actor,      mix->user};
+    } else if (reply->outcome == OP_OK && call->number == OP_state_put &&
+               call->fields.state_put.has_fence) {
+        struct mix_task *task = task_of(mix, call->fields.state_put.fence.id);
+
+        if (task != NULL && task->operation <= call->fields.state_put.operation) {
+            task->operation = call->fields.state_put.operation + 1;
+        }
+    }
+}

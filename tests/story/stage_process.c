@@ -31,7 +31,8 @@ struct process_worker {
 struct world {
     char root[PATH_BYTES];   /* of the repository */
     char build[PATH_BYTES];  /* where the programs are */
-    char folder[PATH_BYTES]; /* of the cluster */
+    char parent[PATH_BYTES]; /* a temporary folder of our own */
+    char folder[PATH_BYTES]; /* of the cluster, in it */
     char servers[STORY_NODES][64];
     char ca[PATH_BYTES];
     char certificate[PATH_BYTES];
@@ -67,60 +68,66 @@ static bool local(const struct world *world, const char *verb, const char *node)
 {
     char script[PATH_BYTES + 32];
     snprintf(script, sizeof(script), "%s/cluster/local", world->root);
-    char *words[] = {script,
-                     (char *)"--folder",
-                     (char *)world->folder,
-                     (char *)"--build",
-                     (char *)world->build,
-                     (char *)verb,
-                     (char *)node,
-                     NULL};
+    char *words[8] = {script, (char *)verb};
+    size_t count = 2;
+    if (node != NULL) {
+        words[count++] = (char *)node;
+    }
+    words[count++] = (char *)"--folder";
+    words[count++] = (char *)world->folder;
+    words[count++] = (char *)"--build";
+    words[count++] = (char *)world->build;
     return run(words);
 }
 
 /* ---- where the cluster is ---- */
 
-/* "key: value" of the file that cluster/local writes for clients. */
-static bool setting(const char *line, const char *key, char *ret, size_t size)
+/* The value after "KEY: " or "  - ", without quotes; NULL when the line is another one. */
+static char *value_of(char *line, const char *key)
 {
     size_t length = strlen(key);
-    if (strncmp(line, key, length) != 0 || line[length] != ':') {
-        return false;
+    if (strncmp(line, key, length) != 0) {
+        return NULL;
     }
-    const char *value = line + length + 1 + strspn(line + length + 1, " \"");
-    snprintf(ret, size, "%.*s", (int)strcspn(value, "\"\n"), value);
-    return true;
+    char *value = line + length + strspn(line + length, " \"");
+    value[strcspn(value, "\"\n")] = '\0';
+    return value;
 }
 
-static bool take_servers(struct world *world, char *list)
+/* A path of the file is relative to the cluster's folder. */
+static void take_path(const struct world *world, char *line, const char *key,
+                      char ret[PATH_BYTES])
 {
-    size_t count = 0;
-    char *rest = list;
-    for (char *word = strtok_r(list, ", []", &rest); word != NULL && count < STORY_NODES;
-         word = strtok_r(NULL, ", []", &rest)) {
-        snprintf(world->servers[count++], sizeof(world->servers[0]), "%s", word);
+    const char *value = value_of(line, key);
+    if (value != NULL) {
+        snprintf(ret, PATH_BYTES, "%.*s/%.*s", PATH_BYTES / 2, world->folder, PATH_BYTES / 2 - 2,
+                 value);
     }
-    return count == STORY_NODES;
 }
 
+/* The file that cluster/local writes for clients. */
 static bool read_settings(struct world *world)
 {
     char path[PATH_BYTES + 32];
     char line[1024];
-    char servers[512] = "";
+    size_t count = 0;
     snprintf(path, sizeof(path), "%s/client.yaml", world->folder);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         return complain(path);
     }
     while (fgets(line, sizeof(line), file) != NULL) {
-        (void)(setting(line, "servers", servers, sizeof(servers)) ||
-               setting(line, "ca", world->ca, sizeof(world->ca)) ||
-               setting(line, "certificate", world->certificate, sizeof(world->certificate)) ||
-               setting(line, "key", world->key, sizeof(world->key)));
+        const char *server = value_of(line, "  - ");
+        if (server != NULL && count < STORY_NODES) {
+            snprintf(world->servers[count++], sizeof(world->servers[0]), "%.63s", server);
+        }
+        take_path(world, line, "ca: ", world->ca);
+        take_path(world, line, "cert: ", world->certificate);
+        take_path(world, line, "key: ", world->key);
     }
     fclose(file);
-    return take_servers(world, servers);
+    errno = EINVAL;
+    return count == STORY_NODES && world->key[0] != '\0' ? true : complain(path);
 }
 
 static struct tenure_client *open_client(struct world *world, size_t first, size_t count)
@@ -307,7 +314,8 @@ static void world_end(struct world *world, bool keep)
         (void)local(world, "env", NULL);
     } else {
         (void)local(world, "down", NULL);
-        (void)rmdir(world->folder); /* what `down` has emptied */
+        char *words[] = {(char *)"/bin/rm", (char *)"-rf", world->parent, NULL};
+        (void)run(words);
     }
 }
 
@@ -365,9 +373,13 @@ static int parse(int argc, char **argv, const char **ret_root, const char **ret_
 static bool make_folder(struct world *world)
 {
     const char *parent = getenv("TMPDIR");
-    snprintf(world->folder, sizeof(world->folder), "%s/tenure-story-XXXXXX",
+    snprintf(world->parent, sizeof(world->parent), "%s/tenure-story-XXXXXX",
              parent == NULL ? "/tmp" : parent);
-    return mkdtemp(world->folder) != NULL ? true : complain(world->folder);
+    if (mkdtemp(world->parent) == NULL) {
+        return complain(world->parent);
+    }
+    snprintf(world->folder, sizeof(world->folder), "%.*s/cluster", PATH_BYTES - 16, world->parent);
+    return true;
 }
 
 int main(int argc, char **argv)

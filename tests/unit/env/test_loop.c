@@ -135,6 +135,7 @@ static void a_busy_loop_makes_no_timer_early(void **state)
     int order = 0;
     struct clocked clocked = {.env = env, .order = &order};
     clocked.timer = env_timer_create(env, on_timer, &clocked);
+    env_turn(env, 0);
     be_busy_until(env, env_mono_us(env) + 30000);
     start(&clocked, 20000);
     be_busy_until(env, env_mono_us(env) + 10000);

@@ -199,6 +199,15 @@ static void refuse(struct link *link, const char *reason)
     link_close(link, true);
 }
 
+/* Its node id is bound to another store id. */
+static void refuse_store(struct link *link)
+{
+    char reason[RLOG_WIRE_TEXT_MAX];
+    snprintf(reason, sizeof reason, "node %llu's disk was replaced: remove and add it",
+             (unsigned long long)link->peer->id);
+    refuse(link, reason);
+}
+
 static bool name_equals(struct bytes name, const char *text)
 {
     return bytes_equal(name, bytes_of_text(text));
@@ -236,9 +245,7 @@ static void on_hello(struct link *link, struct bytes body)
         return;
     }
     if (!rlog_members_fits(&rlog->members, hello.node, hello.store)) {
-        snprintf(reason, sizeof reason, "node %llu's disk was replaced: remove and add it",
-                 (unsigned long long)hello.node);
-        refuse(link, reason);
+        refuse_store(link);
         return;
     }
     if (peer->ready != NULL) {
@@ -601,7 +608,7 @@ void rlog_peers_check(struct rlog *rlog)
         struct peer *peer = &rlog->peers->list[i];
         if (peer->ready != NULL &&
             !rlog_members_fits(&rlog->members, peer->id, peer->ready->store)) {
-            refuse(peer->ready, "this node's disk was replaced: remove and add it");
+            refuse_store(peer->ready);
         }
     }
 }

@@ -20,7 +20,7 @@
 
 enum {
     STOP_PAUSE_US = 1000,
-    FORMAT_SEGMENT_BYTES = 64 * 1024 * 1024,
+    FIRST_SEGMENT_BYTES = 1024 * 1024, /* later ones are of the configured size */
     MESSAGE_MAX = 64 * 1024,
     USER_KIND_MAX = 127,
 };
@@ -179,7 +179,7 @@ int rlog_format(struct env *env, const char *folder, uint64_t id, const struct r
                  (unsigned long long)id, birth->cluster);
         return ENV_INVALID;
     }
-    return rlog_store_format(env, folder, id, birth, configuration, FORMAT_SEGMENT_BYTES, error,
+    return rlog_store_format(env, folder, id, birth, configuration, FIRST_SEGMENT_BYTES, error,
                              error_size);
 }
 

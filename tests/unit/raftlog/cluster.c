@@ -34,11 +34,15 @@ static int machine_birth(void *arg, const struct rlog_birth *birth)
 static void acknowledge(struct cluster_node *node, uint64_t value)
 {
     struct cluster *cluster = node->cluster;
+    if (sim_process_crashed(node->env)) {
+        return; /* it runs to the end of its turn, but nobody hears of it */
+    }
     for (size_t i = 0; i < node->pending_count; i++) {
         if (node->pending[i] == value) {
             node->pending[i] = node->pending[--node->pending_count];
             assert_true(cluster->acknowledged_count < CLUSTER_ENTRIES_MAX);
             cluster->acknowledged[cluster->acknowledged_count++] = value;
+            node->acknowledged_position = node->count;
             return;
         }
     }
@@ -161,6 +165,9 @@ static int machine_restore_end(void *arg)
 static void machine_on_fatal(void *arg, int rc, const char *detail)
 {
     struct cluster_node *node = arg;
+    if (sim_process_crashed(node->env)) {
+        return;
+    }
     assert_false(node->fatal);
     assert_true(rc < 0);
     node->fatal = true;
@@ -340,6 +347,7 @@ void cluster_replace_disk(struct cluster *cluster, size_t i)
     assert_null(node->env);
     struct env *env = sim_process_start(node->host, "wipe");
     remove_tree(env, "/data");
+    node->term = 0;
     sim_process_free(env);
     format_node(node);
 }

@@ -49,6 +49,7 @@ struct cluster_node {
     /* Submitted here in this term and not seen applied. */
     uint64_t pending[CLUSTER_ENTRIES_MAX / 16];
     size_t pending_count;
+    size_t acknowledged_position; /* the last one of this node's list that was acknowledged here */
 };
 
 struct cluster {

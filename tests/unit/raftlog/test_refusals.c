@@ -1,0 +1,298 @@
+/* Who does not belong, or is not who it says, is refused with one clear line; the others go on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "raftlog/wire.h"
+#include "tests/unit/raftlog/cluster.h"
+
+static void assert_error(const struct cluster_node *node, const char *text)
+{
+    if (strstr(node->error, text) == NULL || strchr(node->error, '\n') != NULL) {
+        fail_msg("\"%s\" is not one line with \"%s\"", node->error, text);
+    }
+}
+
+static void a_folder_of_another_node(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(1, 3);
+    cluster->config.id = 2;
+    assert_int_equal(cluster_start(cluster, 0), ENV_INVALID);
+    assert_error(&cluster->nodes[0], "/data is node 1's folder, but this is node 2");
+    cluster_destroy(cluster);
+}
+
+static void a_folder_of_another_cluster(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(2, 3);
+    const char *identity = "tenure://other/-/peer/1";
+    assert_int_equal(sim_certificate_write(cluster->nodes[0].host, "/tls/cert", "ca", identity), 0);
+    assert_int_equal(sim_key_write(cluster->nodes[0].host, "/tls/key", "ca", identity), 0);
+    assert_int_equal(cluster_start(cluster, 0), ENV_INVALID);
+    assert_error(&cluster->nodes[0], "the certificate is tenure://other/-/peer/1's, but /data "
+                                     "belongs to tenure://test/-/peer/1");
+    cluster_destroy(cluster);
+}
+
+static void a_folder_without_a_node(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(3, 3);
+    cluster->config.folder = "/nowhere";
+    assert_true(cluster_start(cluster, 0) < 0);
+    assert_error(&cluster->nodes[0], "/nowhere");
+    cluster_destroy(cluster);
+}
+
+static void a_replaced_disk(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(4, 3);
+    cluster_start_all(cluster);
+    struct cluster_node *leader = cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    size_t wiped = leader->id % 3;
+    cluster_crash(cluster, wiped);
+    cluster_replace_disk(cluster, wiped);
+    assert_int_equal(cluster_start(cluster, wiped), 0);
+    cluster_run(cluster, 5 * SIM_SECOND);
+    char line[128];
+    snprintf(line, sizeof line, "node %u's disk was replaced: remove and add it",
+             (unsigned)wiped + 1);
+    assert_true(cluster_logged(cluster, line));
+    assert_int_equal(cluster->nodes[wiped].count, 0);
+    assert_int_equal(cluster->nodes[wiped].leader, 0);
+    /* It cannot help to elect: with one of the others down nobody leads. */
+    cluster_crash(cluster, leader->id - 1);
+    cluster_run(cluster, 10 * SIM_SECOND);
+    assert_null(cluster_leader(cluster));
+    assert_int_equal(cluster_start(cluster, leader->id - 1), 0);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_destroy(cluster);
+}
+
+static void the_same_name_born_twice(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(5, 3);
+    memset(cluster->birth.incarnation.bytes, 9, 16);
+    cluster_replace_disk(cluster, 2);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    assert_true(cluster_logged(cluster, "node 3"));
+    assert_true(cluster_logged(cluster, "another incarnation"));
+    assert_int_equal(cluster->nodes[2].count, 0);
+    cluster_destroy(cluster);
+}
+
+/* ---- strangers: somebody with a certificate of the same authority calls a node's peer port ----
+ */
+
+struct stranger {
+    bool opened, closed;
+    uint8_t received[4096];
+    size_t received_size;
+    struct bytes greeting; /* written once open */
+};
+
+static void on_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    struct stranger *stranger = arg;
+    (void)identity;
+    stranger->opened = true;
+    if (stranger->greeting.size > 0) {
+        env_conn_write(conn, stranger->greeting);
+    }
+}
+
+static void on_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    struct stranger *stranger = arg;
+    (void)conn;
+    for (size_t i = 0; i < data.size && stranger->received_size < sizeof stranger->received; i++) {
+        stranger->received[stranger->received_size++] = data.data[i];
+    }
+}
+
+static void on_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    struct stranger *stranger = arg;
+    (void)conn;
+    (void)rc;
+    (void)detail;
+    stranger->closed = true;
+}
+
+static bool is_closed(void *arg)
+{
+    const struct stranger *stranger = arg;
+    return stranger->closed;
+}
+
+static void call_as(struct cluster *cluster, const char *identity, struct bytes greeting,
+                    struct stranger *ret_stranger)
+{
+    static const struct env_conn_handlers handlers = {on_open, on_data, NULL, on_close};
+    struct sim_host *host = sim_host_create(cluster->sim, "stranger");
+    char error[256];
+    struct env_tls *tls = NULL;
+    assert_int_equal(sim_ca_write(host, "/tls/ca", "ca"), 0);
+    assert_int_equal(sim_certificate_write(host, "/tls/cert", "ca", identity), 0);
+    assert_int_equal(sim_key_write(host, "/tls/key", "ca", identity), 0);
+    struct env *env = sim_process_start(host, "stranger");
+    assert_int_equal(
+        env_tls_create(env, "/tls/ca", "/tls/cert", "/tls/key", error, sizeof error, &tls), 0);
+    memset(ret_stranger, 0, sizeof *ret_stranger);
+    ret_stranger->greeting = greeting;
+    assert_non_null(env_connect(env, cluster->birth.members[2].address, tls, "tenure-peer/1",
+                                &handlers, ret_stranger));
+    assert_true(sim_run_until(cluster->sim, is_closed, ret_stranger, 20 * SIM_SECOND));
+    env_tls_destroy(tls);
+    sim_process_free(env);
+}
+
+static void strangers_are_told_nothing(void **state)
+{
+    (void)state;
+    const char *const identities[] = {
+        "tenure://test/acme/service/billing",
+        "tenure://test/-/operator/1",
+        "tenure://other/-/peer/1",
+        "tenure://test/-/peer/4",
+        "tenure://test/-/peer/01",
+        "tenure://test/-/peer/1x",
+        "tenure://test/-/peer/3", /* the node's own name */
+    };
+    struct cluster *cluster = cluster_create(6, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    for (size_t i = 0; i < sizeof identities / sizeof *identities; i++) {
+        struct stranger stranger;
+        call_as(cluster, identities[i], BYTES_NONE, &stranger);
+        assert_int_equal(stranger.received_size, 0);
+        assert_true(cluster_logged(cluster, identities[i]));
+    }
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static struct bytes hello_of(struct base_writer *writer, const struct rlog_wire_hello *hello)
+{
+    rlog_wire_frame_begin(writer, RLOG_WIRE_HELLO);
+    rlog_wire_write_hello(writer, hello);
+    return rlog_wire_frame_end(writer);
+}
+
+static void assert_refused(const struct stranger *stranger, const char *reason)
+{
+    struct bytes stream = bytes_of(stranger->received, stranger->received_size);
+    uint8_t kind = 0;
+    struct bytes body = BYTES_NONE;
+    size_t size = 0;
+    struct rlog_wire_refused refused;
+    assert_int_equal(rlog_wire_frame_read(stream, 1024, &kind, &body, &size), RLOG_FRAME_WHOLE);
+    assert_int_equal(kind, RLOG_WIRE_HELLO);
+    stream = bytes_of(stream.data + size, stream.size - size);
+    assert_int_equal(rlog_wire_frame_read(stream, 1024, &kind, &body, &size), RLOG_FRAME_WHOLE);
+    if (kind != RLOG_WIRE_REFUSED) {
+        fail_msg("not refused, though it should: \"%s\"", reason);
+    }
+    assert_true(rlog_wire_read_refused(body, &refused));
+    char text[RLOG_WIRE_TEXT_MAX + 1];
+    snprintf(text, sizeof text, "%.*s", (int)refused.reason.size,
+             (const char *)refused.reason.data);
+    if (strstr(text, reason) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", text, reason);
+    }
+}
+
+static void greetings_that_do_not_fit(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(7, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    cluster_crash(cluster, 0); /* its name is free */
+    const struct rlog_wire_hello good = {
+        .magic = RLOG_WIRE_MAGIC,
+        .version = 1,
+        .version_min = 1,
+        .node = 1,
+        .to = 3,
+        .incarnation = cluster->birth.incarnation,
+        .store = {{1}},
+        .cluster = bytes_of_text("test"),
+    };
+    const char *const reasons[] = {
+        "not a Tenure peer's", "speaks versions 2 to 3", "another cluster",
+        "another incarnation", "says that it is node 2", "speaks to node 2",
+        "disk was replaced",
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct rlog_wire_hello hello = good;
+        uint8_t buffer[1024];
+        struct base_writer writer;
+        struct stranger stranger;
+        base_writer_init(&writer, buffer, sizeof buffer);
+        hello.magic += i == 0;
+        hello.version_min = i == 1 ? 2 : hello.version_min;
+        hello.version = i == 1 ? 3 : hello.version;
+        hello.cluster = i == 2 ? bytes_of_text("tess") : hello.cluster;
+        hello.incarnation.bytes[3] ^= i == 3;
+        hello.node = i == 4 ? 2 : hello.node;
+        hello.to = i == 5 ? 2 : hello.to;
+        call_as(cluster, "tenure://test/-/peer/1", hello_of(&writer, &hello), &stranger);
+        assert_refused(&stranger, reasons[i]);
+        assert_true(cluster_logged(cluster, reasons[i]));
+    }
+    assert_int_equal(cluster_start(cluster, 0), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static void bytes_that_are_no_frames(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(8, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_crash(cluster, 0);
+    for (unsigned i = 0; i < 50; i++) {
+        uint8_t noise[600];
+        struct stranger stranger;
+        size_t size = 1 + (size_t)sim_random(cluster->sim, sizeof noise - 1);
+        for (size_t k = 0; k < size; k++) {
+            noise[k] = (uint8_t)sim_random(cluster->sim, 256);
+        }
+        call_as(cluster, "tenure://test/-/peer/1", bytes_of(noise, size), &stranger);
+    }
+    assert_int_equal(cluster_start(cluster, 0), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_of_another_node),  cmocka_unit_test(a_folder_of_another_cluster),
+        cmocka_unit_test(a_folder_without_a_node),   cmocka_unit_test(a_replaced_disk),
+        cmocka_unit_test(the_same_name_born_twice),  cmocka_unit_test(strangers_are_told_nothing),
+        cmocka_unit_test(greetings_that_do_not_fit), cmocka_unit_test(bytes_that_are_no_frames),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

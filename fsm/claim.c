@@ -3,7 +3,8 @@
  *  1. A claim is refused where W3's second half, W6 or the task's deadline would refuse its writes.
  *  2. While the task is CLAIMED, only the attempt before, the same worker, or the end of the lease
  *     lets another claim through.
- *  3. The last four verifiers are remembered, so that an old attempt learns W1 and a stranger nothing.
+ *  3. The last four verifiers are remembered, so that an old attempt learns W1 and a stranger
+ * nothing.
  */
 #include "fsm/machine.h"
 

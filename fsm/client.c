@@ -1,5 +1,5 @@
-/* Clients and tenants: registration, silence, and whose client a number belongs to. What the numbers
- * answered is in dedupe.c.
+/* Clients and tenants: registration, silence, and whose client a number belongs to. What the
+ * numbers answered is in dedupe.c.
  *
  *  1. A client belongs to the certificate (tenant and name) that registered it.
  *  2. A client that was silent for client_silence_us is unknown from then on, swept or not.

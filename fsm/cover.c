@@ -1,5 +1,5 @@
-/* Covers and watermarks: revoking all that a user or an agent has open, in O(1). Writes down nothing
- * about sessions: that they are dead follows from the watermark (life.c).
+/* Covers and watermarks: revoking all that a user or an agent has open, in O(1). Writes down
+ * nothing about sessions: that they are dead follows from the watermark (life.c).
  *
  *  1. A cover's sessions are listed in the order of C: they join at the end and C only grows.
  *  2. A cover's watermarks are listed in the order of position.

@@ -1,7 +1,7 @@
 /* Exactly once (docs/MODEL.md section 6): one result per request number, and tries that mint again.
  *
- *  1. A client's records have numbers in [lowest, lowest + client_open_max): what is below was freed,
- *     what is above is refused.
+ *  1. A client's records have numbers in [lowest, lowest + client_open_max): what is below was
+ * freed, what is above is refused.
  *  2. RETRY is never remembered: nothing happened. UNKNOWN is not either.
  *  3. A try above the highest seen mints again only while the object carries the secret that this
  *     request made (its `secret_made`, or the attempt, is the request's first position).

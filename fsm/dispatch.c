@@ -1,5 +1,5 @@
-/* From an operation's number to its handler: made from OP_TABLE alone, so that a new row needs nothing
- * here. */
+/* From an operation's number to its handler: made from OP_TABLE alone, so that a new row needs
+ * nothing here. */
 #include "fsm/machine.h"
 
 #include "base/assert.h"

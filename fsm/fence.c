@@ -1,5 +1,6 @@
 /* The fence law, W1 to W8 (docs/MODEL.md section 5): may this task do this to that session now? All
- * rules are evaluated, and all that failed are reported. W2 is the lookup's (lookup.c), W9 window.c's.
+ * rules are evaluated, and all that failed are reported. W2 is the lookup's (lookup.c), W9
+ * window.c's.
  *
  *  1. Rules judge their own matter alone, so that each can fail alone: the life of sessions is W3's
  *     and W6's; W7 asks what was given, and of a dead session what it held at its end.

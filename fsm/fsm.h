@@ -34,11 +34,11 @@ struct fsm_reply {
     uint64_t time;     /* T */
     uint64_t term;
     enum op_outcome outcome;
-    bool repeated;   /* an earlier command had this result; nothing happened now */
-    bool minted;     /* the reply's token is the one that this command minted: add its secret */
-    bool superseded; /* done, but its secret belongs to another try (model.md section 6) */
-    struct bytes body; /* stored form: the operation's reply struct when the outcome is of class DONE,
-                          op_details otherwise; borrowed for the callback alone */
+    bool repeated;     /* an earlier command had this result; nothing happened now */
+    bool minted;       /* the reply's token is the one that this command minted: add its secret */
+    bool superseded;   /* done, but its secret belongs to another try (model.md section 6) */
+    struct bytes body; /* stored form: the operation's reply struct when the outcome is of class
+                          DONE, op_details otherwise; borrowed for the callback alone */
 };
 
 /* `index` counts the entry's commands from 0. Also called for TICK and TERM_START. */
@@ -77,7 +77,7 @@ bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t
 
 uint64_t fsm_position(const struct fsm *fsm);
 uint64_t fsm_time(const struct fsm *fsm);
-uint64_t fsm_term(const struct fsm *fsm);        /* of the newest TERM_START */
+uint64_t fsm_term(const struct fsm *fsm); /* of the newest TERM_START */
 struct id128 fsm_incarnation(const struct fsm *fsm);
 const struct op_limits *fsm_limits(const struct fsm *fsm);
 /* The earliest deadline of all, or OP_INFINITE (T5). */
@@ -102,9 +102,9 @@ bool fsm_snapshot_step(struct fsm *fsm, uint32_t slots);
 void fsm_snapshot_abort(struct fsm *fsm);
 bool fsm_snapshot_running(const struct fsm *fsm);
 
-/* Empties the machine and fills it from an image, fed in pieces of any size. False from feed or end:
- * the image is damaged or of a newer version (`fsm_restore_error` says what, one line); the machine
- * must be created anew then. */
+/* Empties the machine and fills it from an image, fed in pieces of any size. False from feed or
+ * end: the image is damaged or of a newer version (`fsm_restore_error` says what, one line); the
+ * machine must be created anew then. */
 void fsm_restore_begin(struct fsm *fsm);
 bool fsm_restore_feed(struct fsm *fsm, struct bytes piece);
 bool fsm_restore_end(struct fsm *fsm);

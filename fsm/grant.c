@@ -1,9 +1,9 @@
-/* Grants: pairs (permission, G), who holds them, and giving one. Extending keeps G, giving again after
- * a lapse makes a new G; what a dead session held at its end is what has no deadline.
+/* Grants: pairs (permission, G), who holds them, and giving one. Extending keeps G, giving again
+ * after a lapse makes a new G; what a dead session held at its end is what has no deadline.
  *
  *  1. Each pair stored anywhere counts one use of its permission's name.
- *  2. A session with tasks keeps its grants in a chain, so that its sweep can always write down what
- *     its tasks keep: that chain is never longer than the one it replaces.
+ *  2. A session with tasks keeps its grants in a chain, so that its sweep can always write down
+ * what its tasks keep: that chain is never longer than the one it replaces.
  */
 #include "fsm/machine.h"
 

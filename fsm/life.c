@@ -1,5 +1,5 @@
-/* Life as a predicate (docs/MODEL.md section 2): who is alive, who ended, why and when. Never writes,
- * and answers the same whether the sweep has passed or not.
+/* Life as a predicate (docs/MODEL.md section 2): who is alive, who ended, why and when. Never
+ * writes, and answers the same whether the sweep has passed or not.
  *
  *  1. A deadline d has passed iff T >= d (T4); in a read with clock c, one in (T, c] leaves the
  *     answer undecided (T6).

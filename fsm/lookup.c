@@ -1,8 +1,8 @@
-/* Finding sessions and tasks for a caller: the one code path of docs/MODEL.md section 4. Says nothing
- * about life, but for what is forgotten.
+/* Finding sessions and tasks for a caller: the one code path of docs/MODEL.md section 4. Says
+ * nothing about life, but for what is forgotten.
  *
- *  1. Unknown id, other incarnation, other tenant, other user and bad secret give NOT_FOUND after the
- *     same steps: the same lookups, the same number of comparisons, no branch between them.
+ *  1. Unknown id, other incarnation, other tenant, other user and bad secret give NOT_FOUND after
+ * the same steps: the same lookups, the same number of comparisons, no branch between them.
  *  2. Deadlines are looked at only for a caller who passed all of that.
  */
 #include "fsm/machine.h"

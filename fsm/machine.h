@@ -1,5 +1,5 @@
-/* Inside of the FSM: the machine, the context of one command or read, and what the law's files ask of
- * one another. Not for other folders (tests look at the counters).
+/* Inside of the FSM: the machine, the context of one command or read, and what the law's files ask
+ * of one another. Not for other folders (tests look at the counters).
  */
 #ifndef FSM_MACHINE_H
 #define FSM_MACHINE_H

@@ -2,8 +2,8 @@
  *
  * A list of fields is RECORD(F, S): F(S, tag, KIND, name). From it come the struct (the image: no
  * padding, no pointer) and the table of fields that snapshots are written from. Tags and table ids
- * are never reused. Every link between records is a slot number and part of the image, so that lists
- * keep their order over a restore.
+ * are never reused. Every link between records is a slot number and part of the image, so that
+ * lists keep their order over a restore.
  */
 #ifndef FSM_RECORDS_H
 #define FSM_RECORDS_H

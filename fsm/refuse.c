@@ -9,8 +9,8 @@ enum { FULL_HINT_US = 10000 }; /* the least time between two ticks (T5) */
 /* Blocks that the results of this command may still take: its request and its operation. */
 enum { RESULT_RESERVE = 2 * FSM_RESULT_BLOCKS };
 
-/* One in so many blocks is for results alone: so that sessions can be ended and revoked, and clients
- * can say what they have seen, when everything else is full. */
+/* One in so many blocks is for results alone: so that sessions can be ended and revoked, and
+ * clients can say what they have seen, when everything else is full. */
 enum { RESULT_SHARE = 64 };
 
 enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field)

@@ -1,5 +1,5 @@
-/* Images: the store's walk out, the store's restore in, and then all that is derived from records made
- * anew: indexes, heaps, names. What an image looks like is the store's. */
+/* Images: the store's walk out, the store's restore in, and then all that is derived from records
+ * made anew: indexes, heaps, names. What an image looks like is the store's. */
 #include "fsm/machine.h"
 
 #include "base/assert.h"

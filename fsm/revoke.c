@@ -1,5 +1,5 @@
-/* Revokes: one watermark each, whatever it covers. Who is dead by it follows (life.c, W6); nothing is
- * written to sessions or tasks here. */
+/* Revokes: one watermark each, whatever it covers. Who is dead by it follows (life.c, W6); nothing
+ * is written to sessions or tasks here. */
 #include "fsm/machine.h"
 
 static enum op_outcome revoke(struct fsm_context *ctx, enum cover_kind kind, struct bytes name,

@@ -1,5 +1,5 @@
-/* A session's state: a map from keys to values, written by the session itself or by a task under its
- * fence. Frees nothing: what a dead session leaves behind is the sweep's.
+/* A session's state: a map from keys to values, written by the session itself or by a task under
+ * its fence. Frees nothing: what a dead session leaves behind is the sweep's.
  */
 #include "fsm/machine.h"
 

@@ -1,12 +1,12 @@
-/* The sweep: writes down what already holds and frees what is dead. No answer but SWEEPING depends on
- * it (docs/MODEL.md section 2).
+/* The sweep: writes down what already holds and frees what is dead. No answer but SWEEPING depends
+ * on it (docs/MODEL.md section 2).
  *
- * Order: sessions below a watermark (by the watermark's position, then C), ended sessions (by position
- * of their end), then what has reached a deadline (by deadline, then kind, then id).
+ * Order: sessions below a watermark (by the watermark's position, then C), ended sessions (by
+ * position of their end), then what has reached a deadline (by deadline, then kind, then id).
  *
  *  1. One tick does at most FSM_SWEEP_UNITS units: each record and each block counts one.
- *  2. A dead session is swept in pieces: keys first, the session itself last, so that it can be taken
- *     up again where the units ran out.
+ *  2. A dead session is swept in pieces: keys first, the session itself last, so that it can be
+ * taken up again where the units ran out.
  */
 #include "fsm/machine.h"
 

@@ -1,5 +1,6 @@
-/* Tombstones: what is left of a session after its sweep, so that its owner still learns that and why
- * it ended, and its tasks still find what they stand on. Bounded by time and by number per tenant.
+/* Tombstones: what is left of a session after its sweep, so that its owner still learns that and
+ * why it ended, and its tasks still find what they stand on. Bounded by time and by number per
+ * tenant.
  *
  *  1. A tombstone with tasks is pinned: in no list, and not freed. Without tasks it is in its
  *     tenant's list, the one that was swept first at the front, and in HEAP_TOMBSTONE.

@@ -63,7 +63,8 @@ void machine_tick(struct machine *machine);
 enum fsm_read_verdict machine_read(struct machine *machine, const struct call *call,
                                    uint64_t clock);
 
-/* Digest of what the law reads: all but positions, clients, requests, and what only carries them. */
+/* Digest of what the law reads: all but positions, clients, requests, and what only carries them.
+ */
 struct hash128 law_digest(const struct machine *machine);
 
 #endif

@@ -1,5 +1,5 @@
-/* A seeded stream of calls that hit what earlier ones made, mostly rightly and sometimes not; holds no
- * test. */
+/* A seeded stream of calls that hit what earlier ones made, mostly rightly and sometimes not; holds
+ * no test. */
 #ifndef TESTS_FSM_LAW_MIX_H
 #define TESTS_FSM_LAW_MIX_H
 

@@ -1,4 +1,4 @@
-/* Law: one effect and one result per request number, and what a later try of it gets (docs/MODEL.md
+/* Law: one effect and one result per request number, and what a later try is given (docs/MODEL.md
  * section 6). */
 #include "tests/unit/fsm_law/actions.h"
 

@@ -1,5 +1,5 @@
-/* Law: a session dies at exactly one position, for the earliest cause in log order, whether the sweep
- * has passed or not; reads answer under T6 (docs/MODEL.md sections 2 to 4). */
+/* Law: a session dies at exactly one position, for the earliest cause in log order, whether the
+ * sweep has passed or not; reads answer under T6 (docs/MODEL.md sections 2 to 4). */
 #include "tests/unit/fsm_law/actions.h"
 
 struct stage {

@@ -1,5 +1,5 @@
-/* Law: everything is bounded by a count that the log alone decides; a full table is SWEEPING while the
- * sweep has work and LIMIT otherwise; a tick does a bounded amount of work. */
+/* Law: everything is bounded by a count that the log alone decides; a full table is SWEEPING while
+ * the sweep has work and LIMIT otherwise; a tick does a bounded amount of work. */
 #include "tests/unit/fsm_law/actions.h"
 
 #include <stdio.h>

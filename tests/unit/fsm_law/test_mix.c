@@ -1,5 +1,5 @@
-/* Law: the sweep changes no answer but SWEEPING; no refusal changes what the law reads; an image taken
- * while commands go on, and restored, continues as the machine that it was taken from. */
+/* Law: the sweep changes no answer but SWEEPING; no refusal changes what the law reads; an image
+ * taken while commands go on, and restored, continues as the machine that it was taken from. */
 #include "tests/unit/fsm_law/mix.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Law: unknown id, other tenant, other user, other incarnation and bad secret cannot be told apart, by
- * the answer or by the path to it (docs/MODEL.md section 4). */
+/* Law: unknown id, other tenant, other user, other incarnation and bad secret cannot be told apart,
+ * by the answer or by the path to it (docs/MODEL.md section 4). */
 #include "tests/unit/fsm_law/actions.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Law: an entry that cannot be understood changes nothing; an image that is not this cluster's, or is
- * damaged, is refused with a word why; a machine touches what it uses and no more. */
+/* Law: an entry that cannot be understood changes nothing; an image that is not this cluster's, or
+ * is damaged, is refused with a word why; a machine touches what it uses and no more. */
 #include "tests/unit/fsm_law/actions.h"
 
 #include <string.h>

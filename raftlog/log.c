@@ -239,8 +239,8 @@ void rlog_log_truncate(struct rlog_log *log, uint64_t index)
     ASSERT(index >= log->start && index <= rlog_log_last(log));
     rlog_memory_truncate(log, index);
     log->stored = u64_min(log->stored, last);
-    rlog_write_queue(log, rlog_item_create(RLOG_RECORD_TRUNCATE, last, rlog_log_term(log, last),
-                                           BYTES_NONE));
+    rlog_write_queue(
+        log, rlog_item_create(RLOG_RECORD_TRUNCATE, last, rlog_log_term(log, last), BYTES_NONE));
 }
 
 void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term)

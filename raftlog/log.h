@@ -1,8 +1,8 @@
 /* The durable log of one node: segments of checksummed, chained records, group commit, recovery.
  *
- * One writer. Appends and truncations are queued in order and made durable in batches (one write and one
- * sync for all that gathered while the batch before was on its way); `stored` advances when a batch is
- * durable. Entries stay readable in memory from the log's start to its end.
+ * One writer. Appends and truncations are queued in order and made durable in batches (one write
+ * and one sync for all that gathered while the batch before was on its way); `stored` advances when
+ * a batch is durable. Entries stay readable in memory from the log's start to its end.
  *
  * A torn tail (never acknowledged: cut off) and damage (acknowledged: refuse to take part) are told
  * apart by the durable mark: each batch carries what was durable before it, and the newest mark is
@@ -39,16 +39,17 @@ struct rlog_log_handlers {
     void (*failed)(void *arg, int rc, const char *detail);
 };
 
-/* Creates the files of a log that starts after (index, term): its first entry is index + 1. `first` is
- * written as that entry; NULL leaves the log empty. Synchronous and durable. EXISTS when there is a
- * log in the folder. */
+/* Creates the files of a log that starts after (index, term): its first entry is index + 1. `first`
+ * is written as that entry; NULL leaves the log empty. Synchronous and durable. EXISTS when there
+ * is a log in the folder. */
 int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint64_t index,
                     uint64_t term, const struct rlog_log_entry *first);
 
-/* Opens and recovers. `snapshot_index`, `snapshot_term` are the newest durable snapshot's, or 0: a log
- * that ends before it, or that holds another term at its index, is restarted there (the crash came
- * between installing the snapshot and restarting the log). On failure `error` says in one line what
- * is damaged, where, and what to do. Synchronous. INVALID: damaged; DENIED: another store's. */
+/* Opens and recovers. `snapshot_index`, `snapshot_term` are the newest durable snapshot's, or 0: a
+ * log that ends before it, or that holds another term at its index, is restarted there (the crash
+ * came between installing the snapshot and restarting the log). On failure `error` says in one line
+ * what is damaged, where, and what to do. Synchronous. INVALID: damaged; DENIED: another store's.
+ */
 int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
                   uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
                   size_t error_size, struct rlog_log **ret_log);
@@ -65,10 +66,11 @@ uint64_t rlog_log_term(const struct rlog_log *log, uint64_t index);
 /* The entry must lie in start..last. */
 struct rlog_log_entry rlog_log_entry(const struct rlog_log *log, uint64_t index);
 
-/* Appends at rlog_log_last + 1 in memory and queues the write; copies the payload. Returns the index. */
+/* Appends at rlog_log_last + 1 in memory and queues the write; copies the payload. Returns the
+ * index. */
 uint64_t rlog_log_append(struct rlog_log *log, const struct rlog_log_entry *entry);
-/* Removes entries from `index` on (index <= last) and queues that, before whatever is appended next.
- * Batches already on their way report at most index - 1. */
+/* Removes entries from `index` on (index <= last) and queues that, before whatever is appended
+ * next. Batches already on their way report at most index - 1. */
 void rlog_log_truncate(struct rlog_log *log, uint64_t index);
 /* Everything is replaced by the durable snapshot at (index, term): empties the log, next append is
  * index + 1, stored is `index`. Nothing older is reported as stored any more. Old segments go once
@@ -78,7 +80,8 @@ void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term);
  * memory, and whole segments. Entries that are not stored stay. */
 void rlog_log_prune(struct rlog_log *log, uint64_t index);
 
-/* Payload bytes not yet durable (back-pressure), and of the entries after `index` (snapshot policy). */
+/* Payload bytes not yet durable (back-pressure), and of the entries after `index` (snapshot
+ * policy). */
 uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
 uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
 /* Nothing is queued and no batch is on its way. */

@@ -137,8 +137,8 @@ static int segment_make(struct rlog_log_disk *disk, struct env_file *file, uint6
 
 int rlog_disk_roll(struct rlog_log_disk *disk, uint64_t body_bytes)
 {
-    uint64_t capacity = u64_max(
-        disk->segment_bytes, RLOG_BLOCK + rlog_blocks_up(RLOG_BATCH_HEAD + body_bytes));
+    uint64_t capacity = u64_max(disk->segment_bytes,
+                                RLOG_BLOCK + rlog_blocks_up(RLOG_BATCH_HEAD + body_bytes));
     char path[RLOG_FILE_PATH_MAX];
     struct env_file *file = NULL;
     uint64_t chain;
@@ -210,7 +210,8 @@ static struct rlog_log_point batch_encode(struct rlog_log_disk *disk, const stru
 
     point.batch++;
     point.chain = rlog_batch_head_write(disk->buffer, &disk->key, head);
-    LIST_FOR_EACH (node, items) {
+    LIST_FOR_EACH(node, items)
+    {
         const struct rlog_item *item = LIST_ENTRY(node, struct rlog_item, link);
         struct rlog_record record = {.type = item->type,
                                      .index = item->index,
@@ -233,7 +234,8 @@ int rlog_disk_batch(struct rlog_log_disk *disk, const struct list *items)
     size_t size;
     int rc;
 
-    LIST_FOR_EACH (node, items) {
+    LIST_FOR_EACH(node, items)
+    {
         const struct rlog_item *item = LIST_ENTRY(node, struct rlog_item, link);
 
         head.body_bytes += (uint32_t)rlog_disk_record_bytes(item);

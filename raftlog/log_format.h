@@ -7,8 +7,8 @@
  *   mark                       two 512-byte slots, 4,096 bytes apart, each a sealed mark
  *
  * All is one chain of 64-bit SipHashes keyed by the store id: each segment header, batch header and
- * record holds the hash of what stands before it (its link) and gives its own to what comes next. So
- * old bytes of a segment and bytes of another node never pass for a continuation.
+ * record holds the hash of what stands before it (its link) and gives its own to what comes next.
+ * So old bytes of a segment and bytes of another node never pass for a continuation.
  */
 #ifndef RAFTLOG_LOG_FORMAT_H
 #define RAFTLOG_LOG_FORMAT_H

@@ -2,9 +2,9 @@
  *
  * Not for code outside log*.c (that is log.h).
  *
- * Ownership: `struct rlog_log_disk` belongs to the batch under way from its submission to its `done`,
- * and to the loop otherwise. The mark, the spare segment and the removal of old segments are work of
- * their own on files that the batch does not touch.
+ * Ownership: `struct rlog_log_disk` belongs to the batch under way from its submission to its
+ * `done`, and to the loop otherwise. The mark, the spare segment and the removal of old segments
+ * are work of their own on files that the batch does not touch.
  */
 #ifndef RAFTLOG_LOG_STATE_H
 #define RAFTLOG_LOG_STATE_H
@@ -103,7 +103,7 @@ struct rlog_log {
     uint64_t stored;
 
     struct list queue;
-    uint64_t pending_bytes; /* of the queue and of the batch under way */
+    uint64_t pending_bytes;        /* of the queue and of the batch under way */
     struct rlog_segment *segments; /* oldest first; the last one is being written */
     size_t segment_count, segment_capacity;
     struct rlog_log_point durable;

@@ -9,8 +9,8 @@
  * Invariants
  *   1. One batch at most is on its way; it is fixed when it is submitted.
  *   2. `stored` is told on the loop, once a batch, after its sync; never after a failure.
- *   3. What a batch may report is its last entry that the memory still holds: whatever was truncated
- *      meanwhile is not held any more, even when another entry has its index.
+ *   3. What a batch may report is its last entry that the memory still holds: whatever was
+ *      truncated meanwhile is not held any more, even when another entry has its index.
  *   4. Old segments go only when what makes them needless is durable: the caller's snapshot (prune)
  *      or the record of a restart.
  */
@@ -33,7 +33,8 @@ static void batch_arm(struct rlog_log *log)
 
 static void items_release(struct list *items)
 {
-    LIST_FOR_EACH_SAFE (node, following, items) {
+    LIST_FOR_EACH_SAFE(node, following, items)
+    {
         struct rlog_item *item = LIST_ENTRY(node, struct rlog_item, link);
 
         list_remove(node);
@@ -106,11 +107,10 @@ void rlog_segment_add(struct rlog_log *log, uint64_t number, uint64_t index)
 {
     if (log->segment_count == log->segment_capacity) {
         log->segment_capacity = 2 * log->segment_capacity + 4;
-        log->segments =
-            rlog_grow(log->segments, log->segment_capacity * sizeof *log->segments);
+        log->segments = rlog_grow(log->segments, log->segment_capacity * sizeof *log->segments);
     }
-    log->segments[log->segment_count++] =
-        (struct rlog_segment){.number = number, .index = index, .index_max = index - 1};
+    log->segments[log->segment_count++] = (struct rlog_segment){
+        .number = number, .index = index, .index_max = index - 1};
 }
 
 static void sweep_submit(struct rlog_log *log)
@@ -262,7 +262,8 @@ static void batch_gather(struct rlog_log *log)
     room = u64_min(room, RLOG_BATCH_BYTES_MAX) - RLOG_BATCH_HEAD;
     body = 0;
     log->batch.bytes = 0;
-    LIST_FOR_EACH_SAFE (node, following, &log->queue) {
+    LIST_FOR_EACH_SAFE(node, following, &log->queue)
+    {
         struct rlog_item *item = LIST_ENTRY(node, struct rlog_item, link);
 
         if (body > 0 && body + rlog_disk_record_bytes(item) > room) {
@@ -312,7 +313,8 @@ static void batch_count(struct rlog_log *log)
         log->spare.refused = false;
     }
     segment = &log->segments[log->segment_count - 1];
-    LIST_FOR_EACH (node, &log->batch.items) {
+    LIST_FOR_EACH(node, &log->batch.items)
+    {
         const struct rlog_item *item = LIST_ENTRY(node, struct rlog_item, link);
 
         if (item->type == RLOG_RECORD_RESTART) {

@@ -28,8 +28,8 @@ struct rlog_sealed_kind {
 /* The key of all hashes of one store. */
 struct siphash_key rlog_store_key(struct id128 store_id);
 
-/* Writes RLOG_SEALED_EXTRA + body.size bytes to `block`. Returns the hash, which stands for the block
- * in a chain. */
+/* Writes RLOG_SEALED_EXTRA + body.size bytes to `block`. Returns the hash, which stands for the
+ * block in a chain. */
 uint64_t rlog_seal(void *block, struct rlog_sealed_kind kind, const struct siphash_key *key,
                    struct bytes body);
 /* `block` may be longer than what was sealed. INVALID: damaged. DENIED: whole, but sealed under

@@ -22,8 +22,8 @@ enum { HEAD_BODY = 24, END_BODY = 16, CHUNK_HEAD = 4 };
 _Static_assert(RLOG_SNAPSHOT_BLOCK_MAX >=
                    LZ4_COMPRESSBOUND(RLOG_SNAPSHOT_CHUNK) + CHUNK_HEAD + RLOG_SEALED_EXTRA,
                "a chunk fits a block");
-_Static_assert(RLOG_SNAPSHOT_BLOCK_MAX >= HEAD_BODY + RLOG_SNAPSHOT_CONFIGURATION_MAX +
-                                              2 * RLOG_SEALED_EXTRA,
+_Static_assert(RLOG_SNAPSHOT_BLOCK_MAX >=
+                   HEAD_BODY + RLOG_SNAPSHOT_CONFIGURATION_MAX + 2 * RLOG_SEALED_EXTRA,
                "the head fits a block");
 
 /* ---- names ---- */
@@ -35,7 +35,8 @@ void rlog_snapshot_name(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index)
 
 void rlog_snapshot_name_beside(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index, uint32_t tag)
 {
-    (void)snprintf(name, RLOG_SNAPSHOT_NAME_MAX, "snap-%016" PRIx64 "-%08" PRIx32 ".tmp", index, tag);
+    (void)snprintf(name, RLOG_SNAPSHOT_NAME_MAX, "snap-%016" PRIx64 "-%08" PRIx32 ".tmp", index,
+                   tag);
 }
 
 int rlog_snapshot_settle(struct env *env, const char *folder, struct env_file *file,
@@ -77,8 +78,8 @@ static struct siphash_key chain_key(const struct rlog_snapshot_chain *chain)
     return key;
 }
 
-static size_t put(struct rlog_snapshot_chain *chain, struct rlog_sealed_kind kind, struct bytes body,
-                  uint8_t *out)
+static size_t put(struct rlog_snapshot_chain *chain, struct rlog_sealed_kind kind,
+                  struct bytes body, uint8_t *out)
 {
     struct siphash_key key = chain_key(chain);
 

@@ -5,9 +5,9 @@
  *   chunk ...       sealed: u32 raw size, LZ4 block of at most RLOG_SNAPSHOT_CHUNK raw bytes
  *   end             sealed: number of chunks, raw bytes in total; the file ends here
  *
- * Each block is sealed under a key made of the hash of the block before and its own number, so that no
- * block can be missing, twice, or another file's. The keys are not a store's: the same bytes travel
- * to other nodes. Who writes, names and removes files is not decided here.
+ * Each block is sealed under a key made of the hash of the block before and its own number, so that
+ * no block can be missing, twice, or another file's. The keys are not a store's: the same bytes
+ * travel to other nodes. Who writes, names and removes files is not decided here.
  */
 #ifndef RAFTLOG_SNAPSHOT_FORMAT_H
 #define RAFTLOG_SNAPSHOT_FORMAT_H
@@ -39,8 +39,8 @@ size_t rlog_snapshot_put_end(struct rlog_snapshot_chain *chain, uint8_t *out);
 
 /* Reads head and configuration. INVALID: damaged; LIMIT: of another version. */
 int rlog_snapshot_read_meta(struct env *env, const char *path, struct rlog_snapshot_info *ret_info);
-/* Reads the whole file and gives each raw chunk to `feed` (NULL: only checks). What feed returns when
- * it is negative ends the walk. Only ENV_OK means that the file is whole. */
+/* Reads the whole file and gives each raw chunk to `feed` (NULL: only checks). What feed returns
+ * when it is negative ends the walk. Only ENV_OK means that the file is whole. */
 int rlog_snapshot_walk(struct env *env, const char *path,
                        int (*feed)(void *arg, struct bytes piece), void *arg,
                        struct rlog_snapshot_info *ret_info);

@@ -1,5 +1,5 @@
-/* Takes in a snapshot file that a leader sends, and makes it one of ours only when it is whole. Knows
- * no connection.
+/* Takes in a snapshot file that a leader sends, and makes it one of ours only when it is whole.
+ * Knows no connection.
  */
 #include "base/assert.h"
 #include "env/disk.h"
@@ -68,15 +68,14 @@ int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver,
         rc = ENV_INVALID;
     }
     if (rc == ENV_INVALID || rc == ENV_LIMIT) {
-        (void)snprintf(error, error_size, "the snapshot %" PRIu64 " that arrived is %s",
-                       receiver->index,
-                       rc == ENV_LIMIT ? "of a format that this program does not know"
-                                       : "not whole");
+        (void)snprintf(
+            error, error_size, "the snapshot %" PRIu64 " that arrived is %s", receiver->index,
+            rc == ENV_LIMIT ? "of a format that this program does not know" : "not whole");
         return ENV_INVALID;
     }
     if (rc == ENV_OK) {
-        rc = rlog_snapshot_settle(receiver->env, receiver->folder, receiver->file,
-                                  receiver->beside, receiver->index);
+        rc = rlog_snapshot_settle(receiver->env, receiver->folder, receiver->file, receiver->beside,
+                                  receiver->index);
     }
     if (rc != ENV_OK) {
         (void)snprintf(error, error_size, "the snapshot %" PRIu64 " that arrived: %s",

@@ -1,10 +1,11 @@
-/* Writes a snapshot from the machine's pieces: chunks gather on the loop and are packed and written in
- * queued work. Knows nothing of when a snapshot is due.
+/* Writes a snapshot from the machine's pieces: chunks gather on the loop and are packed and written
+ * in queued work. Knows nothing of when a snapshot is due.
  *
  *   GATHERING ──finish──▶ ENDING ──all written, file durable──▶ DONE
  *       └───────────── a failure ──────────────┴──────────────▶ FAILED
  *
- * The file beside is created by the first work. Giving up closes and removes it, in queued work too.
+ * The file beside is created by the first work. Giving up closes and removes it, in queued work
+ * too.
  */
 #include "base/assert.h"
 #include "base/list.h"
@@ -64,7 +65,8 @@ static uint64_t chunks_free(struct list *chunks)
 {
     uint64_t bytes = 0;
 
-    LIST_FOR_EACH_SAFE (node, following, chunks) {
+    LIST_FOR_EACH_SAFE(node, following, chunks)
+    {
         struct chunk *chunk = LIST_ENTRY(node, struct chunk, link);
 
         bytes += chunk->size;
@@ -104,10 +106,10 @@ static int file_begin(struct rlog_snapshot_writer *writer)
 
     (void)rlog_path(path, writer->folder, writer->beside);
     rc = env_file_open(writer->env, path, ENV_OPEN_CREATE, &writer->file);
-    return rc == ENV_OK ? block_write(writer, rlog_snapshot_put_head(&writer->chain,
-                                                                     &writer->info.meta,
-                                                                     writer->block))
-                        : rc;
+    return rc == ENV_OK
+               ? block_write(writer, rlog_snapshot_put_head(&writer->chain, &writer->info.meta,
+                                                            writer->block))
+               : rc;
 }
 
 static int file_end(struct rlog_snapshot_writer *writer)
@@ -124,15 +126,16 @@ static void run(struct env_work *work)
     struct rlog_snapshot_writer *writer = work->arg;
     int rc = writer->file == NULL ? file_begin(writer) : ENV_OK;
 
-    LIST_FOR_EACH (node, &writer->writing) {
+    LIST_FOR_EACH(node, &writer->writing)
+    {
         const struct chunk *chunk = LIST_ENTRY(node, struct chunk, link);
 
         if (rc != ENV_OK) {
             break;
         }
-        rc = block_write(writer, rlog_snapshot_put_chunk(&writer->chain,
-                                                         bytes_of(chunk->data, chunk->size),
-                                                         writer->block, writer->scratch));
+        rc = block_write(writer,
+                         rlog_snapshot_put_chunk(&writer->chain, bytes_of(chunk->data, chunk->size),
+                                                 writer->block, writer->scratch));
     }
     if (rc == ENV_OK && writer->ends) {
         rc = file_end(writer);
@@ -172,7 +175,8 @@ static void submit(struct rlog_snapshot_writer *writer)
         (list_empty(&writer->full) && writer->state == GATHERING && writer->file != NULL)) {
         return;
     }
-    LIST_FOR_EACH_SAFE (node, following, &writer->full) {
+    LIST_FOR_EACH_SAFE(node, following, &writer->full)
+    {
         list_remove(node);
         list_append(&writer->writing, node);
     }

@@ -20,7 +20,7 @@ static const char advice[] = "remove this node from the cluster and add it again
 struct listing {
     uint64_t newest;
     bool found;
-    bool beside;   /* collect what was left half-written; otherwise snapshots but `keep` */
+    bool beside; /* collect what was left half-written; otherwise snapshots but `keep` */
     uint64_t keep;
     char removable[REMOVE_AT_ONCE][RLOG_SNAPSHOT_NAME_MAX];
     size_t removable_count;

@@ -1,9 +1,9 @@
 /* Snapshots on disk: one file each, chunks compressed with LZ4 and checksummed, written beside and
  * renamed, folder synced.
  *
- * File: head (version, index, term, configuration index), configuration bytes, chunks, end (counts);
- * each block with its checksum, chained to the block before (snapshot_format.h). The same bytes
- * travel to a lagging peer. `folder` is the folder of snapshots itself; it exists.
+ * File: head (version, index, term, configuration index), configuration bytes, chunks, end
+ * (counts); each block with its checksum, chained to the block before (snapshot_format.h). The same
+ * bytes travel to a lagging peer. `folder` is the folder of snapshots itself; it exists.
  */
 #ifndef RAFTLOG_SNAPSHOTS_H
 #define RAFTLOG_SNAPSHOTS_H
@@ -30,43 +30,47 @@ struct rlog_snapshot_info {
  * checked, its chunks when it is restored. Removes half-written files: only at start. INVALID:
  * damaged, never a reason to take an older one silently. Synchronous. */
 int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
-                     char *error, size_t error_size);
+                          char *error, size_t error_size);
 /* Removes all but the one at `index`; leaves those that are being written. Synchronous. */
 int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index);
 
 /* ---- writing one (from the machine's pieces), asynchronously ---- */
 struct rlog_snapshot_writer;
-/* `done(arg, rc)` once, on the loop, never inside a call: 0 when the file is durable under its final name.
- * The writer may be destroyed in it. */
+/* `done(arg, rc)` once, on the loop, never inside a call: 0 when the file is durable under its
+ * final name. The writer may be destroyed in it. */
 struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const char *folder,
-                                               const struct rlog_snapshot_meta *meta,
-                                               void (*done)(void *arg, int rc), void *arg);
-void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct bytes piece); /* copies */
+                                                         const struct rlog_snapshot_meta *meta,
+                                                         void (*done)(void *arg, int rc),
+                                                         void *arg);
+void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer,
+                                struct bytes piece); /* copies */
 /* Bytes that wait for the disk: the machine's walk pauses above a bound. */
 uint64_t rlog_snapshot_writer_pending(const struct rlog_snapshot_writer *writer);
 void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer); /* no more pieces */
-/* Frees it; when it is not done, gives it up and removes the file soon, without `done`. NULL is fine. */
+/* Frees it; when it is not done, gives it up and removes the file soon, without `done`. NULL is
+ * fine. */
 void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer);
 
 /* ---- reading one into the machine, synchronously (at start, at install) ----
- * `feed` gets pieces whose checksums are right; only ENV_OK says that they were all of them. A negative
- * answer of feed ends it and is returned. */
+ * `feed` gets pieces whose checksums are right; only ENV_OK says that they were all of them. A
+ * negative answer of feed ends it and is returned. */
 int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
-                     int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
-                     size_t error_size);
+                          int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
+                          size_t error_size);
 
 /* ---- the raw file, for sending and receiving ---- */
 /* Reads up to `capacity` bytes of the file at `offset`. For queued work or the loop. */
 int rlog_snapshot_file_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
-                       void *buffer, size_t capacity, size_t *ret_size);
-/* A file that arrives from a leader: append pieces in order; finish checks everything (checksums, meta),
- * makes it durable and renames. Synchronous calls, for queued work. */
+                            void *buffer, size_t capacity, size_t *ret_size);
+/* A file that arrives from a leader: append pieces in order; finish checks everything (checksums,
+ * meta), makes it durable and renames. Synchronous calls, for queued work. */
 struct rlog_snapshot_receiver;
 int rlog_snapshot_receiver_create(struct env *env, const char *folder, uint64_t index,
-                             struct rlog_snapshot_receiver **ret_receiver);
+                                  struct rlog_snapshot_receiver **ret_receiver);
 int rlog_snapshot_receiver_append(struct rlog_snapshot_receiver *receiver, struct bytes piece);
-int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver, struct rlog_snapshot_info *ret_info,
-                             char *error, size_t error_size);
+int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver,
+                                  struct rlog_snapshot_info *ret_info, char *error,
+                                  size_t error_size);
 void rlog_snapshot_receiver_destroy(struct rlog_snapshot_receiver *receiver);
 
 #endif

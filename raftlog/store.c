@@ -1,8 +1,8 @@
-/* A node's data folder: made once, locked while it is open. Knows what files a node has, not what the
- * log, the vote and the snapshots hold.
+/* A node's data folder: made once, locked while it is open. Knows what files a node has, not what
+ * the log, the vote and the snapshots hold.
  *
- * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, and last BIRTH, each durable. A
- * folder without BIRTH holds no node, whatever else is in it.
+ * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, and last BIRTH, each durable.
+ * A folder without BIRTH holds no node, whatever else is in it.
  */
 #include "raftlog/store.h"
 
@@ -23,8 +23,8 @@ static const struct siphash_key birth_key = {"tenure-birth-key"};
 
 enum {
     BIRTH_MACHINE_MAX = 16 * 1024,
-    BIRTH_BODY_MAX = BIRTH_MACHINE_MAX + RLOG_NAME_MAX +
-                     RLOG_MEMBERS_MAX * (ENV_ADDRESS_MAX + 16) + 128,
+    BIRTH_BODY_MAX = BIRTH_MACHINE_MAX + RLOG_NAME_MAX + RLOG_MEMBERS_MAX * (ENV_ADDRESS_MAX + 16) +
+                     128,
     BIRTH_FILE_MAX = BIRTH_BODY_MAX + RLOG_SEALED_EXTRA,
 };
 
@@ -239,8 +239,7 @@ static int parts_format(struct env *env, const char *folder, struct id128 store_
     char log_folder[RLOG_FILE_PATH_MAX];
     struct rlog_log_config config = {
         .folder = log_folder, .segment_bytes = segment_bytes, .store_id = store_id};
-    struct rlog_log_entry first = {
-        .term = 1, .type = RLOG_CHANGE, .payload = first_configuration};
+    struct rlog_log_entry first = {.term = 1, .type = RLOG_CHANGE, .payload = first_configuration};
     int rc = sub_folder_create(env, folder, "log");
 
     if (rc == ENV_OK) {

@@ -1,7 +1,8 @@
 /* A node's data folder: its lock, its birth, its store id; and what must be there.
  *
- * LOCK (held while open), BIRTH (cluster, incarnation, node id, store id, members, machine's bytes; written
- * once), vote-0/vote-1, log/ and snapshots/. Every file has a magic, a version and a checksum.
+ * LOCK (held while open), BIRTH (cluster, incarnation, node id, store id, members, machine's bytes;
+ * written once), vote-0/vote-1, log/ and snapshots/. Every file has a magic, a version and a
+ * checksum.
  */
 #ifndef RAFTLOG_STORE_H
 #define RAFTLOG_STORE_H
@@ -17,15 +18,16 @@ struct rlog_store {
     uint8_t machine_bytes[16 * 1024]; /* birth.machine points here */
 };
 
-/* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of term 1
- * with `first_configuration`; snapshots/; vote (term 1, nobody); and, last, BIRTH: a crash before that
- * leaves no node. EXISTS when the folder is not empty. `error`: one line for a person. */
+/* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of
+ * term 1 with `first_configuration`; snapshots/; vote (term 1, nobody); and, last, BIRTH: a crash
+ * before that leaves no node. EXISTS when the folder is not empty. `error`: one line for a person.
+ */
 int rlog_store_format(struct env *env, const char *folder, uint64_t id,
                       const struct rlog_birth *birth, struct bytes first_configuration,
                       uint64_t segment_bytes, char *error, size_t error_size);
-/* Locks the folder and reads its birth. `ret_store` stays where it is until closed: birth.machine points
- * into it. NOT_FOUND: no folder, or an empty one. IN_USE: another process has it open. INVALID: files
- * without a birth, or a damaged one. */
+/* Locks the folder and reads its birth. `ret_store` stays where it is until closed: birth.machine
+ * points into it. NOT_FOUND: no folder, or an empty one. IN_USE: another process has it open.
+ * INVALID: files without a birth, or a damaged one. */
 int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_store, char *error,
                     size_t error_size);
 void rlog_store_close(struct rlog_store *store);

@@ -5,8 +5,8 @@
  * never from one to another within a term. A store writes file 0, syncs, writes file 1, syncs:
  *   - a crash in between leaves one file torn or older; the other is whole, and is the vote before
  *     (nothing was answered yet) or the new one (nothing was promised against it);
- *   - a file that is damaged after that has a whole twin with the same vote, so that no damage to one
- *     file takes a vote back. Loading writes both files again before it tells the vote.
+ *   - a file that is damaged after that has a whole twin with the same vote, so that no damage to
+ *     one file takes a vote back. Loading writes both files again before it tells the vote.
  */
 #include "raftlog/vote.h"
 
@@ -129,8 +129,8 @@ static int vote_choose(const int rc[VOTE_FILES], const struct rlog_vote votes[VO
     return vote_follows(votes[1 - *ret_good], votes[*ret_good]) ? ENV_OK : ENV_INVALID;
 }
 
-/* Both files again, the good one first: when only the process died, a file was perhaps never synced, or
- * its sync had failed and another one would say yes and do nothing. */
+/* Both files again, the good one first: when only the process died, a file was perhaps never
+ * synced, or its sync had failed and another one would say yes and do nothing. */
 static int vote_renew(struct env *env, const char *folder, struct id128 store_id,
                       struct rlog_vote vote, const int rc[VOTE_FILES], int good)
 {

@@ -155,9 +155,8 @@ int shadow_try_open(struct shadow *shadow)
 
     shadow->log = NULL;
     shadow->world->error[0] = '\0';
-    return rlog_log_open(shadow->world->env, &config, shadow->snapshot_index,
-                         shadow->snapshot_term, &handlers, shadow->world->error, ERROR_MAX,
-                         &shadow->log);
+    return rlog_log_open(shadow->world->env, &config, shadow->snapshot_index, shadow->snapshot_term,
+                         &handlers, shadow->world->error, ERROR_MAX, &shadow->log);
 }
 
 /* What was recovered is the new beginning. */
@@ -210,9 +209,8 @@ void shadow_append(struct shadow *shadow, size_t size)
                            .term = shadow->term,
                            .value = ++shadow->values,
                            .size = size};
-    struct rlog_log_entry entry = {.term = op.term,
-                                   .type = RLOG_COMMAND,
-                                   .payload = shadow_payload(op.value, size, buffer)};
+    struct rlog_log_entry entry = {
+        .term = op.term, .type = RLOG_COMMAND, .payload = shadow_payload(op.value, size, buffer)};
 
     op_add(shadow, op);
     ASSERT(rlog_log_append(shadow->log, &entry) == op.index);

@@ -1,7 +1,7 @@
 /* What a log must be, in the simplest way: a list of operations and an array of values.
  *
- * A log after a crash must be the one after some first part of the operations, and must hold all that
- * was reported as stored. The shadow drives the log, and checks that.
+ * A log after a crash must be the one after some first part of the operations, and must hold all
+ * that was reported as stored. The shadow drives the log, and checks that.
  */
 #ifndef TESTS_UNIT_RAFTLOG_DISK_SHADOW_H
 #define TESTS_UNIT_RAFTLOG_DISK_SHADOW_H

@@ -1,4 +1,5 @@
-/* A damaged byte anywhere in a log is found or harms nothing; a torn end and damage are told apart. */
+/* A damaged byte anywhere in a log is found or harms nothing; a torn end and damage are told apart.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -99,8 +100,8 @@ static void test_every_byte(void **state)
     end();
 }
 
-/* Without a mark that knows them, later batches prove the earlier ones: only the newest batch may be
- * taken for a torn end. */
+/* Without a mark that knows them, later batches prove the earlier ones: only the newest batch may
+ * be taken for a torn end. */
 static void test_every_byte_when_the_mark_is_old(void **state)
 {
     unsigned refused = 0, torn = 0;
@@ -301,9 +302,9 @@ static void test_another_store_is_refused(void **state)
 
     (void)state;
     begin();
-    assert_int_equal(rlog_log_open(world.env, &config, 0, 0, &handlers, world.error, ERROR_MAX,
-                                   &log),
-                     ENV_DENIED);
+    assert_int_equal(
+        rlog_log_open(world.env, &config, 0, 0, &handlers, world.error, ERROR_MAX, &log),
+        ENV_DENIED);
     assert_non_null(strstr(world.error, "another node's store"));
     end();
 }
@@ -339,8 +340,8 @@ static void test_leftovers_of_a_torn_batch_are_gone(void **state)
             struct siphash_key key = rlog_store_key((struct id128){"store-of-the-one"});
             uint64_t chain;
 
-            assert_int_equal(
-                rlog_batch_head_read(bytes_of(data + at, 512), &key, &head, &chain), ENV_OK);
+            assert_int_equal(rlog_batch_head_read(bytes_of(data + at, 512), &key, &head, &chain),
+                             ENV_OK);
             at += rlog_blocks_up(RLOG_BATCH_HEAD + head.body_bytes) - 512;
         }
         for (; at < size; at++) {

@@ -1,4 +1,5 @@
-/* A write or sync that fails ends the log: it says so once, reports nothing more, and loses nothing. */
+/* A write or sync that fails ends the log: it says so once, reports nothing more, and loses
+ * nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,8 +41,8 @@ static void script(void)
     world_pass(&world, 250 * SIM_MILLISECOND);
 }
 
-/* One run in which the n-th call of `op` fails, and all after it when `for_good`; then a power cut and
- * a recovery on a healthy disk. False when the script made fewer than n such calls. */
+/* One run in which the n-th call of `op` fails, and all after it when `for_good`; then a power cut
+ * and a recovery on a healthy disk. False when the script made fewer than n such calls. */
 static bool run(enum sim_disk_op op, uint64_t n, bool for_good, int rc)
 {
     uint64_t reports;

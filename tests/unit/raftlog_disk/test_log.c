@@ -1,4 +1,5 @@
-/* What was reported as stored is there after any crash, and nothing is there that was not appended. */
+/* What was reported as stored is there after any crash, and nothing is there that was not appended.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -370,9 +371,8 @@ static void random_op(void)
     } else if (pick < 73) {
         shadow_restart(&shadow, shadow.snapshot_index + 1 + sim_random(world.sim, 30));
     } else if (pick < 80 && shadow.stored > shadow.snapshot_index) {
-        uint64_t index =
-            shadow.snapshot_index + 1 +
-            sim_random(world.sim, shadow.stored - shadow.snapshot_index);
+        uint64_t index = shadow.snapshot_index + 1 +
+                         sim_random(world.sim, shadow.stored - shadow.snapshot_index);
 
         if (rlog_log_term(shadow.log, index) != 0) {
             shadow_prune(&shadow, index, sim_random(world.sim, 5));

@@ -238,7 +238,7 @@ static void test_every_byte(void **state)
 /* Chunks that are whole, but missing, twice, exchanged, of another file, or followed by more. */
 static void test_every_chunk_in_its_place(void **state)
 {
-    enum { SECTOR = 4096 };
+    enum { STEP = 23456 };
     struct saved saved = {.count = 0};
     struct saved_file *a, *b;
     struct compare compare = {.at = 0};
@@ -256,10 +256,10 @@ static void test_every_chunk_in_its_place(void **state)
     assert_int_equal(sim_disk_write(world.host, path, bytes_of(b->data, b->size)), ENV_OK);
     assert_int_equal(restore(50, &compare), ENV_INVALID);
     /* The rest of another file, from each possible place on: the blocks have equal sizes. */
-    for (size_t at = 200; at + 1 < a->size; at += SECTOR) {
+    for (size_t at = 200; at + 1 < a->size; at += STEP) {
         assert_int_equal(sim_disk_write(world.host, path, bytes_of(a->data, a->size)), ENV_OK);
-        assert_int_equal(
-            sim_disk_patch(world.host, path, at, bytes_of(b->data + at, b->size - at)), ENV_OK);
+        assert_int_equal(sim_disk_patch(world.host, path, at, bytes_of(b->data + at, b->size - at)),
+                         ENV_OK);
         assert_int_equal(restore(50, &compare), ENV_INVALID);
     }
     {
@@ -361,7 +361,7 @@ static void test_every_call_fails(void **state)
 static void test_give_up(void **state)
 {
     (void)state;
-    for (uint64_t us = 0; us < 3000; us += 20) {
+    for (uint64_t us = 0; us < 3000; us += 50) {
         struct rlog_snapshot_meta meta = meta_of(30);
         struct writing writing = {.rc = ENV_OK};
         struct rlog_snapshot_writer *writer;
@@ -369,7 +369,7 @@ static void test_give_up(void **state)
         world_create(&world, 3000 + us);
         writer = rlog_snapshot_writer_create(world.env, "/d/log", &meta, writing_done, &writing);
         rlog_snapshot_writer_piece(writer, bytes_of(image, 300 * 1024));
-        if (us % 40 == 0) {
+        if (us % 100 == 0) {
             rlog_snapshot_writer_finish(writer);
         }
         world_pass(&world, us);
@@ -381,7 +381,7 @@ static void test_give_up(void **state)
         assert_true(writing.done == 0 || writer != NULL);
         rlog_snapshot_writer_destroy(writer);
         world_pass(&world, SIM_SECOND);
-        assert_true(count_files() <= (us % 40 == 0 ? 1 : 0));
+        assert_true(count_files() <= (us % 100 == 0 ? 1 : 0));
         world_destroy(&world);
     }
 }
@@ -400,9 +400,9 @@ static int send(uint64_t index, size_t piece_bytes, size_t damage_at, uint64_t a
     while (size > 0) {
         uint8_t piece[4096];
 
-        assert_int_equal(rlog_snapshot_file_read(world.env, "/d/log", index, offset, piece,
-                                                 piece_bytes, &size),
-                         ENV_OK);
+        assert_int_equal(
+            rlog_snapshot_file_read(world.env, "/d/log", index, offset, piece, piece_bytes, &size),
+            ENV_OK);
         if (damage_at >= offset && damage_at < offset + size) {
             piece[damage_at - offset] ^= 1;
         }
@@ -438,9 +438,9 @@ static void test_travels_whole_or_not(void **state)
     sim_disk_set_policy(world.host, SIM_DISK_LOSE);
     world_cycle(&world, true);
     assert_int_equal(rlog_snapshots_newest(world.env, "/d", &info, world.error, ERROR_MAX), ENV_OK);
-    assert_int_equal(rlog_snapshot_restore(world.env, "/d", 60, compare_feed, &compare, world.error,
-                                           ERROR_MAX),
-                     ENV_OK);
+    assert_int_equal(
+        rlog_snapshot_restore(world.env, "/d", 60, compare_feed, &compare, world.error, ERROR_MAX),
+        ENV_OK);
     assert_int_equal(compare.at, 700);
     assert_false(compare.differs);
     world_destroy(&world);

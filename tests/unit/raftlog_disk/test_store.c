@@ -1,4 +1,5 @@
-/* A folder holds a whole node or none, says which in one line, and belongs to one process at a time. */
+/* A folder holds a whole node or none, says which in one line, and belongs to one process at a
+ * time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,13 +92,13 @@ static void check_whole(void)
 
     assert_true(birth_equal());
     assert_false(id128_is_zero(store.store_id));
-    assert_int_equal(rlog_vote_load(world.env, "/d/node", store.store_id, &vote, world.error,
-                                    ERROR_MAX),
-                     ENV_OK);
+    assert_int_equal(
+        rlog_vote_load(world.env, "/d/node", store.store_id, &vote, world.error, ERROR_MAX),
+        ENV_OK);
     assert_true(vote.term == 1 && vote.voted_for == 0);
-    assert_int_equal(rlog_snapshots_newest(world.env, "/d/node/snapshots", &info, world.error,
-                                           ERROR_MAX),
-                     ENV_NOT_FOUND);
+    assert_int_equal(
+        rlog_snapshots_newest(world.env, "/d/node/snapshots", &info, world.error, ERROR_MAX),
+        ENV_NOT_FOUND);
     assert_int_equal(
         rlog_log_open(world.env, &config, 0, 0, &handlers, world.error, ERROR_MAX, &log), ENV_OK);
     assert_int_equal(rlog_log_start(log), 1);
@@ -152,8 +153,8 @@ static void test_belongs_to_one_process(void **state)
         sim_process_crash(first);
         rlog_store_close(&store);
         sim_process_free(first);
-        assert_int_equal(
-            rlog_store_open(world.env, "/d/node", &second, world.error, ERROR_MAX), ENV_OK);
+        assert_int_equal(rlog_store_open(world.env, "/d/node", &second, world.error, ERROR_MAX),
+                         ENV_OK);
         rlog_store_close(&second);
     }
     world_destroy(&world);
@@ -237,7 +238,7 @@ static void test_every_byte_of_the_birth(void **state)
 static void test_every_call_fails(void **state)
 {
     static const enum sim_disk_op ops[] = {
-        SIM_DISK_OPEN,        SIM_DISK_WRITE,         SIM_DISK_SYNC, SIM_DISK_ALLOCATE,
+        SIM_DISK_OPEN,        SIM_DISK_WRITE,         SIM_DISK_SYNC,  SIM_DISK_ALLOCATE,
         SIM_DISK_FOLDER_SYNC, SIM_DISK_FOLDER_CREATE, SIM_DISK_RENAME};
 
     (void)state;

@@ -41,8 +41,8 @@ static void test_the_last_vote_is_kept(void **state)
     begin(1);
     for (size_t i = 0; i < HISTORY; i++) {
         if (i > 0) {
-            assert_int_equal(
-                rlog_vote_store(world.env, "/d", store_id, history[i - 1], history[i]), ENV_OK);
+            assert_int_equal(rlog_vote_store(world.env, "/d", store_id, history[i - 1], history[i]),
+                             ENV_OK);
         }
         sim_disk_set_policy(world.host, SIM_DISK_LOSE);
         world_cycle(&world, true);
@@ -129,7 +129,8 @@ static void test_every_byte(void **state)
     world_destroy(&world);
 }
 
-/* What a loading has told stands in both files, durably, also when it was in a cache alone before. */
+/* What a loading has told stands in both files, durably, also when it was in a cache alone before.
+ */
 static void test_loading_makes_both_files_durable(void **state)
 {
     static const char *const paths[] = {"/d/vote-0", "/d/vote-1"};
@@ -202,9 +203,8 @@ static void test_every_call_fails(void **state)
 
 static void test_format(void **state)
 {
-    static const uint8_t expected[] = {'t', 'n', 'V', 'O', 1, 0, 0, 0, 16, 0, 0, 0,
-                                       1,   0,   0,   0,   0, 0, 0, 0, 0,  0, 0, 0,
-                                       0,   0,   0,   0};
+    static const uint8_t expected[] = {'t', 'n', 'V', 'O', 1, 0, 0, 0, 16, 0, 0, 0, 1, 0,
+                                       0,   0,   0,   0,   0, 0, 0, 0, 0,  0, 0, 0, 0, 0};
     uint8_t *data;
     size_t size;
 

@@ -17,7 +17,8 @@ struct world {
 /* A machine with the empty folders /d and /d/log, durable; a process runs on it. */
 void world_create(struct world *world, uint64_t seed);
 void world_destroy(struct world *world);
-/* Ends the process, power and all when `power`, and starts another one. What ran in it was freed. */
+/* Ends the process, power and all when `power`, and starts another one. What ran in it was freed.
+ */
 void world_cycle(struct world *world, bool power);
 bool world_crashed(const struct world *world);
 /* Lets the time pass; stops at a crash. */

@@ -1,4 +1,4 @@
-/* The story's acts, in order. What is said is what the cluster answered. */
+/* F-05 F-16 F-71 F-94 F-95 F-97 F-98. The story's acts, in order: what is said was answered. */
 #include "tests/story/story.h"
 
 #include <inttypes.h>

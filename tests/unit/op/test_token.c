@@ -1,4 +1,4 @@
-/* Law: a token has one text, its checksum covers it all, one kind never passes for another. */
+/* F-65. Law: a token has one text, its checksum covers it all, no kind passes for another. */
 #include "op/token.h"
 
 #include "base/encode.h"

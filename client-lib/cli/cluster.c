@@ -118,7 +118,8 @@ static bool check_members(const struct birth *birth, struct cli_error *ret_error
         }
     }
     if (birth->member_count < MEMBERS_MIN || birth->member_count % 2 == 0) {
-        return cli_fail(ret_error, "%zu members: a cluster has 3, 5, 7 or 9: give --member for each",
+        return cli_fail(ret_error,
+                        "%zu members: a cluster has 3, 5, 7 or 9: give --member for each",
                         birth->member_count);
     }
     return true;
@@ -130,8 +131,9 @@ static bool take_birth(const struct cli_run *run, struct birth *birth, struct cl
     op_limits_init(&birth->limits);
     size_t size = strlen(birth->name);
     if (size == 0 || size > NAME_MAX_BYTES || strspn(birth->name, safe) != size) {
-        return cli_fail(ret_error, "--name %s: give 1 to %d letters, digits, dots, dashes, "
-                                   "underscores",
+        return cli_fail(ret_error,
+                        "--name %s: give 1 to %d letters, digits, dots, dashes, "
+                        "underscores",
                         birth->name, NAME_MAX_BYTES);
     }
     for (size_t i = 0; i < run->given_count; i++) {

@@ -69,8 +69,7 @@ bool cli_file_create(const char *path, unsigned mode, const char *content,
         if (fd >= 0) {
             unlink(path);
         }
-        return cli_fail(ret_error, "cannot write %s: %s", path,
-                        strerror(written ? errno : cause));
+        return cli_fail(ret_error, "cannot write %s: %s", path, strerror(written ? errno : cause));
     }
     return true;
 }

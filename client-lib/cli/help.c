@@ -58,11 +58,12 @@ void cli_help(FILE *out, const struct cli_table *table)
         fprintf(out, "  %-*s%s\n", COLUMN, command->words, command->help);
     }
     print_options(out, "Options", table->common, table->common_count);
-    fprintf(out, "\nservers, ca, cert, key, tenant and timeout also come from the environment\n"
-                 "(TENURE_SERVERS, ..., TENURE_TIMEOUT) and from the file that --config or\n"
-                 "TENURE_CONFIG names. An option that a command has too is the command's when it\n"
-                 "stands behind the command: \"tenurectl --key FILE state put --key NAME\".\n"
-                 "\n\"tenurectl COMMAND --help\" says more of a command.\n%s",
+    fprintf(out,
+            "\nservers, ca, cert, key, tenant and timeout also come from the environment\n"
+            "(TENURE_SERVERS, ..., TENURE_TIMEOUT) and from the file that --config or\n"
+            "TENURE_CONFIG names. An option that a command has too is the command's when it\n"
+            "stands behind the command: \"tenurectl --key FILE state put --key NAME\".\n"
+            "\n\"tenurectl COMMAND --help\" says more of a command.\n%s",
             exit_help);
 }
 

@@ -26,9 +26,9 @@ static const struct cli_option *search(const struct cli_option *options, size_t 
                                        const char *name, size_t size, char letter)
 {
     for (size_t i = 0; i < count; i++) {
-        if (letter != 0 ? options[i].letter == letter
-                        : strlen(options[i].name) == size &&
-                              memcmp(options[i].name, name, size) == 0) {
+        if (letter != 0
+                ? options[i].letter == letter
+                : strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0) {
             return &options[i];
         }
     }
@@ -49,9 +49,9 @@ static const struct cli_option *find_option(const struct parser *parser, const c
     if (command != NULL) {
         option = search(command->options, command->option_count, name, size, letter);
     }
-    return option != NULL ? option
-                          : search(parser->table->common, parser->table->common_count, name, size,
-                                   letter);
+    return option != NULL
+               ? option
+               : search(parser->table->common, parser->table->common_count, name, size, letter);
 }
 
 static bool repeated(const struct parser *parser, const struct cli_option *option)
@@ -227,8 +227,7 @@ const char *cli_text_of(const struct cli_run *run, const char *name)
 {
     const char *text = NULL;
     for (size_t i = 0; i < run->given_count; i++) {
-        if (run->given[i].option->field == NULL &&
-            strcmp(run->given[i].option->name, name) == 0) {
+        if (run->given[i].option->field == NULL && strcmp(run->given[i].option->name, name) == 0) {
             text = run->given[i].text;
         }
     }

@@ -25,7 +25,8 @@ static bool is_new(const char *path, struct cli_error *ret_error)
            cli_fail(ret_error, "%s exists already: move it away, or name another", path);
 }
 
-/* Neither is written when one is there already. The key first: without it the other is of no use. */
+/* Neither is written when one is there already. The key first: without it the other is of no use.
+ */
 static bool write_pair(const struct pair *pair, const char *certificate, const char *key,
                        struct cli_error *ret_error)
 {
@@ -103,8 +104,9 @@ static bool check_identity(const char *uri, struct cli_error *ret_error)
                         role);
     }
     if ((peer || operates) != (strcmp(tenant, "-") == 0)) {
-        return cli_fail(ret_error, "--identity %s: tenant %s: give - for a peer or an operator, a "
-                                   "name for a service",
+        return cli_fail(ret_error,
+                        "--identity %s: tenant %s: give - for a peer or an operator, a "
+                        "name for a service",
                         uri, tenant);
     }
     if (peer && (!cli_number_read(identity.segments[3], &id) || id == 0 || id > UINT16_MAX)) {

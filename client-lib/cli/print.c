@@ -137,9 +137,9 @@ json_t *cli_struct_json(struct cli_memory *memory, const struct op_struct *s,
     json_t *object = json_object();
     for (size_t i = 0; i < s->field_count; i++) {
         if (present(&map[i], value)) {
-            json_object_set_new(object, s->fields[i].name,
-                                value_json(memory, &s->fields[i],
-                                           (const uint8_t *)value + map[i].offset));
+            json_object_set_new(
+                object, s->fields[i].name,
+                value_json(memory, &s->fields[i], (const uint8_t *)value + map[i].offset));
         }
     }
     return object;
@@ -300,12 +300,11 @@ void cli_print_refusal(const struct cli_printer *printer, const struct tenure_re
     struct cli_memory memory = {NULL};
     json_t *object = json_object();
     cli_result_json(object, result);
-    set_text(object, "class",
-             op_class_name(op_outcome_class((enum op_outcome)result->outcome)));
+    set_text(object, "class", op_class_name(op_outcome_class((enum op_outcome)result->outcome)));
     set_text(object, "message", result->message);
-    json_object_set_new(object, "details",
-                        cli_struct_json(&memory, &op_details_struct, tenure_details_map,
-                                        &result->details));
+    json_object_set_new(
+        object, "details",
+        cli_struct_json(&memory, &op_details_struct, tenure_details_map, &result->details));
     cli_print_json(printer->err, object);
     cli_memory_done(&memory);
 }

@@ -65,9 +65,9 @@ static const char *outside(const struct cli_run *run, const char *name)
     const char *option = cli_text_of(run, name);
     cli_setting_environment(name, variable);
     const char *environment = getenv(variable);
-    return option != NULL                                     ? option
+    return option != NULL                                  ? option
            : environment != NULL && environment[0] != '\0' ? environment
-                                                              : NULL;
+                                                           : NULL;
 }
 
 /* ---- the file ---- */
@@ -138,8 +138,9 @@ static bool take_servers(struct cli_memory *memory, const char *text,
     while (*text != '\0') {
         size_t size = strcspn(text, ",");
         if (size == 0 || size >= ENV_ADDRESS_MAX || options->server_count == CLI_SERVERS_MAX) {
-            return cli_fail(ret_error, "servers: give up to %d addresses, HOST:PORT each, with "
-                                       "commas between them",
+            return cli_fail(ret_error,
+                            "servers: give up to %d addresses, HOST:PORT each, with "
+                            "commas between them",
                             CLI_SERVERS_MAX);
         }
         servers[options->server_count++] = cli_take_text(memory, text, size);

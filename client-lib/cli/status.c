@@ -37,8 +37,8 @@ static void ask(struct row *row, struct tenure_client *client)
 {
     tenure_result_done(&row->result);
     memset(&row->reply, 0, sizeof(row->reply));
-    enum tenure_outcome outcome =
-        tenure_node_status(client, &row->round->request, &row->reply, &row->result);
+    enum tenure_outcome outcome = tenure_node_status(client, &row->round->request, &row->reply,
+                                                     &row->result);
     row->answered = tenure_outcome_class(outcome) == TENURE_CLASS_DONE;
 }
 
@@ -61,8 +61,7 @@ static void *ask_one(void *arg)
 {
     struct row *row = arg;
     struct tenure_client *client;
-    row->opened =
-        tenure_open(&row->options, row->error.text, sizeof(row->error.text), &client);
+    row->opened = tenure_open(&row->options, row->error.text, sizeof(row->error.text), &client);
     if (!row->opened) {
         return NULL;
     }
@@ -102,8 +101,8 @@ static bool ask_all(struct row *rows, size_t count, struct cli_error *ret_error)
 enum { CELL_COUNT = 16, CELL_MAX = 136 };
 
 static const char *const headlines[CELL_COUNT] = {
-    "server",  "id",    "role",   "serving",  "term",     "leader", "position", "digest",
-    "T",       "clock", "commit", "applied",  "last",     "snapshot", "sessions", "tasks"};
+    "server", "id",    "role",   "serving", "term", "leader",   "position", "digest",
+    "T",      "clock", "commit", "applied", "last", "snapshot", "sessions", "tasks"};
 
 static void number_cell(char cell[CELL_MAX], uint64_t number)
 {
@@ -119,8 +118,7 @@ static void digest_text(struct tenure_bytes digest, char ret_text[CELL_MAX])
 
 static void text_cell(char cell[CELL_MAX], struct tenure_bytes text)
 {
-    snprintf(cell, CELL_MAX, "%.*s", (int)text.size,
-             text.size == 0 ? "" : (const char *)text.data);
+    snprintf(cell, CELL_MAX, "%.*s", (int)text.size, text.size == 0 ? "" : (const char *)text.data);
 }
 
 static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
@@ -132,8 +130,7 @@ static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
     }
     snprintf(cells[0], CELL_MAX, "%s", row->server);
     if (!row->answered) {
-        bool refused =
-            tenure_outcome_class(row->result.outcome) == TENURE_CLASS_REFUSED;
+        bool refused = tenure_outcome_class(row->result.outcome) == TENURE_CLASS_REFUSED;
         snprintf(cells[2], CELL_MAX, "%s", refused ? "refused" : "unreachable");
         return;
     }
@@ -201,8 +198,7 @@ static json_t *row_json(struct cli_memory *memory, const struct row *row)
         json_object_set_new(object, "message", json_string(row->result.message));
     } else {
         char cells[CELL_COUNT][CELL_MAX];
-        json_t *reply =
-            cli_struct_json(memory, &op_status_reply_struct, reply_map, &row->reply);
+        json_t *reply = cli_struct_json(memory, &op_status_reply_struct, reply_map, &row->reply);
         json_object_update(object, reply);
         json_decref(reply);
         fill_cells(row, cells);
@@ -277,9 +273,8 @@ int cli_run_status(const struct cli_run *run)
     size_t count = settings.options.server_count;
     struct row *rows = cli_take(run->memory, count * sizeof(*rows));
     for (size_t i = 0; i < count; i++) {
-        rows[i] = (struct row){.round = &round,
-                               .server = settings.options.servers[i],
-                               .options = settings.options};
+        rows[i] = (struct row){
+            .round = &round, .server = settings.options.servers[i], .options = settings.options};
         rows[i].options.servers = &rows[i].server;
         rows[i].options.server_count = 1;
         rows[i].options.stay = true;

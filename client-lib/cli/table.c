@@ -58,8 +58,8 @@ static const struct cli_command own[] = {
      OPTIONS(cluster_init_options), cli_run_cluster_init, NULL},
     {"pki init", "Setting up", "Make a certificate authority", NULL, OPTIONS(pki_init_options),
      cli_run_pki_init, NULL},
-    {"pki issue", "Setting up", "Issue a certificate and its key", NULL,
-     OPTIONS(pki_issue_options), cli_run_pki_issue, NULL},
+    {"pki issue", "Setting up", "Issue a certificate and its key", NULL, OPTIONS(pki_issue_options),
+     cli_run_pki_issue, NULL},
     {"completion", "This program", "Print completions for a shell", "bash|zsh|fish", NULL, 0,
      cli_run_completion, NULL},
     {"man", "This program", "Print the manual page (troff)", NULL, NULL, 0, cli_run_man, NULL},
@@ -184,8 +184,8 @@ void cli_table_init(struct cli_table *table)
     const struct op_row *rows = op_rows(&row_count);
     table->memory = (struct cli_memory){NULL};
     table->count = row_count + LENGTH(own);
-    struct cli_command *commands =
-        cli_take(&table->memory, table->count * sizeof(struct cli_command));
+    struct cli_command *commands = cli_take(&table->memory,
+                                            table->count * sizeof(struct cli_command));
     for (size_t i = 0; i < row_count; i++) {
         commands[i] = command_of_row(&table->memory, &rows[i]);
     }

@@ -34,6 +34,40 @@ static cyaml_config_t config_of(struct report *report)
                             .flags = CYAML_CFG_DEFAULT};
 }
 
+/* libcyaml names the place before an unknown key: its own line is looked up. 0: not found. */
+static unsigned line_of_key(const char *path, const char *key)
+{
+    FILE *file = fopen(path, "r");
+    char line[512];
+    unsigned found = 0;
+    for (unsigned count = 1; file != NULL && found == 0 && fgets(line, sizeof(line), file) != NULL;
+         count++) {
+        const char *text = line + strspn(line, " -\"'");
+        size_t size = strlen(key);
+        if (strncmp(text, key, size) == 0 && text[size + strspn(text + size, " \"'")] == ':') {
+            found = count;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
+static void correct_place(const char *path, struct report *report)
+{
+    static const char unexpected[] = "Unexpected key: ";
+    const char *what = report->lines[0];
+    if (report->count == 0 || strncmp(what, unexpected, sizeof(unexpected) - 1) != 0) {
+        return;
+    }
+    unsigned line = line_of_key(path, what + sizeof(unexpected) - 1);
+    if (line != 0) {
+        snprintf(report->lines[1], sizeof(report->lines[1]), "line: %u", line);
+        report->count = 2;
+    }
+}
+
 bool cli_yaml_load(const char *path, const cyaml_schema_value_t *schema, void **ret_value,
                    struct cli_error *ret_error)
 {
@@ -42,6 +76,7 @@ bool cli_yaml_load(const char *path, const cyaml_schema_value_t *schema, void **
     cyaml_data_t *value = NULL;
     cyaml_err_t rc = cyaml_load_file(path, &config, schema, &value, NULL);
     if (rc != CYAML_OK) {
+        correct_place(path, &report);
         return cli_fail(ret_error, "%s: %s%s%s", path,
                         report.count > 0 ? report.lines[0] : cyaml_strerror(rc),
                         report.count > 1 ? ", " : "", report.lines[1]);

@@ -44,6 +44,38 @@ static cyaml_config_t configuration(struct report *report)
     };
 }
 
+/* libcyaml names the place before an unknown key: its own line is looked up. 0: not found. */
+static unsigned line_of_key(const char *path, const char *key)
+{
+    FILE *file = fopen(path, "r");
+    char line[512];
+    unsigned found = 0;
+    for (unsigned count = 1; file != NULL && found == 0 && fgets(line, sizeof(line), file) != NULL;
+         count++) {
+        const char *text = line + strspn(line, " -\"'");
+        size_t size = strlen(key);
+        if (strncmp(text, key, size) == 0 && text[size + strspn(text + size, " \"'")] == ':') {
+            found = count;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return found;
+}
+
+static void correct_place(const char *path, struct report *report)
+{
+    static const char unexpected[] = "Unexpected key: ";
+    if (strncmp(report->what, unexpected, sizeof(unexpected) - 1) != 0) {
+        return;
+    }
+    unsigned line = line_of_key(path, report->what + sizeof(unexpected) - 1);
+    if (line != 0) {
+        snprintf(report->where, sizeof(report->where), "line: %u", line);
+    }
+}
+
 bool node_yaml_load(const char *path, const cyaml_schema_value_t *schema, void **ret_value,
                     char *error, size_t error_size)
 {
@@ -52,6 +84,7 @@ bool node_yaml_load(const char *path, const cyaml_schema_value_t *schema, void *
     cyaml_data_t *value = NULL;
     cyaml_err_t rc = cyaml_load_file(path, &config, schema, &value, NULL);
     if (rc != CYAML_OK) {
+        correct_place(path, &report);
         snprintf(error, error_size, "%s: %s%s%s", path,
                  report.what[0] != '\0' ? report.what : cyaml_strerror(rc),
                  report.where[0] != '\0' ? ", " : "", report.where);

@@ -62,6 +62,26 @@ static void w1_an_attempt_before_the_newest(void **state)
     assert_int_equal(put_fenced(&s->worker, &old, own.id, 1), OP_NOT_FOUND); /* the fifth back */
 }
 
+static void w1_attempt_and_secret_belong_together(void **state)
+{
+    struct stage *s = *state;
+    struct session own = open_session(&s->alice, "alice", "a");
+    struct task task = begin_task(&s->alice, &own, OP_TASK_SCOPE_SESSION, NULL);
+    struct task old;
+    struct task mixed;
+
+    assert_int_equal(claim_task(&s->worker, &task, 60), OP_OK);
+    old = task;
+    assert_int_equal(claim_task(&s->worker, &task, 60), OP_OK);
+    mixed = task;
+    mixed.attempt = old.attempt;
+    refused_by(s, put_fenced(&s->worker, &mixed, own.id, 1), 1);
+    mixed = old;
+    mixed.attempt = task.attempt;
+    refused_by(s, put_fenced(&s->worker, &mixed, own.id, 1), 1);
+    assert_int_equal(put_fenced(&s->worker, &task, own.id, 1), OP_OK);
+}
+
 static void w2_another_user_is_not_found(void **state)
 {
     struct stage *s = *state;
@@ -328,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(accepts_what_breaks_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(w1_an_attempt_before_the_newest, setup, teardown),
+        cmocka_unit_test_setup_teardown(w1_attempt_and_secret_belong_together, setup, teardown),
         cmocka_unit_test_setup_teardown(w2_another_user_is_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(w3_the_session_that_is_written_is_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(w3_the_own_session_is_dead, setup, teardown),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/log.h"
 #include "env/loop.h"
 #include "env/uv/uv.h"
 #include "node/node.h"
@@ -14,6 +15,7 @@ enum { EXIT_LOCAL = 1, EXIT_USAGE = 2 };
 struct daemon {
     struct env *env;
     struct node *node;
+    char name[16]; /* in log lines */
     bool stopped;
     bool failed;
 };
@@ -125,14 +127,23 @@ static int init(struct daemon *daemon, const struct node_config *config, const c
     return done ? EXIT_SUCCESS : complain(error);
 }
 
+static void set_log(struct daemon *daemon, const struct node_config *config)
+{
+    snprintf(daemon->name, sizeof(daemon->name), "%u", config->node);
+    env_uv_set_log(daemon->env, config->log_json != 0 ? ENV_UV_LOG_JSON : ENV_UV_LOG_TEXT,
+                   config->log_debug != 0 ? ENV_LOG_DEBUG : ENV_LOG_INFO, daemon->name);
+}
+
 static int serve(struct daemon *daemon, const struct node_config *config)
 {
     char error[1024];
+    set_log(daemon, config);
     const struct node_handlers handlers = {
         .arg = daemon, .on_stopped = on_stopped, .on_fatal = on_fatal};
     if (!node_start(daemon->env, config, &handlers, error, sizeof(error), &daemon->node)) {
         return complain(error);
     }
+    env_uv_on_signal(daemon->env, SIGPIPE, NULL, NULL);
     env_uv_on_signal(daemon->env, SIGTERM, on_signal, daemon);
     env_uv_on_signal(daemon->env, SIGINT, on_signal, daemon);
     printf("tenured: node %u serves clients on %s and peers on %s\n", config->node,

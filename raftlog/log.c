@@ -148,13 +148,13 @@ int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_
         (void)snprintf(error, error_size, "the log's folder has too long a name: %s",
                        config->folder);
     } else {
+        rlog_write_init(log);
         rc = rlog_recover(log, snapshot_index, snapshot_term, error, error_size);
     }
     if (rc != ENV_OK) {
         rlog_log_destroy(log);
         return rc;
     }
-    rlog_write_init(log);
     *ret_log = log;
     return ENV_OK;
 }
@@ -216,7 +216,8 @@ uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index)
 
 bool rlog_log_idle(const struct rlog_log *log)
 {
-    return list_empty(&log->queue) && !log->batch.busy;
+    return log->pending_bytes == 0 && !rlog_write_working(log) &&
+           log->mark.point.batch == log->durable.batch;
 }
 
 /* ---- changing ---- */

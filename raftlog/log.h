@@ -80,11 +80,13 @@ void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term);
  * memory, and whole segments. Entries that are not stored stay. */
 void rlog_log_prune(struct rlog_log *log, uint64_t index);
 
-/* Payload bytes not yet durable (back-pressure), and of the entries after `index` (snapshot
- * policy). */
+/* Bytes of records that are not yet durable (back-pressure; 0: all is), and payload bytes of the
+ * entries after `index` (snapshot policy). */
 uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
 uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
-/* Nothing is queued and no batch is on its way. */
+/* All is durable, the mark says so, and no work is on its way: the folder may be opened again once the
+ * log is destroyed. Within RLOG_MARK_DELAY_US and the disk's time after the last change; never after
+ * a failure that left something behind. */
 bool rlog_log_idle(const struct rlog_log *log);
 
 #endif

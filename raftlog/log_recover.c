@@ -160,8 +160,7 @@ static int snapshot_meet(struct rlog_recovery *recovery, uint64_t index, uint64_
         env_log(log->env, ENV_LOG_INFO, "log", "restarts at the snapshot of index %" PRIu64, index);
         rlog_memory_restart(log, index, term);
         log->stored = index;
-        list_append(&log->queue,
-                    &rlog_item_create(RLOG_RECORD_RESTART, index, term, BYTES_NONE)->link);
+        rlog_write_queue(log, rlog_item_create(RLOG_RECORD_RESTART, index, term, BYTES_NONE));
     }
     return ENV_OK;
 }

@@ -141,6 +141,8 @@ void *rlog_grow(void *memory, size_t size);
 void rlog_write_init(struct rlog_log *log);
 /* Takes over one reference and arms the next batch. */
 void rlog_write_queue(struct rlog_log *log, struct rlog_item *item);
+/* Whether any work is on its way. */
+bool rlog_write_working(const struct rlog_log *log);
 void rlog_segment_add(struct rlog_log *log, uint64_t number, uint64_t index);
 /* Removes the files of the `count` oldest segments, soon. */
 void rlog_segments_drop(struct rlog_log *log, size_t count);

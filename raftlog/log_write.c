@@ -57,7 +57,7 @@ static void log_free(struct rlog_log *log)
     free(log);
 }
 
-static bool working(const struct rlog_log *log)
+bool rlog_write_working(const struct rlog_log *log)
 {
     return log->batch.busy || log->mark.busy || log->spare.busy || log->sweep.busy;
 }
@@ -65,7 +65,7 @@ static bool working(const struct rlog_log *log)
 /* Of a work that came back: true when the log was destroyed meanwhile (and may be gone now). */
 static bool orphaned(struct rlog_log *log)
 {
-    if (log->destroyed && !working(log)) {
+    if (log->destroyed && !rlog_write_working(log)) {
         log_free(log);
         return true;
     }
@@ -83,7 +83,7 @@ void rlog_log_destroy(struct rlog_log *log)
     env_timer_destroy(log->mark_timer);
     log->destroyed = true;
     /* A crashed env never gives work back. */
-    if (!working(log) || env_file_size(log->mark.file, &size) == ENV_CRASHED) {
+    if (!rlog_write_working(log) || env_file_size(log->mark.file, &size) == ENV_CRASHED) {
         log_free(log);
     }
 }
@@ -270,7 +270,7 @@ static void batch_gather(struct rlog_log *log)
             break;
         }
         body += rlog_disk_record_bytes(item);
-        log->batch.bytes += item->size;
+        log->batch.bytes += rlog_disk_record_bytes(item);
         list_remove(node);
         list_append(&log->batch.items, node);
     }
@@ -379,7 +379,7 @@ void rlog_write_queue(struct rlog_log *log, struct rlog_item *item)
         return;
     }
     list_append(&log->queue, &item->link);
-    log->pending_bytes += item->size;
+    log->pending_bytes += rlog_disk_record_bytes(item);
     batch_arm(log);
 }
 
@@ -392,5 +392,4 @@ void rlog_write_init(struct rlog_log *log)
     log->batch_timer = env_timer_create(log->env, batch_due, log);
     log->mark_timer = env_timer_create(log->env, mark_due, log);
     ASSERT(log->batch_timer != NULL && log->mark_timer != NULL);
-    batch_arm(log);
 }

@@ -249,7 +249,8 @@ static bool settled(void *arg)
 {
     const struct shadow *shadow = arg;
 
-    return world_crashed(shadow->world) || shadow->failures > 0 || rlog_log_idle(shadow->log);
+    return world_crashed(shadow->world) || shadow->failures > 0 ||
+           rlog_log_pending_bytes(shadow->log) == 0;
 }
 
 void shadow_wait(struct shadow *shadow)

@@ -67,7 +67,7 @@ void shadow_truncate(struct shadow *shadow, uint64_t index);
 void shadow_restart(struct shadow *shadow, uint64_t index);
 /* A snapshot at `index` (<= stored) is durable; keeps `trailing` entries. */
 void shadow_prune(struct shadow *shadow, uint64_t index, uint64_t trailing);
-/* Until the log is idle, failed, or the process crashed. */
+/* Until all is durable, the log failed, or the process crashed. */
 void shadow_wait(struct shadow *shadow);
 /* The bytes of a value. */
 struct bytes shadow_payload(uint64_t value, size_t size, uint8_t *buffer);

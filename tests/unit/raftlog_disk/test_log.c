@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "raftlog/log_format.h"
 #include "tests/unit/raftlog_disk/shadow.h"
 
 enum { SEGMENT = 4096 };
@@ -59,10 +60,14 @@ static void test_reports_and_survives(void **state)
         shadow_append(&shadow, 100);
     }
     assert_int_equal(rlog_log_stored(shadow.log), 0);
-    assert_int_equal(rlog_log_pending_bytes(shadow.log), 500);
+    assert_int_equal(rlog_log_pending_bytes(shadow.log), 500 + 5 * RLOG_RECORD_EXTRA);
+    assert_false(rlog_log_idle(shadow.log));
     shadow_wait(&shadow);
     assert_int_equal(shadow.stored, 5);
     assert_int_equal(rlog_log_pending_bytes(shadow.log), 0);
+    assert_false(rlog_log_idle(shadow.log)); /* the mark is not written yet */
+    world_pass(&world, 150 * SIM_MILLISECOND);
+    assert_true(rlog_log_idle(shadow.log));
     assert_int_equal(rlog_log_bytes_since(shadow.log, 0), 500);
     assert_int_equal(rlog_log_bytes_since(shadow.log, 3), 200);
     sim_disk_set_policy(world.host, SIM_DISK_LOSE);

@@ -219,28 +219,50 @@ static void print_json(struct cli_memory *memory, const struct row *rows, size_t
 
 /* ---- the command ---- */
 
-static int report(const struct cli_run *run, struct row *rows, size_t count)
+static bool serves(const struct row *row)
+{
+    return row->answered && row->reply.serving;
+}
+
+static void complain_of(const struct row *row)
+{
+    char line[1024];
+    cli_refusal_line(&row->result, line, sizeof(line));
+    fprintf(stderr, "tenurectl: %s: %s\n", row->server, line);
+}
+
+/* The worst of all servers; but who waits for a leader is content with one. */
+static int verdict(const struct cli_run *run, const struct row *rows, size_t count)
 {
     int code = CLI_DONE;
     bool serving = false;
+    for (size_t i = 0; i < count; i++) {
+        int own = (int)cli_exit_of(rows[i].result.outcome);
+        code = own > code ? own : code;
+        serving = serving || serves(&rows[i]);
+    }
+    if (rows[0].round->wait_leader && serving) {
+        return CLI_DONE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!rows[i].answered && run->output == CLI_TABLE) {
+            complain_of(&rows[i]);
+        }
+    }
+    return rows[0].round->wait_leader ? cli_complain("no server leads and serves", CLI_RETRIES)
+                                      : code;
+}
+
+static int report(const struct cli_run *run, struct row *rows, size_t count)
+{
     if (run->output == CLI_JSON) {
         print_json(run->memory, rows, count);
     } else {
         print_table(run->memory, rows, count);
     }
+    int code = verdict(run, rows, count);
     for (size_t i = 0; i < count; i++) {
-        int own = (int)cli_exit_of(rows[i].result.outcome);
-        code = own > code ? own : code;
-        serving = serving || (rows[i].answered && rows[i].reply.serving);
-        if (!rows[i].answered && run->output == CLI_TABLE) {
-            char line[1024];
-            cli_refusal_line(&rows[i].result, line, sizeof(line));
-            fprintf(stderr, "tenurectl: %s: %s\n", rows[i].server, line);
-        }
         tenure_result_done(&rows[i].result);
-    }
-    if (rows[0].round->wait_leader) {
-        return serving ? CLI_DONE : cli_complain("no server leads and serves", CLI_RETRIES);
     }
     return code;
 }

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "env/random.h"
 #include "raftlog/engine_raft.h"
+#include "raftlog/guard.h"
 
 /* ---- configurations ---- */
 
@@ -36,7 +37,8 @@ bool rlog_engine_decode(struct bytes encoded, struct raft_configuration *ret_con
 {
     struct raft_buffer buffer = {(void *)(uintptr_t)encoded.data, encoded.size};
     raft_configuration_init(ret_configuration);
-    if (encoded.size == 0 || raft_configuration_decode(&buffer, ret_configuration) != 0) {
+    if (!rlog_guard_configuration(encoded) ||
+        raft_configuration_decode(&buffer, ret_configuration) != 0) {
         raft_configuration_close(ret_configuration);
         return false;
     }

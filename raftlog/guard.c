@@ -3,18 +3,33 @@
 
 #include <stddef.h>
 
+enum { CONFIGURATION_FORMAT = 1, CONFIGURATION_SERVERS_MAX = 64 };
+
 static bool leads_in(const struct raft *raft, raft_term term)
 {
     return raft->state == RAFT_LEADER && raft->current_term == term;
 }
 
-static bool change_is_readable(const struct raft_entry *entry)
+/* The core's encoding: u8 format, u64 count, then u64 id, zero-terminated address, u8 role each. */
+bool rlog_guard_configuration(struct bytes encoded)
 {
-    struct raft_configuration configuration;
-    raft_configuration_init(&configuration);
-    bool readable = raft_configuration_decode(&entry->buf, &configuration) == 0;
-    raft_configuration_close(&configuration);
-    return readable;
+    struct base_reader reader;
+    base_reader_init(&reader, encoded);
+    uint8_t format = base_read_u8(&reader);
+    uint64_t count = base_read_u64(&reader);
+    if (reader.failed || format != CONFIGURATION_FORMAT || count == 0 ||
+        count > CONFIGURATION_SERVERS_MAX) {
+        return false;
+    }
+    for (uint64_t i = 0; i < count && !reader.failed; i++) {
+        (void)base_read_u64(&reader);
+        while (base_read_u8(&reader) != 0) {
+        }
+        if (base_read_u8(&reader) > RAFT_SPARE) {
+            return false;
+        }
+    }
+    return !reader.failed;
 }
 
 static bool entries_are_sane(const struct raft_append_entries *append)
@@ -25,7 +40,8 @@ static bool entries_are_sane(const struct raft_append_entries *append)
         if (entry->term == 0 || entry->term < term || entry->term > append->term) {
             return false;
         }
-        if (entry->type == RAFT_CHANGE && !change_is_readable(entry)) {
+        if (entry->type == RAFT_CHANGE &&
+            !rlog_guard_configuration(bytes_of(entry->buf.base, entry->buf.len))) {
             return false;
         }
         term = entry->term;

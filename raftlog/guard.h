@@ -19,14 +19,17 @@
 
 #include <raft.h>
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/bytes.h"
 
 enum rlog_guard_verdict {
     RLOG_GUARD_STEP,  /* step it, perhaps changed */
     RLOG_GUARD_DROP,  /* late or pointless: ignore it */
     RLOG_GUARD_BROKEN /* no correct member sends this: close the connection */
 };
+
+/* Whether the core may decode these bytes as a configuration: it reads them without looking at their
+ * end, and asserts what it could check. */
+bool rlog_guard_configuration(struct bytes encoded);
 
 /* What rlog_guard_received has to undo. */
 struct rlog_guard_undo {

@@ -145,6 +145,32 @@ static void a_minority_commits_nothing(void **state)
     cluster_destroy(cluster);
 }
 
+static void an_election_commits_an_entry_of_its_own_term(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(45, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    for (int round = 0; round < 3; round++) {
+        struct rlog_status before, after;
+        struct cluster_node *leader = cluster_leader(cluster);
+        rlog_status(leader->rlog, &before);
+        assert_int_equal(before.commit, before.last); /* nothing for the core to finish */
+        cluster_crash(cluster, leader->id - 1);
+        struct cluster_node *next = cluster_wait_leader(cluster);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        rlog_status(next->rlog, &after);
+        assert_true(after.term > before.term);
+        assert_int_equal(after.last, before.last + 1);
+        assert_int_equal(after.commit, after.last);
+        assert_int_equal(cluster_start(cluster, leader->id - 1), 0);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+    }
+    cluster_destroy(cluster);
+}
+
 static void a_stopped_leader_hands_over(void **state)
 {
     (void)state;
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test(all_lose_power_and_what_was_acknowledged_stays),
         cmocka_unit_test(one_follower_restarts),
         cmocka_unit_test(a_minority_commits_nothing),
+        cmocka_unit_test(an_election_commits_an_entry_of_its_own_term),
         cmocka_unit_test(a_stopped_leader_hands_over),
         cmocka_unit_test(large_entries_travel_in_bounded_messages),
         cmocka_unit_test(the_backlog_is_bounded),

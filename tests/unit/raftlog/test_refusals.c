@@ -264,6 +264,68 @@ static void greetings_that_do_not_fit(void **state)
     cluster_destroy(cluster);
 }
 
+/* Asks in node 1's name, with its store id, three times: in its own term, a past and a coming one. */
+static struct bytes three_questions(uint8_t *buffer, const struct rlog_wire_hello *hello,
+                                    uint64_t term)
+{
+    struct base_writer writer;
+    base_writer_init(&writer, buffer, 512);
+    size_t size = hello_of(&writer, hello).size;
+    for (uint64_t round = 1; round <= 3; round++) {
+        struct rlog_wire_confirm confirm = {term + round - 2, round, 77};
+        base_writer_init(&writer, buffer + size, 512 - size);
+        rlog_wire_frame_begin(&writer, RLOG_WIRE_CONFIRM);
+        rlog_wire_write_confirm(&writer, &confirm);
+        size += rlog_wire_frame_end(&writer).size;
+    }
+    return bytes_of(buffer, size);
+}
+
+static void a_round_of_another_term_gets_a_no(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(9, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    struct rlog_status status;
+    rlog_status(cluster->nodes[0].rlog, &status);
+    cluster_crash(cluster, 0);
+    cluster_wait_leader(cluster);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    struct rlog_wire_hello hello = {
+        .magic = RLOG_WIRE_MAGIC,
+        .version = 1,
+        .version_min = 1,
+        .node = 1,
+        .to = 3,
+        .incarnation = cluster->birth.incarnation,
+        .store = status.store_id,
+        .cluster = bytes_of_text("test"),
+    };
+    uint8_t buffer[512];
+    struct stranger stranger;
+    call_as(cluster, "tenure://test/-/peer/1",
+            three_questions(buffer, &hello, cluster->nodes[2].term), &stranger);
+    struct bytes stream = bytes_of(stranger.received, stranger.received_size);
+    unsigned answers = 0;
+    uint8_t kind = 0;
+    struct bytes body = BYTES_NONE;
+    size_t size = 0;
+    while (rlog_wire_frame_read(stream, 4096, &kind, &body, &size) == RLOG_FRAME_WHOLE) {
+        struct rlog_wire_confirm_result result;
+        if (kind == RLOG_WIRE_CONFIRM_RESULT) {
+            assert_true(rlog_wire_read_confirm_result(body, &result));
+            assert_int_equal(result.nonce, 77);
+            assert_int_equal(result.yes, result.round == 2);
+            answers++;
+        }
+        stream = bytes_of(stream.data + size, stream.size - size);
+    }
+    assert_int_equal(answers, 3);
+    cluster_destroy(cluster);
+}
+
 static void bytes_that_are_no_frames(void **state)
 {
     (void)state;
@@ -292,7 +354,8 @@ int main(void)
         cmocka_unit_test(a_folder_of_another_node),  cmocka_unit_test(a_folder_of_another_cluster),
         cmocka_unit_test(a_folder_without_a_node),   cmocka_unit_test(a_replaced_disk),
         cmocka_unit_test(the_same_name_born_twice),  cmocka_unit_test(strangers_are_told_nothing),
-        cmocka_unit_test(greetings_that_do_not_fit), cmocka_unit_test(bytes_that_are_no_frames),
+        cmocka_unit_test(greetings_that_do_not_fit),
+        cmocka_unit_test(a_round_of_another_term_gets_a_no), cmocka_unit_test(bytes_that_are_no_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Calls: tries, retries under one number, deadlines, echoes. */
+/* Calls: their moves from state to state, tries, deadlines. Reads no answer (client-lib/answer.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,59 +8,173 @@
 #include "client-lib/internal.h"
 #include "env/crypto.h"
 
-/* Where a synchronous call gets its result. */
-struct tenure_wait {
-    void *reply;
-    struct tenure_result *result;
-    bool ended;
-};
-
-/* ---- results ---- */
-
-static void set_message(struct tenure_result *result, struct bytes text)
+static struct tenure_pending *of_queue(struct list *at)
 {
-    struct bytes shown =
-        text.size > 0 ? text : bytes_of_text(op_outcome_message((enum op_outcome)result->outcome));
-    size_t size = shown.size < sizeof(result->message) ? shown.size : sizeof(result->message) - 1;
+    return LIST_ENTRY(at, struct tenure_pending, in_queue);
+}
+
+static struct tenure_pending *of_client(struct list *at)
+{
+    return LIST_ENTRY(at, struct tenure_pending, in_client);
+}
+
+void tenure_calls_init(struct tenure_client *client)
+{
+    struct tenure_calls *calls = &client->calls;
+    list_init(&calls->all);
+    for (size_t i = 0; i < CALL_STATES; i++) {
+        list_init(&calls->queues[i]);
+    }
+    calls->backoff_due = UINT64_MAX;
+}
+
+/* ---- what a call is ---- */
+
+bool tenure_call_numbered(const struct tenure_pending *call)
+{
+    return call->method.row != NULL && call->method.row->idempotency == OP_NUMBERED;
+}
+
+/* A try of it that nobody answers may have changed something. */
+static bool writes(const struct tenure_pending *call)
+{
+    return call->method.row == NULL ? call->method.request == &op_time_request_struct
+                                    : call->method.row->access == OP_WRITE;
+}
+
+static bool may_have_happened(const struct tenure_pending *call)
+{
+    return call->in_doubt || (call->state == CALL_SENT && writes(call));
+}
+
+/* ---- moves ---- */
+
+static void leave_queue(struct tenure_client *client, struct tenure_pending *call)
+{
+    struct tenure_calls *calls = &client->calls;
+    list_remove(&call->in_queue);
+    if (call->state == CALL_SENT) {
+        calls->by_msgid[call->msgid % CALLS_SENT_MAX] = NULL;
+        calls->sent_count--;
+    }
+}
+
+static void move(struct tenure_client *client, struct tenure_pending *call,
+                 enum tenure_call_state state)
+{
+    leave_queue(client, call);
+    call->state = state;
+    list_append(&client->calls.queues[state], &call->in_queue);
+}
+
+void tenure_call_end_soon(struct tenure_client *client, struct tenure_pending *call,
+                          enum op_outcome outcome, const char *text)
+{
+    call->last = outcome;
+    call->ending = text;
+    move(client, call, CALL_ENDING);
+    env_timer_start(client->timer, 0);
+}
+
+void tenure_call_again(struct tenure_client *client, struct tenure_pending *call)
+{
+    if (tenure_number_dead(client, call)) {
+        if (call->in_doubt) {
+            tenure_call_end_soon(client, call, OP_UNKNOWN, client->registration.lost);
+            return;
+        }
+        call->number = 0;
+    }
+    bool waits = tenure_call_numbered(call) && call->number == 0;
+    move(client, call, waits ? CALL_UNNUMBERED : CALL_READY);
+}
+
+void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *call,
+                          uint64_t hint_us)
+{
+    uint64_t delay = u64_max(hint_us, tenure_backoff_us(client, call->tries));
+    call->due = sat_add(env_mono_us(client->env), delay);
+    client->calls.backoff_due = u64_min(client->calls.backoff_due, call->due);
+    move(client, call, CALL_BACKOFF);
+}
+
+void tenure_calls_link_lost(struct tenure_client *client)
+{
+    struct list *sent = &client->calls.queues[CALL_SENT];
+    while (!list_empty(sent)) {
+        struct tenure_pending *call = of_queue(sent->next);
+        call->in_doubt = may_have_happened(call);
+        call->last = OP_UNREACHABLE;
+        tenure_call_again(client, call);
+    }
+}
+
+void tenure_calls_renumber(struct tenure_client *client)
+{
+    LIST_FOR_EACH(at, &client->calls.all)
+    {
+        struct tenure_pending *call = of_client(at);
+        if (tenure_number_dead(client, call) &&
+            (call->state == CALL_READY || call->state == CALL_BACKOFF)) {
+            tenure_call_again(client, call);
+        }
+    }
+}
+
+/* ---- ends ---- */
+
+void tenure_result_message(struct tenure_result *result, struct bytes text)
+{
+    struct bytes shown = text.size > 0
+                             ? text
+                             : bytes_of_text(op_outcome_message((enum op_outcome)result->outcome));
+    size_t size = u64_min(shown.size, sizeof(result->message) - 1);
     memcpy(result->message, shown.data, size);
     result->message[size] = '\0';
 }
 
-/* Hands the result over and forgets the call (K3). */
-static void end_call(struct tenure_client *client, struct tenure_pending *call,
+static void deliver(struct tenure_client *client, const struct tenure_pending *call,
+                    struct tenure_result *result, const void *reply)
+{
+    if (call->callback != NULL) {
+        client->calls.delivering = true;
+        call->method.deliver(call->callback, call->arg, result, reply);
+        client->calls.delivering = false;
+    }
+    tenure_result_done(result);
+}
+
+void tenure_call_end(struct tenure_client *client, struct tenure_pending *call,
                      struct tenure_result *result, const void *reply)
 {
-    result->attempts = call->attempts;
+    result->attempts = call->tries;
+    leave_queue(client, call);
     list_remove(&call->in_client);
+    tenure_number_end(client, call);
     struct tenure_wait *wait = call->wait;
-    if (wait != NULL) {
+    if (wait == NULL) {
+        deliver(client, call, result, reply);
+    } else {
         if (reply != NULL) {
             memcpy(wait->reply, reply, call->method.reply_size);
         }
         *wait->result = *result;
-        wait->ended = true;
-        tenure_thread_changed(client);
-    } else {
-        if (call->callback != NULL) {
-            call->method.deliver(call->callback, call->arg, result, reply);
-        }
-        tenure_result_done(result);
+        tenure_thread_ended(client, wait);
     }
     env_wipe(call->request, call->request == NULL ? 0 : call->method.request->size);
     free(call->request);
     free(call);
 }
 
-/* Ends it with an answer of the library's own. */
-static void end_with(struct tenure_client *client, struct tenure_pending *call,
-                     enum op_outcome outcome, const char *text)
+void tenure_call_end_with(struct tenure_client *client, struct tenure_pending *call,
+                          enum op_outcome outcome, const char *text)
 {
     struct tenure_result result = {.outcome = (enum tenure_outcome)outcome};
-    set_message(&result, bytes_of_text(text == NULL ? "" : text));
-    end_call(client, call, &result, NULL);
+    tenure_result_message(&result, bytes_of_text(text == NULL ? "" : text));
+    tenure_call_end(client, call, &result, NULL);
 }
 
-/* A request that could not be taken at all. */
+/* A request that could not be taken at all; no field: there was no memory. */
 static void refuse_argument(struct tenure_client *client, struct tenure_pending *call,
                             const char *field)
 {
@@ -68,443 +182,248 @@ static void refuse_argument(struct tenure_client *client, struct tenure_pending 
     if (field != NULL) {
         result.details.has_field = true;
         result.details.field = tenure_text(field);
-        snprintf(result.message, sizeof(result.message), "%s is malformed or too long", field);
+        snprintf(result.message, sizeof(result.message), "%s: malformed or out of bounds", field);
     } else {
         snprintf(result.message, sizeof(result.message), "out of memory");
     }
-    end_call(client, call, &result, NULL);
+    tenure_call_end(client, call, &result, NULL);
 }
 
-/* Its time is over: UNKNOWN when a try may have happened, otherwise nothing did. */
-static void expire(struct tenure_client *client, struct tenure_pending *call)
+/* Why nothing happened until the deadline. */
+static void end_undone(struct tenure_client *client, struct tenure_pending *call)
 {
-    if (call->last == OP_INVALID) {
-        refuse_argument(client, call, call->wrong_field);
-    } else if (call->maybe_happened) {
-        end_with(client, call, OP_TIMED_OUT, NULL);
+    const struct tenure_registration *registration = &client->registration;
+    if (call->last != OP_UNREACHABLE) {
+        tenure_call_end_with(client, call, call->last, NULL);
+    } else if (call->state == CALL_SENT) {
+        tenure_call_end_with(client, call, OP_UNREACHABLE, "no answer before the deadline");
+    } else if (call->state == CALL_UNNUMBERED && registration->registered) {
+        tenure_call_end_with(client, call, OP_OVERLOADED, "too many requests are open already");
+    } else if (call->state == CALL_UNNUMBERED && registration->last != OP_UNREACHABLE) {
+        tenure_call_end_with(client, call, registration->last, NULL);
     } else {
-        const char *fault = call->last == OP_UNREACHABLE ? client->link.fault : NULL;
-        end_with(client, call, call->last, fault);
+        tenure_call_end_with(client, call, OP_UNREACHABLE, client->link.fault);
+    }
+}
+
+static void end_decided(struct tenure_client *client, struct tenure_pending *call)
+{
+    ASSERT(call->state == CALL_ENDING);
+    if (call->request == NULL) {
+        refuse_argument(client, call, call->ending);
+    } else {
+        tenure_call_end_with(client, call, call->last, call->ending);
+    }
+}
+
+static void end_due(struct tenure_client *client, uint64_t now)
+{
+    struct list *all = &client->calls.all;
+    while (!list_empty(all) && of_client(all->next)->deadline <= now) {
+        struct tenure_pending *call = of_client(all->next);
+        if (call->state == CALL_ENDING) {
+            end_decided(client, call);
+        } else if (may_have_happened(call)) {
+            tenure_call_end_with(client, call, OP_TIMED_OUT, NULL);
+        } else {
+            end_undone(client, call);
+        }
+    }
+}
+
+/* Those that were there before: a callback may begin more. */
+static void end_ending(struct tenure_client *client)
+{
+    struct list *ending = &client->calls.queues[CALL_ENDING];
+    tenure_call newest = client->calls.last_id;
+    while (!list_empty(ending) && of_queue(ending->next)->id <= newest) {
+        end_decided(client, of_queue(ending->next));
+    }
+}
+
+void tenure_calls_end(struct tenure_client *client)
+{
+    client->calls.closing = true;
+    struct list *all = &client->calls.all;
+    while (!list_empty(all)) {
+        struct tenure_pending *call = of_client(all->next);
+        if (call->state != CALL_ENDING) {
+            tenure_call_end_soon(client, call,
+                                 may_have_happened(call) ? OP_UNKNOWN : OP_UNREACHABLE,
+                                 "the client was closed");
+        }
+        end_decided(client, call);
     }
 }
 
 /* ---- sending ---- */
 
-static bool numbered(const struct tenure_pending *call)
+uint32_t tenure_calls_msgid(struct tenure_client *client)
 {
-    return call->method.row != NULL && call->method.row->idempotency == OP_NUMBERED;
+    struct tenure_calls *calls = &client->calls;
+    do {
+        calls->last_msgid++;
+    } while (calls->last_msgid == 0 || calls->by_msgid[calls->last_msgid % CALLS_SENT_MAX] != NULL);
+    return calls->last_msgid;
 }
 
-static uint64_t lowest_open(const struct tenure_client *client)
+uint64_t tenure_calls_oldest_sent(const struct tenure_client *client)
 {
-    uint64_t lowest = client->registration.next_number;
-    LIST_FOR_EACH(at, &client->calls)
-    {
-        const struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        if (call->number != 0) {
-            lowest = u64_min(lowest, call->number);
-        }
-    }
-    return lowest;
+    const struct list *sent = &client->calls.queues[CALL_SENT];
+    return list_empty(sent) ? UINT64_MAX : of_queue(sent->next)->due;
 }
 
-static void fill_envelope(const struct tenure_client *client, struct tenure_pending *call,
+static void fill_envelope(struct tenure_client *client, struct tenure_pending *call,
                           struct op_envelope *envelope)
 {
     if (client->tenant != NULL && call->method.row != NULL) {
         envelope->has_tenant = true;
         envelope->tenant = bytes_of_text(client->tenant);
     }
-    if (!numbered(call)) {
+    if (!tenure_call_numbered(call)) {
         return;
     }
+    call->lowest = tenure_number_lowest(client);
     envelope->has_client = envelope->has_incarnation = envelope->has_number = true;
     envelope->has_attempt = envelope->has_lowest = true;
     envelope->client = client->registration.client;
     envelope->incarnation = client->registration.incarnation;
     envelope->number = call->number;
-    envelope->attempt = call->attempts;
-    envelope->lowest = lowest_open(client);
+    envelope->attempt = call->attempts + 1;
+    envelope->lowest = call->lowest;
 }
 
 static void send_call(struct tenure_client *client, struct tenure_pending *call)
 {
-    if (numbered(call) && call->number == 0) {
-        call->number = client->registration.next_number++;
-    }
-    call->attempts++;
-    call->msgid = ++client->last_msgid;
-    call->state = CALL_SENT;
+    struct tenure_calls *calls = &client->calls;
     struct op_envelope envelope = {.has_client = false};
     fill_envelope(client, call, &envelope);
+    call->msgid = tenure_calls_msgid(client);
     struct base_writer writer;
     base_writer_init(&writer, client->frame, OP_FRAME_MAX);
     op_request_write(&writer, call->msgid, call->method.name, &envelope, call->method.request,
                      call->request);
     if (writer.failed) {
-        end_with(client, call, OP_INVALID, "the request is larger than a frame may be");
+        tenure_call_end_with(client, call, OP_INVALID, "the request is larger than a frame may be");
         return;
     }
-    call->maybe_happened = call->maybe_happened || call->method.row == NULL ||
-                           call->method.row->access == OP_WRITE;
+    call->attempts++;
+    call->tries++;
+    move(client, call, CALL_SENT);
+    calls->by_msgid[call->msgid % CALLS_SENT_MAX] = call;
+    calls->sent_count++;
+    call->due = env_mono_us(client->env);
     tenure_link_send(client, base_written(&writer));
 }
 
-/* ---- registration: the first numbered call makes the client register itself ---- */
-
-static void on_registered(void *arg, const struct tenure_result *result,
-                          const struct tenure_client_register_reply *reply)
+static void send_ready(struct tenure_client *client)
 {
-    struct tenure_client *client = arg;
-    struct tenure_registration *registration = &client->registration;
-    registration->call = 0;
-    if (reply != NULL) {
-        registration->registered = true;
-        registration->client = reply->client;
-        memcpy(&registration->incarnation, &reply->incarnation, sizeof(struct id128));
-        registration->next_number = 1;
-        return;
-    }
-    LIST_FOR_EACH_SAFE(at, following, &client->calls)
-    {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        if (numbered(call) && call->number == 0 &&
-            tenure_outcome_class(result->outcome) == TENURE_CLASS_REFUSED) {
-            end_with(client, call, (enum op_outcome)result->outcome, result->message);
-        }
+    struct list *ready = &client->calls.queues[CALL_READY];
+    while (!list_empty(ready) && client->calls.sent_count < CALLS_SENT_MAX) {
+        send_call(client, of_queue(ready->next));
     }
 }
 
-static void need_registration(struct tenure_client *client)
+static void send_all(struct tenure_client *client)
 {
-    if (client->registration.call == 0) {
-        struct tenure_client_register_request nothing = {0};
-        client->registration.call =
-            tenure_client_register_start(client, &nothing, on_registered, client);
+    struct list *unnumbered = &client->calls.queues[CALL_UNNUMBERED];
+    if (!list_empty(unnumbered) && !client->registration.registered) {
+        tenure_registration_need(client);
     }
-}
-
-/* ---- answers ---- */
-
-static void back_off(struct tenure_client *client, struct tenure_pending *call, uint64_t hint_us)
-{
-    uint64_t delay = u64_max(hint_us, tenure_backoff_us(client, call->attempts));
-    call->state = CALL_BACKOFF;
-    call->retry_at = env_mono_us(client->env) + delay;
-}
-
-/* The session that the request names, by its token or its id. */
-static bool asked_session(const struct tenure_pending *call, struct id128 *ret_id)
-{
-    const struct op_struct *s = call->method.request;
-    for (size_t i = 0; i < s->field_count; i++) {
-        const struct op_field *field = &s->fields[i];
-        const uint8_t *value = (const uint8_t *)call->request;
-        if (!*(const bool *)(value + field->has_offset)) {
-            continue;
-        }
-        if (field->kind == OP_KIND_token && field->bound == OP_TOKEN_session) {
-            memcpy(ret_id, value + field->offset + offsetof(struct op_token, id), sizeof(*ret_id));
-            return true;
-        }
-        if (field->kind == OP_KIND_id && strcmp(field->name, "session") == 0) {
-            memcpy(ret_id, value + field->offset, sizeof(*ret_id));
-            return true;
-        }
+    send_ready(client);
+    while (!list_empty(unnumbered) && client->calls.sent_count < CALLS_SENT_MAX &&
+           tenure_number_free(client)) {
+        struct tenure_pending *call = of_queue(unnumbered->next);
+        tenure_number_give(client, call);
+        send_call(client, call);
     }
-    return false;
-}
-
-/* K2: a result about another session than the one asked for is never handed on. */
-static bool echoes(const struct tenure_pending *call, const uint8_t *reply)
-{
-    struct id128 asked;
-    if (!asked_session(call, &asked)) {
-        return true;
-    }
-    const struct op_struct *s = call->method.reply;
-    for (size_t i = 0; i < s->field_count; i++) {
-        if (s->fields[i].kind == OP_KIND_id && strcmp(s->fields[i].name, "session") == 0) {
-            struct id128 told;
-            memcpy(&told, reply + s->fields[i].offset, sizeof(told));
-            return id128_equal(asked, told);
-        }
-    }
-    return true;
-}
-
-static struct tenure_result result_of(const struct op_reply_head *head)
-{
-    struct tenure_result result = {
-        .outcome = (enum tenure_outcome)head->outcome,
-        .position = head->position,
-        .time = head->time,
-        .clock = head->clock,
-        .term = head->term,
-        .superseded = head->superseded,
-    };
-    set_message(&result, head->message);
-    return result;
-}
-
-static void deliver_done(struct tenure_client *client, struct tenure_pending *call,
-                         const struct op_reply_head *head, const void *op_reply)
-{
-    struct tenure_result result = result_of(head);
-    union tenure_any_reply {
-#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, help)            \
-    struct tenure_##name##_reply name;
-        OP_TABLE(OP_MEMBER_REPLY_)
-        struct tenure_node_status_reply status;
-        struct tenure_cluster_time_reply time;
-    } reply;
-    memset(&reply, 0, sizeof(reply));
-    if (!tenure_reply_copy(call->method.reply, call->method.reply_map, op_reply, &reply,
-                           &result.memory)) {
-        end_with(client, call, OP_TIMED_OUT, "out of memory");
-        return;
-    }
-    end_call(client, call, &result, &reply);
-}
-
-static void deliver_refused(struct tenure_client *client, struct tenure_pending *call,
-                            const struct op_reply_head *head, const struct op_details *details)
-{
-    struct tenure_result result = result_of(head);
-    if (!tenure_reply_copy(&op_details_struct, tenure_details_map, details, &result.details,
-                           &result.memory)) {
-        memset(&result.details, 0, sizeof(result.details));
-    }
-    end_call(client, call, &result, NULL);
-}
-
-/* Our registration is gone. A first try did nothing and may go under a new one; a later try cannot know. */
-static void on_client_unknown(struct tenure_client *client, struct tenure_pending *call)
-{
-    if (call->attempts > 1) {
-        end_with(client, call, OP_UNKNOWN, "the cluster has forgotten this client");
-        return;
-    }
-    client->registration.registered = false;
-    call->number = 0;
-    call->attempts = 0;
-    call->maybe_happened = false;
-    call->state = CALL_WAITING;
-}
-
-/* RETRY and UNKNOWN: again, under the same number, until the deadline. */
-static void try_again(struct tenure_client *client, struct tenure_pending *call,
-                      const struct op_reply_head *head, const struct op_details *details)
-{
-    call->last = head->outcome;
-    if (op_outcome_class(head->outcome) == OP_CLASS_RETRY && call->attempts == 1) {
-        call->maybe_happened = false; /* definite: the only try did nothing */
-    }
-    bool moved = head->outcome == OP_NOT_LEADER && head->leader.size > 0 &&
-                 head->leader.size < sizeof(client->link.leader);
-    back_off(client, call, details->has_hint ? details->hint : 0);
-    if (head->outcome != OP_NOT_LEADER || client->stay) {
-        return;
-    }
-    if (moved) {
-        memcpy(client->link.leader, head->leader.data, head->leader.size);
-        client->link.leader[head->leader.size] = '\0';
-        call->retry_at = 0;
-    }
-    tenure_link_drop(client, "this server does not lead");
-}
-
-static void take_answer(struct tenure_client *client, struct tenure_pending *call,
-                        const struct op_reply_head *head, const struct op_details *details,
-                        const void *op_reply)
-{
-    if (head->outcome == OP_CLIENT_UNKNOWN && numbered(call)) {
-        on_client_unknown(client, call);
-        return;
-    }
-    bool own = call->method.row == NULL; /* of this one node: nobody else can answer */
-    switch (op_outcome_class(head->outcome)) {
-    case OP_CLASS_DONE:
-        deliver_done(client, call, head, op_reply);
-        return;
-    case OP_CLASS_REFUSED:
-        deliver_refused(client, call, head, details);
-        return;
-    case OP_CLASS_UNKNOWN:
-        if (head->outcome == OP_FORGOTTEN || !numbered(call)) {
-            deliver_refused(client, call, head, details);
-            return;
-        }
-        try_again(client, call, head, details);
-        return;
-    case OP_CLASS_RETRY:
-        if (own) {
-            deliver_refused(client, call, head, details);
-        } else {
-            try_again(client, call, head, details);
-        }
-        return;
-    }
-}
-
-static struct tenure_pending *find_sent(const struct tenure_client *client, uint32_t msgid)
-{
-    LIST_FOR_EACH(at, &client->calls)
-    {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        if (call->state == CALL_SENT && call->msgid == msgid) {
-            return call;
-        }
-    }
-    return NULL;
-}
-
-bool tenure_calls_response(struct tenure_client *client, const struct op_message *message)
-{
-    struct tenure_pending *call = find_sent(client, message->msgid);
-    if (call == NULL) {
-        return true; /* an older try's, or a cancelled call's: K2 */
-    }
-    struct op_reply_head head;
-    struct op_details details;
-    struct op_fault fault;
-    union op_any_reply {
-        union op_reply operation;
-        struct op_status_reply status;
-        struct op_time_reply time;
-    } reply;
-    if (!op_response_read(message, &head, &details, call->method.reply, &reply, &fault)) {
-        return false;
-    }
-    if (op_outcome_class(head.outcome) == OP_CLASS_DONE &&
-        !echoes(call, (const uint8_t *)&reply)) {
-        return false;
-    }
-    take_answer(client, call, &head, &details, &reply);
-    env_wipe(&reply, sizeof(reply)); /* it may hold a secret */
-    return true;
 }
 
 /* ---- the steps of all calls ---- */
 
-static void step_call(struct tenure_client *client, struct tenure_pending *call, uint64_t now)
+static void end_backoffs(struct tenure_client *client, uint64_t now)
 {
-    if (now >= call->deadline) {
-        expire(client, call);
+    struct tenure_calls *calls = &client->calls;
+    if (now < calls->backoff_due) {
         return;
     }
-    if (call->state == CALL_BACKOFF && now >= call->retry_at) {
-        call->state = CALL_WAITING;
+    calls->backoff_due = UINT64_MAX;
+    LIST_FOR_EACH_SAFE(at, following, &calls->queues[CALL_BACKOFF])
+    {
+        struct tenure_pending *call = of_queue(at);
+        if (call->due <= now) {
+            tenure_call_again(client, call);
+        } else {
+            calls->backoff_due = u64_min(calls->backoff_due, call->due);
+        }
     }
-    if (call->state != CALL_WAITING || client->link.state != LINK_READY) {
-        return;
-    }
-    if (numbered(call) && !client->registration.registered) {
-        need_registration(client);
-        return;
-    }
-    send_call(client, call);
 }
 
-static uint64_t call_due(const struct tenure_pending *call)
+static void arm_timer(struct tenure_client *client)
 {
-    return call->state == CALL_BACKOFF ? u64_min(call->retry_at, call->deadline) : call->deadline;
+    const struct tenure_calls *calls = &client->calls;
+    uint64_t due = u64_min(tenure_link_due(client), calls->backoff_due);
+    if (!list_empty(&calls->all)) {
+        due = u64_min(due, of_client(calls->all.next)->deadline);
+    }
+    if (!list_empty(&calls->queues[CALL_ENDING])) {
+        due = 0;
+    }
+    if (due == UINT64_MAX) {
+        env_timer_stop(client->timer);
+    } else {
+        env_timer_start(client->timer, sat_sub(due, env_mono_us(client->env)));
+    }
 }
 
 void tenure_calls_step(struct tenure_client *client)
 {
     uint64_t now = env_mono_us(client->env);
-    uint64_t due = tenure_link_due(client);
-    /* A call that ends may take others with it: begin again from the head until nothing ends. */
-    for (struct list *at = client->calls.next; at != &client->calls;) {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        tenure_call last = call->id;
-        step_call(client, call, now);
-        at = client->calls.next;
-        while (at != &client->calls && LIST_ENTRY(at, struct tenure_pending, in_client)->id <= last) {
-            at = at->next;
-        }
+    end_ending(client);
+    end_due(client, now);
+    end_backoffs(client, now);
+    if (client->link.state == LINK_READY) {
+        send_all(client);
     }
-    LIST_FOR_EACH(at, &client->calls)
-    {
-        due = u64_min(due, call_due(LIST_ENTRY(at, struct tenure_pending, in_client)));
-    }
-    if (due == UINT64_MAX) {
-        env_timer_stop(client->timer);
-    } else {
-        env_timer_start(client->timer, sat_sub(due, now));
-    }
+    arm_timer(client);
 }
 
-void tenure_calls_link_lost(struct tenure_client *client)
-{
-    LIST_FOR_EACH(at, &client->calls)
-    {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        if (call->state == CALL_SENT) {
-            call->last = OP_UNREACHABLE;
-            call->state = CALL_WAITING;
-        }
-    }
-}
-
-static void end_all(struct tenure_client *client, bool only_started, const char *text)
-{
-    tenure_call newest = client->last_call; /* callbacks may start new ones */
-    for (struct list *at = client->calls.next; at != &client->calls;) {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        at = at->next;
-        if (call->id <= newest && (!only_started || call->number != 0)) {
-            end_with(client, call, call->maybe_happened ? OP_UNKNOWN : OP_UNREACHABLE, text);
-            at = client->calls.next;
-        }
-    }
-}
-
-void tenure_calls_end(struct tenure_client *client)
-{
-    end_all(client, false, "the client was closed");
-}
-
-void tenure_calls_reborn(struct tenure_client *client)
-{
-    client->registration.registered = false;
-    end_all(client, true, "the cluster was restored: it has a new incarnation");
-}
-
-/* ---- beginning and waiting ---- */
+/* ---- beginning, waiting, cancelling ---- */
 
 static struct tenure_pending *begin(struct tenure_client *client,
-                                    const struct tenure_method *method, const void *request,
-                                    const char **ret_field)
+                                    const struct tenure_method *method, const void *request)
 {
+    struct tenure_calls *calls = &client->calls;
     struct tenure_pending *call = calloc(1, sizeof(*call));
     ASSERT(call != NULL);
+    const char *wrong;
     call->method = *method;
-    call->request = tenure_request_copy(method, request, ret_field);
-    call->state = CALL_WAITING;
+    call->request = tenure_request_copy(method, request, &wrong);
     call->last = OP_UNREACHABLE;
-    call->id = ++client->last_call;
+    call->id = ++calls->last_id;
     call->deadline = sat_add(env_mono_us(client->env), client->timeout_us);
-    list_append(&client->calls, &call->in_client);
+    list_append(&calls->all, &call->in_client);
+    list_init(&call->in_queue);
+    if (call->request == NULL) {
+        tenure_call_end_soon(client, call, OP_INVALID, wrong);
+    } else {
+        tenure_call_again(client, call);
+    }
+    env_timer_start(client->timer, 0);
     return call;
 }
 
 tenure_call tenure_call_start(struct tenure_client *client, const struct tenure_method *method,
                               const void *request, tenure_any_cb callback, void *arg)
 {
+    tenure_call id = 0;
     tenure_lock(client);
-    const char *field;
-    struct tenure_pending *call = begin(client, method, request, &field);
-    tenure_call id = call->id;
-    call->callback = callback;
-    call->arg = arg;
-    if (call->request == NULL) {
-        call->deadline = 0; /* ends in the next step, as INVALID */
-        call->last = OP_INVALID;
-        call->wrong_field = field;
+    if (!client->calls.closing) {
+        struct tenure_pending *call = begin(client, method, request);
+        call->callback = callback;
+        call->arg = arg;
+        id = call->id;
     }
-    env_timer_start(client->timer, 0);
     tenure_unlock(client);
     tenure_thread_wake(client);
     return id;
@@ -518,46 +437,46 @@ enum tenure_outcome tenure_call_wait(struct tenure_client *client,
     memset(ret_result, 0, sizeof(*ret_result));
     ASSERT(!tenure_on_thread(client)); /* a callback must not wait for its own thread */
     tenure_lock(client);
+    ASSERT(client->thread != NULL || !client->calls.delivering); /* nor turn the loop below it */
     struct tenure_wait wait = {.reply = ret_reply, .result = ret_result};
-    const char *field;
-    struct tenure_pending *call = begin(client, method, request, &field);
-    call->wait = &wait;
-    if (call->request == NULL) {
-        refuse_argument(client, call, field);
+    if (client->calls.closing) {
+        ret_result->outcome = TENURE_UNREACHABLE;
+        tenure_result_message(ret_result, bytes_of_text("the client was closed"));
     } else {
-        tenure_step(client);
-    }
-    while (!wait.ended) {
-        tenure_thread_wait(client);
+        begin(client, method, request)->wait = &wait;
+        tenure_thread_wait(client, &wait);
     }
     tenure_unlock(client);
     return ret_result->outcome;
 }
 
+static struct tenure_pending *find_call(struct tenure_client *client, tenure_call id)
+{
+    LIST_FOR_EACH(at, &client->calls.all)
+    {
+        struct tenure_pending *call = of_client(at);
+        if (call->id >= id) {
+            return call->id == id ? call : NULL;
+        }
+    }
+    return NULL;
+}
+
 void tenure_cancel(struct tenure_client *client, tenure_call id)
 {
     tenure_lock(client);
-    LIST_FOR_EACH(at, &client->calls)
-    {
-        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
-        if (call->id == id) {
-            if (call->state == CALL_SENT) {
-                struct base_writer writer;
-                base_writer_init(&writer, client->frame, OP_FRAME_MAX);
-                op_notification_write(&writer, "cancel", call->msgid);
-                tenure_link_send(client, base_written(&writer));
-            }
-            call->deadline = 0; /* ends in the next step */
-            env_timer_start(client->timer, 0);
-            break;
+    struct tenure_pending *call = find_call(client, id);
+    if (call != NULL && call->state != CALL_ENDING) {
+        bool unsure = may_have_happened(call);
+        if (call->state == CALL_SENT) {
+            struct base_writer writer;
+            base_writer_init(&writer, client->frame, OP_FRAME_MAX);
+            op_notification_write(&writer, OP_METHOD_CANCEL, call->msgid);
+            tenure_link_send(client, base_written(&writer));
         }
+        tenure_call_end_soon(client, call, unsure ? OP_UNKNOWN : OP_UNREACHABLE,
+                             "the caller cancelled it");
     }
     tenure_unlock(client);
     tenure_thread_wake(client);
-}
-
-void tenure_result_done(struct tenure_result *result)
-{
-    free(result->memory);
-    result->memory = NULL;
 }

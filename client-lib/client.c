@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/encode.h"
 #include "client-lib/internal.h"
+#include "env/crypto.h"
 #include "env/loop.h"
 #include "env/random.h"
 
@@ -24,11 +25,11 @@ static void on_timer(void *arg)
 
 static bool check_options(const struct tenure_options *options, char *error, size_t error_size)
 {
-    const char *missing = options->server_count == 0      ? "servers: give at least one address"
-                          : options->ca == NULL           ? "ca: give the CA's PEM file"
-                          : options->certificate == NULL  ? "certificate: give a PEM file"
-                          : options->key == NULL          ? "key: give a PEM file"
-                                                          : NULL;
+    const char *missing = options->server_count == 0     ? "servers: give at least one address"
+                          : options->ca == NULL          ? "ca: give the CA's PEM file"
+                          : options->certificate == NULL ? "certificate: give a PEM file"
+                          : options->key == NULL         ? "key: give a PEM file"
+                                                         : NULL;
     if (missing != NULL) {
         snprintf(error, error_size, "%s", missing);
     }
@@ -77,7 +78,8 @@ bool tenure_open_env(struct env *env, const struct tenure_options *options, char
     client->frame = malloc(OP_FRAME_MAX);
     client->timer = env_timer_create(env, on_timer, client);
     ASSERT(client->frame != NULL && client->timer != NULL);
-    list_init(&client->calls);
+    tenure_calls_init(client);
+    tenure_registration_init(&client->registration);
     copy_options(client, options);
     env_random(env, &client->instance, sizeof(client->instance));
     snprintf(client->link.fault, sizeof(client->link.fault), "no server could be reached");
@@ -98,6 +100,7 @@ void tenure_client_free(struct tenure_client *client)
     free(client->servers);
     free(client->tenant);
     free(client->software);
+    env_wipe(client->frame, OP_FRAME_MAX); /* requests show tokens */
     free(client->frame);
     free(client);
 }
@@ -107,6 +110,7 @@ void tenure_close(struct tenure_client *client)
     if (client == NULL) {
         return;
     }
+    ASSERT(client->thread != NULL || !client->calls.delivering); /* not from a callback */
     tenure_thread_stop(client);
     struct env *env = client->env;
     void (*close_env)(struct env *) = client->close_env;

@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "client-lib/internal.h"
+#include "env/crypto.h"
+#include "op/text.h"
 #include "op/token.h"
 
 /* Bump memory inside one malloc; sizes are counted first. */
@@ -119,8 +121,7 @@ static bool request_list(struct arena *arena, const struct op_field *field,
     }
     memcpy(ret + field->count_offset, &count, sizeof(count));
     for (uint32_t k = 0; k < count; k++) {
-        if (!request_fill(arena, field->item, map->item,
-                          value + map->offset + k * map->item_size,
+        if (!request_fill(arena, field->item, map->item, value + map->offset + k * map->item_size,
                           ret + field->offset + k * field->item->size, ret_field)) {
             return false;
         }
@@ -138,6 +139,21 @@ static bool request_token(const struct op_field *field, struct bytes text, uint8
     }
     memcpy(ret + field->offset, &token, sizeof(token));
     return true;
+}
+
+/* What a server would refuse anyway: bounds, texts that are none, numbers without a meaning. */
+static bool request_plain(struct arena *arena, const struct op_field *field, const uint8_t *from,
+                          uint8_t *ret)
+{
+    if (field->kind == OP_KIND_blob || field->kind == OP_KIND_text) {
+        struct bytes copy = copy_bytes(arena, public_bytes(from));
+        memcpy(ret + field->offset, &copy, sizeof(copy));
+        return copy.size <= field->bound &&
+               (field->kind == OP_KIND_blob || (copy.size > 0 && op_text_valid(copy)));
+    }
+    memcpy(ret + field->offset, from, scalar_size(field->kind));
+    return field->kind != OP_KIND_enumeration ||
+           op_enum_text(field->enumeration, read_count(from)) != NULL;
 }
 
 static bool request_fill(struct arena *arena, const struct op_struct *s,
@@ -160,15 +176,9 @@ static bool request_fill(struct arena *arena, const struct op_struct *s,
             if (!request_token(field, public_bytes(from), ret, ret_field)) {
                 return false;
             }
-        } else if (field->kind == OP_KIND_blob || field->kind == OP_KIND_text) {
-            struct bytes copy = copy_bytes(arena, public_bytes(from));
-            memcpy(ret + field->offset, &copy, sizeof(copy));
-            if (copy.size > field->bound) {
-                *ret_field = field->name;
-                return false;
-            }
-        } else {
-            memcpy(ret + field->offset, from, scalar_size(field->kind));
+        } else if (!request_plain(arena, field, from, ret)) {
+            *ret_field = field->name;
+            return false;
         }
     }
     return true;
@@ -237,15 +247,35 @@ static void reply_field(struct arena *arena, const struct op_field *field, const
     }
 }
 
+/* Its size is kept, since it may hold secrets that are wiped in the end. */
+struct memory {
+    size_t size;
+    uint8_t bytes[];
+};
+
+void tenure_result_done(struct tenure_result *result)
+{
+    struct memory *memory = result->memory;
+    if (memory != NULL) {
+        env_wipe(memory->bytes, memory->size);
+    }
+    free(memory);
+    result->memory = NULL;
+}
+
 bool tenure_reply_copy(const struct op_struct *s, const struct tenure_field_map *map,
                        const void *value, void *ret_value, void **ret_memory)
 {
     size_t size = reply_bytes(s, value);
-    uint8_t *memory = size == 0 ? NULL : malloc(size);
-    if (size != 0 && memory == NULL) {
-        return false;
+    struct memory *memory = size == 0 ? NULL : malloc(sizeof(*memory) + size);
+    struct arena arena = {NULL, NULL};
+    if (size != 0) {
+        if (memory == NULL) {
+            return false;
+        }
+        memory->size = size;
+        arena = (struct arena){memory->bytes, memory->bytes + size};
     }
-    struct arena arena = {memory, memory + size};
     for (size_t i = 0; i < s->field_count; i++) {
         const struct op_field *field = &s->fields[i];
         bool has = *((const bool *)value + field->has_offset);

@@ -159,8 +159,10 @@ static void print_details(void)
 static const struct {
     const char *mark;
     void (*print)(void);
-} marks[] = {{"/*@OUTCOMES@*/", print_outcomes},     {"/*@ENUMS@*/", print_enums},
-             {"/*@DETAILS@*/", print_details},       {"/*@STATUS@*/", print_status},
+} marks[] = {{"/*@OUTCOMES@*/", print_outcomes},
+             {"/*@ENUMS@*/", print_enums},
+             {"/*@DETAILS@*/", print_details},
+             {"/*@STATUS@*/", print_status},
              {"/*@OPERATIONS@*/", print_operations}};
 
 static void print_line(const char *line, const char *version)

@@ -53,38 +53,98 @@ extern const struct tenure_field_map tenure_details_map[];
 
 /* ---- calls (client-lib/call.c) ----
  *
- *   WAITING --link ready (and registered)--> SENT --DONE or REFUSED--> ended
- *      ^                                      |
- *      `--RETRY, UNKNOWN, link lost: backoff--'      any --deadline, cancel, close--> ended
+ *   UNNUMBERED --registered, a number is free--> READY --link ready--> SENT --DONE, REFUSED--> ended
+ *                                                 ^                      |
+ *                 BACKOFF <--RETRY, UNKNOWN-------+----------------------+
+ *                    |                            |                      |
+ *                    `-----time is over-----------+<-----link lost-------'
+ *
+ *   any --deadline--> ended      any --cancel, bad argument--> ENDING --next step--> ended
+ *
+ * What needs no number begins as READY. Each state has its queue, so that a step looks only at what
+ * can move.
  *
  * Invariants
- *   K1  a numbered call keeps its number until it ends, each try has a higher attempt (model.md 6)
- *   K2  only a reply to the newest try counts, and only when it echoes the call's session
+ *   K1  a numbered call keeps its number until it ends, each try has a higher attempt (model.md 6);
+ *       only one that certainly did nothing may get a new number, and only of a new registration
+ *   K2  only a reply to the newest try counts, and only when it echoes the call's session and task
  *   K3  a call ends exactly once, by its deadline at the latest
+ *   K4  the open numbers of a registration lie in [lowest, lowest + window), window <= 256
  */
-enum tenure_call_state { CALL_WAITING, CALL_BACKOFF, CALL_SENT };
+enum tenure_call_state {
+    CALL_UNNUMBERED,
+    CALL_READY,
+    CALL_BACKOFF,
+    CALL_SENT,
+    CALL_ENDING,
+    CALL_STATES,
+};
+
+struct tenure_wait; /* where a synchronous call gets its result (client-lib/thread.c) */
 
 struct tenure_pending {
-    struct list in_client;
+    struct list in_client; /* all calls by age; one timeout for all, so by deadline too */
+    struct list in_queue;  /* of its state */
     tenure_call id;
     struct tenure_method method;
     void *request; /* op's struct, owned */
     enum tenure_call_state state;
-    uint64_t number; /* 0: not numbered, or not yet */
-    uint32_t attempts;
-    uint32_t msgid;      /* of the newest try */
-    bool maybe_happened; /* some try was sent and not definitely refused */
-    const char *wrong_field; /* of a request that could not be taken */
-    enum op_outcome last; /* the newest RETRY or UNKNOWN answer; UNREACHABLE before any */
-    uint64_t deadline;   /* MONO */
-    uint64_t retry_at;   /* MONO, in CALL_BACKOFF */
+    uint64_t number;       /* 0: not numbered, or not yet */
+    uint64_t registration; /* the generation that the number belongs to */
+    uint64_t lowest;       /* that the newest try told of */
+    uint32_t attempts;     /* of that number */
+    uint32_t tries;        /* of all numbers: what the caller is told */
+    uint32_t msgid;        /* of the newest try */
+    bool in_doubt;         /* some earlier try of a write may have happened */
+    enum op_outcome last;  /* the newest RETRY or UNKNOWN answer; UNREACHABLE before any; in
+                              CALL_ENDING the outcome that it ends with */
+    const char *ending; /* CALL_ENDING: a message, or with INVALID the wrong field; may be NULL */
+    uint64_t deadline;  /* MONO */
+    uint64_t due;       /* MONO: in CALL_BACKOFF when to try again, in CALL_SENT when it went */
     tenure_any_cb callback;
     void *arg;
     struct tenure_wait *wait; /* a synchronous call that takes the result instead */
 };
 
-/* ---- the link: one connection to the server that we believe leads (client-lib/link.c) ---- */
-enum tenure_link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
+enum {
+    CALLS_SENT_MAX = 4096, /* open requests of a connection (PROTOCOL.md section 7); power of two */
+    CALLS_NUMBERS_MAX = 256, /* the standard of limits.def: client_open_max */
+};
+
+struct tenure_calls {
+    struct list all;
+    struct list queues[CALL_STATES];
+    struct tenure_pending *by_msgid[CALLS_SENT_MAX]; /* CALL_SENT, at msgid modulo the size */
+    size_t sent_count;
+    uint64_t backoff_due; /* not after the earliest `due` in CALL_BACKOFF */
+    uint32_t last_msgid;
+    tenure_call last_id;
+    bool closing;    /* no call is taken any more */
+    bool delivering; /* a callback of a call runs */
+};
+
+/* ---- the client's registration and its numbers (client-lib/registration.c) ---- */
+struct tenure_registration {
+    bool registered;
+    uint64_t generation; /* counts registrations; numbers of an earlier one are dead */
+    uint64_t client;
+    struct id128 incarnation;
+    uint64_t next_number;
+    uint64_t lowest;                                /* every number below is ended */
+    uint64_t window;                                /* K4; smaller when the cluster says so */
+    struct tenure_pending *open[CALLS_NUMBERS_MAX]; /* by number modulo the size */
+    tenure_call call;                               /* the register call in flight; 0: none */
+    enum op_outcome last;                           /* what the cluster last said to registering */
+    const char *lost;                               /* why the one before is gone, for a person */
+};
+
+/* ---- the link: one connection to the server that we believe leads (client-lib/link.c) ----
+ *
+ *   DOWN --somebody calls--> CONNECTING --> GREETING --hello--> READY --goaway, NOT_LEADER--> LEAVING
+ *    ^                           |             |                  |                             |
+ *    `---------------------------+-------------+------------------+-----------------------------'
+ */
+enum tenure_link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY, LINK_LEAVING };
 
 struct tenure_link {
     enum tenure_link_state state;
@@ -92,21 +152,16 @@ struct tenure_link {
     char target[ENV_ADDRESS_MAX]; /* where we are, or are going */
     char leader[ENV_ADDRESS_MAX]; /* where we were told to go; empty: nobody told */
     size_t next_server;
-    uint32_t failures;   /* in a row, for the backoff */
-    uint64_t retry_at;   /* MONO, in LINK_DOWN */
-    uint64_t deadline;   /* MONO, while CONNECTING or GREETING */
+    uint32_t failures;    /* since the last good answer, for the backoff */
+    uint32_t hello_msgid; /* in LINK_GREETING */
+    uint64_t retry_at;    /* MONO, in LINK_DOWN */
+    uint64_t deadline;    /* MONO, in CONNECTING, GREETING and LEAVING */
+    uint64_t heard_at;    /* MONO: the newest byte */
+    const char *leaving;  /* why, in LINK_LEAVING */
     uint8_t *input;
     size_t input_size;
     size_t input_capacity;
     char fault[256]; /* why the newest attempt failed */
-};
-
-struct tenure_registration {
-    bool registered;
-    uint64_t client;
-    struct id128 incarnation;
-    uint64_t next_number;
-    tenure_call call; /* the register call in flight; 0: none */
 };
 
 struct tenure_thread;
@@ -126,39 +181,79 @@ struct tenure_client {
     struct id128 incarnation; /* of the cluster that we last talked to */
     struct tenure_link link;
     struct tenure_registration registration;
-    struct list calls;
-    tenure_call last_call;
-    uint32_t last_msgid;
-    uint8_t *frame; /* OP_FRAME_MAX: one request being built */
+    struct tenure_calls calls;
+    uint8_t *frame;               /* OP_FRAME_MAX: one request being built */
     struct tenure_thread *thread; /* NULL: driven by the caller */
 };
 
-/* A client over an env of the caller's (the simulator, tests). Borrows `env`; `tenure_close` ends it. */
+/* A client over an env of the caller's (the simulator, tests). Borrows `env`; `tenure_close` ends
+ * it. */
 bool tenure_open_env(struct env *env, const struct tenure_options *options, char *error,
                      size_t error_size, struct tenure_client **ret_client);
 
-/* Starts a call. What cannot be taken (a bad argument, no memory) ends it too, through its callback, in the
- * next step. */
+/* Starts a call. What cannot be taken (a bad argument, no memory) ends it too, through its callback,
+ * in the next step. 0: the client is closing, the callback will not run. */
 tenure_call tenure_call_start(struct tenure_client *client, const struct tenure_method *method,
                               const void *request, tenure_any_cb callback, void *arg);
 enum tenure_outcome tenure_call_wait(struct tenure_client *client,
                                      const struct tenure_method *method, const void *request,
                                      void *ret_reply, struct tenure_result *ret_result);
+void tenure_calls_init(struct tenure_client *client);
 /* Sends what can be sent, ends what is over, arms the timer. */
 void tenure_calls_step(struct tenure_client *client);
-/* A response came in. False: it breaks the protocol, the link has to go. */
-bool tenure_calls_response(struct tenure_client *client, const struct op_message *message);
 /* The link is gone: what was sent is tried again. */
 void tenure_calls_link_lost(struct tenure_client *client);
+/* Numbers of an earlier registration are dead: their calls end, or get new ones (K1). */
+void tenure_calls_renumber(struct tenure_client *client);
 /* Ends all, without waiting (close). */
 void tenure_calls_end(struct tenure_client *client);
-/* Another incarnation: what is outstanding is UNKNOWN, and we register anew. */
-void tenure_calls_reborn(struct tenure_client *client);
+/* A msgid that no open request has; never 0. */
+uint32_t tenure_calls_msgid(struct tenure_client *client);
+/* MONO when the oldest open request went out; UINT64_MAX: none is open. */
+uint64_t tenure_calls_oldest_sent(const struct tenure_client *client);
+
+/* For answer.c and registration.c: the moves of one call. */
+bool tenure_call_numbered(const struct tenure_pending *call);
+void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *call,
+                          uint64_t hint_us);
+/* To READY, UNNUMBERED or, when its number is dead and it may have happened, ENDING. */
+void tenure_call_again(struct tenure_client *client, struct tenure_pending *call);
+/* In the next step. Borrows `text` (static). */
+void tenure_call_end_soon(struct tenure_client *client, struct tenure_pending *call,
+                          enum op_outcome outcome, const char *text);
+/* Hands the result over and forgets the call (K3). Takes the result's memory. `reply` may be NULL. */
+void tenure_call_end(struct tenure_client *client, struct tenure_pending *call,
+                     struct tenure_result *result, const void *reply);
+/* The same with an answer of the library's own; a NULL or empty `text` is the outcome's. */
+void tenure_call_end_with(struct tenure_client *client, struct tenure_pending *call,
+                          enum op_outcome outcome, const char *text);
+void tenure_result_message(struct tenure_result *result, struct bytes text);
+
+/* ---- answers (client-lib/answer.c) ---- */
+
+/* A response came in. False: it breaks the protocol, the link has to go. */
+bool tenure_calls_response(struct tenure_client *client, const struct op_message *message);
+
+/* ---- registration (client-lib/registration.c) ---- */
+void tenure_registration_init(struct tenure_registration *registration);
+/* Registers when that is not under way. */
+void tenure_registration_need(struct tenure_client *client);
+/* Our registration is gone: forgotten by the cluster, or of another incarnation. */
+void tenure_registration_lost(struct tenure_client *client, const char *reason);
+/* A number can be given out (K4). */
+bool tenure_number_free(struct tenure_client *client);
+void tenure_number_give(struct tenure_client *client, struct tenure_pending *call);
+void tenure_number_end(struct tenure_client *client, struct tenure_pending *call);
+uint64_t tenure_number_lowest(struct tenure_client *client);
+/* Its number is of an earlier registration. */
+bool tenure_number_dead(const struct tenure_client *client, const struct tenure_pending *call);
 
 void tenure_link_step(struct tenure_client *client); /* connects when somebody needs it */
 void tenure_link_send(struct tenure_client *client, struct bytes frame);
 /* Drops the connection; `reason` for people. Goes to `link.leader` next when that is known. */
 void tenure_link_drop(struct tenure_client *client, const char *reason);
+/* Sends nothing new, waits a bounded time for what is open, then drops. Borrows `reason`. */
+void tenure_link_leave(struct tenure_client *client, const char *reason, uint64_t wait_us);
 void tenure_link_done(struct tenure_client *client);
 /* MONO of the link's next own event; UINT64_MAX: none. */
 uint64_t tenure_link_due(const struct tenure_client *client);
@@ -172,13 +267,22 @@ uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures);
 void tenure_client_free(struct tenure_client *client);
 
 /* ---- the optional thread (client-lib/thread.c) ---- */
+
+struct tenure_wait {
+    void *reply;
+    struct tenure_result *result;
+    bool ended;
+    pthread_cond_t changed; /* with a thread only */
+};
+
 void tenure_lock(struct tenure_client *client);
 void tenure_unlock(struct tenure_client *client);
 bool tenure_on_thread(const struct tenure_client *client);
+/* Ends all calls on the thread, waits until every synchronous caller has its answer, joins. */
 void tenure_thread_stop(struct tenure_client *client);
-/* Waits, unlocked, until something changed on the client's thread. */
-void tenure_thread_wait(struct tenure_client *client);
+/* Locked: waits until the wait has ended, turning the loop when there is no thread that does. */
+void tenure_thread_wait(struct tenure_client *client, struct tenure_wait *wait);
+void tenure_thread_ended(struct tenure_client *client, struct tenure_wait *wait);
 void tenure_thread_wake(struct tenure_client *client);
-void tenure_thread_changed(struct tenure_client *client);
 
 #endif

@@ -1,4 +1,4 @@
-/* The client's one connection: where to, when, and frames both ways. */
+/* The client's one connection: where to, when, and frames both ways. Knows no operation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,9 @@ enum {
     BACKOFF_LEAST_US = 10000,
     BACKOFF_MOST_US = 500000,
     CONNECT_US = 3000000, /* a server that does not answer in this time is passed over */
+    SILENCE_US = 3000000, /* the same while requests are open */
+    GOAWAY_US = 2000000,  /* what is open may be answered for so long */
+    REDIRECTS_MAX = 3,    /* in a row without a back-off: two followers may name each other */
 };
 
 uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures)
@@ -25,18 +28,28 @@ uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures)
     return most / 2 + draw % (most / 2 + 1);
 }
 
+/* MONO when a server that owes answers has been silent for too long. */
+static uint64_t silent_at(const struct tenure_client *client)
+{
+    uint64_t sent_at = tenure_calls_oldest_sent(client);
+    return sent_at == UINT64_MAX ? UINT64_MAX
+                                 : sat_add(u64_max(sent_at, client->link.heard_at), SILENCE_US);
+}
+
 uint64_t tenure_link_due(const struct tenure_client *client)
 {
     switch (client->link.state) {
     case LINK_DOWN:
-        return list_empty(&client->calls) ? UINT64_MAX : client->link.retry_at;
+        return list_empty(&client->calls.all) ? UINT64_MAX : client->link.retry_at;
     case LINK_CONNECTING:
     case LINK_GREETING:
         return client->link.deadline;
     case LINK_READY:
+        return silent_at(client);
+    case LINK_LEAVING:
         break;
     }
-    return UINT64_MAX;
+    return client->calls.sent_count == 0 ? 0 : client->link.deadline;
 }
 
 void tenure_link_send(struct tenure_client *client, struct bytes frame)
@@ -46,23 +59,40 @@ void tenure_link_send(struct tenure_client *client, struct bytes frame)
     }
 }
 
-void tenure_link_drop(struct tenure_client *client, const char *reason)
+/* Its last callback finds nobody. */
+static void close_connection(struct tenure_link *link)
 {
-    struct tenure_link *link = &client->link;
     if (link->conn != NULL) {
-        env_conn_set_arg(link->conn, NULL); /* its last callback finds nobody */
+        env_conn_set_arg(link->conn, NULL);
         env_conn_close(link->conn, false);
         link->conn = NULL;
     }
+}
+
+void tenure_link_drop(struct tenure_client *client, const char *reason)
+{
+    struct tenure_link *link = &client->link;
+    close_connection(link);
     snprintf(link->fault, sizeof(link->fault), "%s: %s", link->target, reason);
-    bool told = link->leader[0] != '\0';
+    bool at_once = link->leader[0] != '\0' && link->failures < REDIRECTS_MAX;
     link->state = LINK_DOWN;
     link->input_size = 0;
     link->retry_at = env_mono_us(client->env) +
-                     (told ? 0 : tenure_backoff_us(client, link->failures));
+                     (at_once ? 0 : tenure_backoff_us(client, link->failures));
     link->failures++;
     tenure_calls_link_lost(client);
     env_timer_start(client->timer, 0);
+}
+
+void tenure_link_leave(struct tenure_client *client, const char *reason, uint64_t wait_us)
+{
+    struct tenure_link *link = &client->link;
+    if (link->state == LINK_READY) {
+        link->state = LINK_LEAVING;
+        link->leaving = reason;
+        link->deadline = env_mono_us(client->env) + wait_us;
+        env_timer_start(client->timer, 0);
+    }
 }
 
 /* ---- greeting ---- */
@@ -79,7 +109,9 @@ static void send_hello(struct tenure_client *client)
     }
     struct base_writer writer;
     base_writer_init(&writer, client->frame, OP_FRAME_MAX);
-    op_request_write(&writer, 0, "hello", NULL, &op_hello_request_struct, &hello);
+    client->link.hello_msgid = tenure_calls_msgid(client);
+    op_request_write(&writer, client->link.hello_msgid, OP_METHOD_HELLO, NULL,
+                     &op_hello_request_struct, &hello);
     tenure_link_send(client, base_written(&writer));
 }
 
@@ -97,20 +129,38 @@ static bool redirected(struct tenure_client *client, const struct op_hello_reply
     return true;
 }
 
+/* The other side is about to close, and says why (PROTOCOL.md section 2). */
+static void take_reason(struct tenure_client *client, const struct op_message *message)
+{
+    struct op_reply_head head;
+    struct op_details details;
+    struct op_fault fault;
+    char reason[200] = "the server ends the connection";
+    if (op_response_read(message, &head, &details, NULL, NULL, &fault) && head.message.size > 0) {
+        snprintf(reason, sizeof(reason), "%.*s", (int)u64_min(head.message.size, sizeof(reason)),
+                 (const char *)head.message.data);
+    }
+    tenure_link_drop(client, reason);
+}
+
 static void take_hello(struct tenure_client *client, const struct op_message *message)
 {
     struct op_reply_head head;
     struct op_details details;
     struct op_hello_reply hello;
     struct op_fault fault;
-    if (!op_response_read(message, &head, &details, &op_hello_reply_struct, &hello, &fault) ||
-        head.outcome != OP_OK) {
-        tenure_link_drop(client, "the server refused our hello");
+    if (message->msgid != client->link.hello_msgid ||
+        !op_response_read(message, &head, &details, &op_hello_reply_struct, &hello, &fault)) {
+        tenure_link_drop(client, "the server's answer breaks the protocol");
+        return;
+    }
+    if (head.outcome != OP_OK || hello.version != OP_PROTOCOL_VERSION) {
+        take_reason(client, message);
         return;
     }
     if (!id128_is_zero(client->incarnation) &&
         !id128_equal(client->incarnation, hello.incarnation)) {
-        tenure_calls_reborn(client);
+        tenure_registration_lost(client, "the cluster was restored: it has a new incarnation");
     }
     client->incarnation = hello.incarnation;
     if (redirected(client, &hello)) {
@@ -118,7 +168,6 @@ static void take_hello(struct tenure_client *client, const struct op_message *me
         return;
     }
     client->link.state = LINK_READY;
-    client->link.failures = 0;
     client->link.leader[0] = '\0';
 }
 
@@ -133,13 +182,15 @@ static void take_message(struct tenure_client *client, struct bytes frame)
         return;
     }
     if (message.kind == OP_MESSAGE_NOTIFICATION) {
-        if (bytes_equal(message.method, bytes_of_text("goaway"))) {
-            tenure_link_drop(client, "the server is stopping");
+        if (bytes_equal(message.method, bytes_of_text(OP_METHOD_GOAWAY))) {
+            tenure_link_leave(client, "the server is stopping", GOAWAY_US);
         }
         return;
     }
     if (message.kind != OP_MESSAGE_RESPONSE) {
         tenure_link_drop(client, "the server sent a request");
+    } else if (message.msgid == 0) {
+        take_reason(client, &message);
     } else if (client->link.state == LINK_GREETING) {
         take_hello(client, &message);
     } else if (!tenure_calls_response(client, &message)) {
@@ -154,7 +205,8 @@ static void take_frames(struct tenure_client *client)
     while (link->conn != NULL) {
         struct bytes rest = bytes_of(link->input + used, link->input_size - used);
         size_t size = 0;
-        if (!op_frame_size(rest, OP_FRAME_MAX, &size)) {
+        size_t most = link->state == LINK_GREETING ? OP_FRAME_HELLO_MAX : OP_FRAME_MAX;
+        if (!op_frame_size(rest, most, &size)) {
             tenure_link_drop(client, "the server's frame is too large");
             return;
         }
@@ -162,8 +214,7 @@ static void take_frames(struct tenure_client *client)
             break;
         }
         used += size;
-        take_message(client,
-                     bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
+        take_message(client, bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
     }
     if (link->conn != NULL) { /* a drop has emptied the input already */
         memmove(link->input, link->input + used, link->input_size - used);
@@ -190,10 +241,20 @@ static bool reserve_input(struct tenure_link *link, size_t more)
 
 /* ---- the connection's callbacks; a NULL argument: we have dropped it ---- */
 
-static bool server_identity(const char *identity)
+/* tenure://<cluster>/-/peer/<name>, of the cluster that our own certificate is of. */
+static bool server_identity(const char *identity, const char *own)
 {
-    const char *tenant = strstr(identity, "/-/peer/");
-    return strncmp(identity, "tenure://", 9) == 0 && tenant != NULL;
+    static const char scheme[] = "tenure://";
+    static const char peer[] = "/-/peer/";
+    size_t skip = sizeof(scheme) - 1;
+    if (strncmp(own, scheme, skip) != 0) {
+        return false;
+    }
+    size_t size = skip + strcspn(own + skip, "/");
+    const char *name = identity + size + sizeof(peer) - 1;
+    return strncmp(identity, own, size) == 0 &&
+           strncmp(identity + size, peer, sizeof(peer) - 1) == 0 && *name != '\0' &&
+           strchr(name, '/') == NULL;
 }
 
 static void on_open(void *arg, struct env_conn *conn, const char *identity)
@@ -203,8 +264,8 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
     if (client == NULL) {
         return;
     }
-    if (!server_identity(identity)) {
-        tenure_link_drop(client, "the certificate there is not a node's");
+    if (!server_identity(identity, env_tls_identity(client->tls))) {
+        tenure_link_drop(client, "the certificate there is not of a node of our cluster");
         return;
     }
     client->link.state = LINK_GREETING;
@@ -224,6 +285,7 @@ static void on_data(void *arg, struct env_conn *conn, struct bytes data)
     }
     memcpy(client->link.input + client->link.input_size, data.data, data.size);
     client->link.input_size += data.size;
+    client->link.heard_at = env_mono_us(client->env);
     take_frames(client);
     tenure_step(client);
 }
@@ -262,8 +324,7 @@ static void connect_now(struct tenure_client *client, uint64_t now)
     choose_target(client);
     link->state = LINK_CONNECTING;
     link->deadline = now + CONNECT_US;
-    link->conn =
-        env_connect(client->env, link->target, client->tls, "tenure/1", &handlers, client);
+    link->conn = env_connect(client->env, link->target, client->tls, "tenure/1", &handlers, client);
     if (link->conn == NULL) {
         tenure_link_drop(client, "not a usable address");
     }
@@ -275,7 +336,7 @@ void tenure_link_step(struct tenure_client *client)
     uint64_t now = env_mono_us(client->env);
     switch (link->state) {
     case LINK_DOWN:
-        if (!list_empty(&client->calls) && now >= link->retry_at) {
+        if (!list_empty(&client->calls.all) && now >= link->retry_at) {
             connect_now(client, now);
         }
         break;
@@ -286,18 +347,21 @@ void tenure_link_step(struct tenure_client *client)
         }
         break;
     case LINK_READY:
+        if (now >= silent_at(client)) {
+            tenure_link_drop(client, "no answer");
+        }
+        break;
+    case LINK_LEAVING:
+        if (client->calls.sent_count == 0 || now >= link->deadline) {
+            tenure_link_drop(client, link->leaving);
+        }
         break;
     }
 }
 
 void tenure_link_done(struct tenure_client *client)
 {
-    struct tenure_link *link = &client->link;
-    if (link->conn != NULL) {
-        env_conn_set_arg(link->conn, NULL);
-        env_conn_close(link->conn, false);
-        link->conn = NULL;
-    }
-    free(link->input);
-    link->input = NULL;
+    close_connection(&client->link);
+    free(client->link.input);
+    client->link.input = NULL;
 }

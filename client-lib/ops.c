@@ -28,7 +28,8 @@
     static const struct tenure_field_map map_##name[] = {FIELDS(MAP_, tenure_##name){.offset = 0}};
 OP_ITEMS(ITEM_)
 
-const struct tenure_field_map tenure_details_map[] = {OP_DETAILS(MAP_, tenure_details){.offset = 0}};
+const struct tenure_field_map tenure_details_map[] = {
+    OP_DETAILS(MAP_, tenure_details){.offset = 0}};
 
 #define MAPS_(name, REQUEST, REPLY)                                                                \
     static const struct tenure_field_map map_##name##_request[] = {                                \
@@ -83,10 +84,9 @@ struct tenure_method tenure_method_of(enum op_number number)
 /* ---- the public calls ---- */
 
 #define OP_CALLS_(number, name, FIELDS, access, roles, needs, idempotency, help)                   \
-    enum tenure_outcome tenure_##name(struct tenure_client *client,                                \
-                                      const struct tenure_##name##_request *request,               \
-                                      struct tenure_##name##_reply *ret_reply,                     \
-                                      struct tenure_result *ret_result)                            \
+    enum tenure_outcome tenure_##name(                                                             \
+        struct tenure_client *client, const struct tenure_##name##_request *request,               \
+        struct tenure_##name##_reply *ret_reply, struct tenure_result *ret_result)                 \
     {                                                                                              \
         struct tenure_method method = tenure_method_of(OP_##name);                                 \
         return tenure_call_wait(client, &method, request, ret_reply, ret_result);                  \

@@ -1,4 +1,4 @@
-/* The client's optional thread, and the lock that it shares with callers. Without it: nothing.
+/* The client's optional thread, and the lock that it shares with callers. Knows no call's meaning.
  *
  * The thread holds the lock while it turns the loop, and lets go of it only to wait for the loop's file
  * descriptor; so callbacks and calls never meet.
@@ -12,7 +12,8 @@
 struct tenure_thread {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t left; /* a synchronous caller has its answer */
+    size_t callers;      /* synchronous calls that wait */
     bool stopping;
 };
 
@@ -42,21 +43,36 @@ void tenure_thread_wake(struct tenure_client *client)
     }
 }
 
-void tenure_thread_changed(struct tenure_client *client)
+void tenure_thread_ended(struct tenure_client *client, struct tenure_wait *wait)
 {
+    wait->ended = true;
     if (client->thread != NULL) {
-        ASSERT(pthread_cond_broadcast(&client->thread->changed) == 0);
+        ASSERT(pthread_cond_signal(&wait->changed) == 0);
     }
 }
 
-void tenure_thread_wait(struct tenure_client *client)
+static void wait_for_thread(struct tenure_thread *thread, struct tenure_wait *wait)
 {
-    if (client->thread == NULL) {
-        env_turn(client->env, UINT64_MAX);
+    thread->callers++;
+    while (!wait->ended) {
+        ASSERT(pthread_cond_wait(&wait->changed, &thread->lock) == 0);
+    }
+    ASSERT(pthread_cond_destroy(&wait->changed) == 0);
+    thread->callers--;
+    ASSERT(pthread_cond_signal(&thread->left) == 0);
+}
+
+void tenure_thread_wait(struct tenure_client *client, struct tenure_wait *wait)
+{
+    if (client->thread != NULL) {
+        ASSERT(pthread_cond_init(&wait->changed, NULL) == 0);
+        env_wake(client->env);
+        wait_for_thread(client->thread, wait);
         return;
     }
-    env_wake(client->env);
-    ASSERT(pthread_cond_wait(&client->thread->changed, &client->thread->lock) == 0);
+    while (!wait->ended) {
+        env_turn(client->env, UINT64_MAX);
+    }
 }
 
 static void *run(void *arg)
@@ -66,10 +82,14 @@ static void *run(void *arg)
     ASSERT(pthread_mutex_lock(&thread->lock) == 0);
     while (!thread->stopping) {
         env_turn(client->env, 0);
-        uint64_t wait = env_timeout_us(client->env);
+        uint64_t wait = thread->stopping ? 0 : env_timeout_us(client->env);
         ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
         env_wait(client->env, wait);
         ASSERT(pthread_mutex_lock(&thread->lock) == 0);
+    }
+    tenure_calls_end(client);
+    while (thread->callers > 0) {
+        ASSERT(pthread_cond_wait(&thread->left, &thread->lock) == 0);
     }
     ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
     return NULL;
@@ -85,7 +105,7 @@ bool tenure_start_thread(struct tenure_client *client)
         return false;
     }
     ASSERT(pthread_mutex_init(&thread->lock, NULL) == 0);
-    ASSERT(pthread_cond_init(&thread->changed, NULL) == 0);
+    ASSERT(pthread_cond_init(&thread->left, NULL) == 0);
     client->thread = thread;
     /* Held until `thread->thread` is written: run() and tenure_on_thread read it. */
     ASSERT(pthread_mutex_lock(&thread->lock) == 0);
@@ -93,7 +113,7 @@ bool tenure_start_thread(struct tenure_client *client)
     ASSERT(pthread_mutex_unlock(&thread->lock) == 0);
     if (rc != 0) {
         client->thread = NULL;
-        pthread_cond_destroy(&thread->changed);
+        pthread_cond_destroy(&thread->left);
         pthread_mutex_destroy(&thread->lock);
         free(thread);
     }
@@ -106,13 +126,14 @@ void tenure_thread_stop(struct tenure_client *client)
     if (thread == NULL) {
         return;
     }
+    ASSERT(!tenure_on_thread(client)); /* close is no callback's affair */
     tenure_lock(client);
     thread->stopping = true;
     tenure_unlock(client);
     env_wake(client->env);
     ASSERT(pthread_join(thread->thread, NULL) == 0);
     client->thread = NULL;
-    pthread_cond_destroy(&thread->changed);
+    pthread_cond_destroy(&thread->left);
     pthread_mutex_destroy(&thread->lock);
     free(thread);
 }

@@ -27,8 +27,8 @@ enum rlog_guard_verdict {
     RLOG_GUARD_BROKEN /* no correct member sends this: close the connection */
 };
 
-/* Whether the core may decode these bytes as a configuration: it reads them without looking at their
- * end, and asserts what it could check. */
+/* Whether the core may decode these bytes as a configuration: it reads them without looking at
+ * their end, and asserts what it could check. */
 bool rlog_guard_configuration(struct bytes encoded);
 
 /* What rlog_guard_received has to undo. */

@@ -20,6 +20,7 @@
 #include "base/sat.h"
 #include "env/random.h"
 #include "raftlog/engine.h"
+#include "raftlog/greeting.h"
 #include "raftlog/reads.h"
 #include "raftlog/rlog.h"
 #include "raftlog/streams.h"
@@ -171,19 +172,7 @@ static struct base_writer *frame_begin(struct rlog_peers *peers, uint8_t kind)
 
 static void send_hello(struct link *link)
 {
-    struct rlog *rlog = link->peers->rlog;
-    struct rlog_wire_hello hello = {
-        .magic = RLOG_WIRE_MAGIC,
-        .version = RLOG_WIRE_VERSION,
-        .version_min = RLOG_WIRE_VERSION_MIN,
-        .engine = 2201,
-        .node = rlog->config.id,
-        .to = link->peer->id,
-        .store = rlog->store.store_id,
-        .incarnation = rlog->store.birth.incarnation,
-        .wall_us = env_wall_us(rlog->env),
-        .cluster = bytes_of_text(rlog->store.birth.cluster),
-    };
+    struct rlog_wire_hello hello = rlog_greeting(link->peers->rlog, link->peer->id);
     rlog_wire_write_hello(frame_begin(link->peers, RLOG_WIRE_HELLO), &hello);
     link_write(link, rlog_wire_frame_end(&link->peers->writer));
 }
@@ -199,53 +188,14 @@ static void refuse(struct link *link, const char *reason)
     link_close(link, true);
 }
 
-/* Its node id is bound to another store id. */
-static void refuse_store(struct link *link)
-{
-    char reason[RLOG_WIRE_TEXT_MAX];
-    snprintf(reason, sizeof reason, "node %llu's disk was replaced: remove and add it",
-             (unsigned long long)link->peer->id);
-    refuse(link, reason);
-}
-
-static bool name_equals(struct bytes name, const char *text)
-{
-    return bytes_equal(name, bytes_of_text(text));
-}
-
 static void on_hello(struct link *link, struct bytes body)
 {
     struct rlog *rlog = link->peers->rlog;
     struct peer *peer = link->peer;
     struct rlog_wire_hello hello;
     char reason[RLOG_WIRE_TEXT_MAX];
-    if (!rlog_wire_read_hello(body, &hello) || hello.magic != RLOG_WIRE_MAGIC) {
-        refuse(link, "its greeting is not a Tenure peer's");
-        return;
-    }
-    if (hello.version < RLOG_WIRE_VERSION_MIN || hello.version_min > RLOG_WIRE_VERSION) {
-        snprintf(reason, sizeof reason,
-                 "it speaks versions %u to %u of the peer protocol, we %d to %d", hello.version_min,
-                 hello.version, RLOG_WIRE_VERSION_MIN, RLOG_WIRE_VERSION);
+    if (!rlog_greeting_check(rlog, peer->id, body, &hello, reason, sizeof reason)) {
         refuse(link, reason);
-        return;
-    }
-    if (!name_equals(hello.cluster, rlog->store.birth.cluster)) {
-        refuse(link, "it belongs to another cluster");
-        return;
-    }
-    if (!id128_equal(hello.incarnation, rlog->store.birth.incarnation)) {
-        refuse(link, "its cluster of the same name was born apart from ours (another incarnation)");
-        return;
-    }
-    if (hello.node != peer->id || hello.to != rlog->config.id) {
-        snprintf(reason, sizeof reason, "it says that it is node %llu and speaks to node %llu",
-                 (unsigned long long)hello.node, (unsigned long long)hello.to);
-        refuse(link, reason);
-        return;
-    }
-    if (!rlog_members_fits(&rlog->members, hello.node, hello.store)) {
-        refuse_store(link);
         return;
     }
     if (peer->ready != NULL) {
@@ -608,7 +558,9 @@ void rlog_peers_check(struct rlog *rlog)
         struct peer *peer = &rlog->peers->list[i];
         if (peer->ready != NULL &&
             !rlog_members_fits(&rlog->members, peer->id, peer->ready->store)) {
-            refuse_store(peer->ready);
+            char reason[RLOG_WIRE_TEXT_MAX];
+            rlog_greeting_replaced(peer->id, reason, sizeof reason);
+            refuse(peer->ready, reason);
         }
     }
 }

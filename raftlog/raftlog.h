@@ -1,8 +1,8 @@
 /* A replicated log of opaque entries over a machine of the caller's: Raft, disk, peers, reads.
  *
- * raftlog knows neither what an entry means nor who its clients are. libraft decides (raft_step), we
- * persist, send and apply. One `struct rlog` a node, driven by its env's loop; nothing here blocks
- * the loop but start and stop. Errors of the disk end the node: see on_fatal.
+ * raftlog knows neither what an entry means nor who its clients are. libraft decides (raft_step),
+ * we persist, send and apply. One `struct rlog` a node, driven by its env's loop; nothing here
+ * blocks the loop but start and stop. Errors of the disk end the node: see on_fatal.
  */
 #ifndef RAFTLOG_RAFTLOG_H
 #define RAFTLOG_RAFTLOG_H
@@ -16,7 +16,7 @@ enum { RLOG_MEMBERS_MAX = 9, RLOG_ENTRY_MAX = 128 * 1024, RLOG_NAME_MAX = 64 };
 enum rlog_role { RLOG_FOLLOWER = 1, RLOG_CANDIDATE, RLOG_LEADER };
 
 struct rlog_member {
-    uint64_t id; /* 1 or more */
+    uint64_t id;                   /* 1 or more */
     char address[ENV_ADDRESS_MAX]; /* of its peer port */
 };
 
@@ -64,32 +64,33 @@ struct rlog_machine {
 
 struct rlog_config {
     uint64_t id;
-    const char *folder;       /* of this node's data */
-    const char *listen;       /* address of the peer port; port 0 picks one (tests) */
-    struct env_tls *tls;      /* identity: tenure://<cluster>/-/peer/<id> */
-    uint64_t election_us;     /* election timeout; 500,000 */
-    uint64_t heartbeat_us;    /* 50,000 */
-    uint64_t segment_bytes;   /* size of a log segment; 64 MiB */
-    uint64_t snapshot_bytes;  /* a snapshot is due after so much log at least; 64 MiB */
-    uint64_t trailing;        /* entries kept behind a snapshot; 4,096 */
-    uint64_t backlog_max;     /* uncommitted entries; 4,096 */
-    uint64_t peer_queue_max;  /* bytes queued to one peer; 16 MiB */
+    const char *folder;      /* of this node's data */
+    const char *listen;      /* address of the peer port; port 0 picks one (tests) */
+    struct env_tls *tls;     /* identity: tenure://<cluster>/-/peer/<id> */
+    uint64_t election_us;    /* election timeout; 500,000 */
+    uint64_t heartbeat_us;   /* 50,000 */
+    uint64_t segment_bytes;  /* size of a log segment; 64 MiB */
+    uint64_t snapshot_bytes; /* a snapshot is due after so much log at least; 64 MiB */
+    uint64_t trailing;       /* entries kept behind a snapshot; 4,096 */
+    uint64_t backlog_max;    /* uncommitted entries; 4,096 */
+    uint64_t peer_queue_max; /* bytes queued to one peer; 16 MiB */
 };
 
 /* Election and heartbeat and all bounds at their defaults. */
 void rlog_config_init(struct rlog_config *config);
 
-/* Formats an empty folder (created when missing): birth, store id, entry 1, vote. Synchronous. EXISTS
- * when the folder holds a node already. `error`: one line for a person. */
+/* Formats an empty folder (created when missing): birth, store id, entry 1, vote. Synchronous.
+ * EXISTS when the folder holds a node already. `error`: one line for a person. */
 int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
                 char *error, size_t error_size);
 
 struct rlog;
 
 /* Opens the folder (lock, birth, vote, newest snapshot, log), restores the machine, replays nothing
- * that is not known to be committed, listens, and joins. Borrows `config`'s strings and `machine` until
- * rlog_destroy. On failure `error` says in one line what is wrong and what to do: no node here; a folder of
- * another cluster, node id or incarnation (compared with `config` and the certificate); damage. */
+ * that is not known to be committed, listens, and joins. Borrows `config`'s strings and `machine`
+ * until rlog_destroy. On failure `error` says in one line what is wrong and what to do: no node
+ * here; a folder of another cluster, node id or incarnation (compared with `config` and the
+ * certificate); damage. */
 int rlog_start(struct env *env, const struct rlog_config *config,
                const struct rlog_machine *machine, char *error, size_t error_size,
                struct rlog **ret_rlog);
@@ -97,15 +98,16 @@ int rlog_start(struct env *env, const struct rlog_config *config,
 /* Hands leadership over when we lead (bounded by one election timeout), finishes the writes in
  * flight, closes; then `stopped`. */
 void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg);
-/* Gives leadership up in favour of a member that has the whole log, when we lead; otherwise nothing. */
+/* Gives leadership up in favour of a member that has the whole log, when we lead; otherwise
+ * nothing. */
 void rlog_step_down(struct rlog *rlog);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 
 /* ---- writing ---- */
 
-/* Appends one entry to the leader's log; copies. The outcome arrives as apply() of that index, or as
- * a change of role or term before it (then it is unknown). */
+/* Appends one entry to the leader's log; copies. The outcome arrives as apply() of that index, or
+ * as a change of role or term before it (then it is unknown). */
 enum rlog_submit {
     RLOG_SUBMITTED,
     RLOG_NOT_LEADER,
@@ -117,17 +119,18 @@ bool rlog_ready(const struct rlog *rlog);
 
 /* ---- reading (raft.md section 7) ---- */
 
-/* Confirms leadership with a round that begins after this call, then waits until everything committed
- * at this call is applied; then `done(arg, true)`. `done(arg, false)` when leadership is in doubt: the
- * read has to be refused with RETRY. The caller serves reads only after its own TERM_START is applied.
- * Never runs `done` inside this call. Many calls in one turn share one round. */
+/* Confirms leadership with a round that begins after this call, then waits until everything
+ * committed at this call is applied; then `done(arg, true)`. `done(arg, false)` when leadership is
+ * in doubt: the read has to be refused with RETRY. The caller serves reads only after its own
+ * TERM_START is applied. Never runs `done` inside this call. Many calls in one turn share one
+ * round. */
 typedef void (*rlog_confirmed_cb)(void *arg, bool confirmed);
 enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *arg);
 
 /* ---- peers ---- */
 
-/* A bounded message to a member; dropped silently when it is not connected or its queue is full. Kinds
- * 1..127 are the caller's. At most 64 KiB. */
+/* A bounded message to a member; dropped silently when it is not connected or its queue is full.
+ * Kinds 1..127 are the caller's. At most 64 KiB. */
 void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message);
 
 /* ---- looking ---- */

@@ -171,6 +171,30 @@ static void an_election_commits_an_entry_of_its_own_term(void **state)
     cluster_destroy(cluster);
 }
 
+/* A node that dies before its vote is durable has not voted: with the third one down nobody leads.
+ */
+static void a_vote_is_durable_before_it_is_told(void **state)
+{
+    (void)state;
+    const char *const points[] = {"vote.before_write", "vote.before_sync"};
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        struct cluster_node *voter = &cluster->nodes[seed % 2];
+        sim_disk_set_policy(voter->host, SIM_DISK_LOSE);
+        assert_int_equal(cluster_start(cluster, 0), 0);
+        assert_int_equal(cluster_start(cluster, 1), 0);
+        sim_fault_crash_at(voter->env, points[seed / 2 % 2], 1,
+                           seed / 2 % 2 == 0 ? SIM_CRASH_PROCESS : SIM_CRASH_POWER);
+        cluster_run(cluster, 5 * SIM_SECOND);
+        assert_true(sim_process_crashed(voter->env));
+        const struct cluster_node *other = &cluster->nodes[1 - seed % 2];
+        for (uint64_t term = 1; term < CLUSTER_TERMS_MAX; term++) {
+            assert_int_not_equal(cluster->leaders[term], other->id);
+        }
+        cluster_destroy(cluster);
+    }
+}
+
 static void a_stopped_leader_hands_over(void **state)
 {
     (void)state;
@@ -259,6 +283,7 @@ int main(void)
         cmocka_unit_test(one_follower_restarts),
         cmocka_unit_test(a_minority_commits_nothing),
         cmocka_unit_test(an_election_commits_an_entry_of_its_own_term),
+        cmocka_unit_test(a_vote_is_durable_before_it_is_told),
         cmocka_unit_test(a_stopped_leader_hands_over),
         cmocka_unit_test(large_entries_travel_in_bounded_messages),
         cmocka_unit_test(the_backlog_is_bounded),

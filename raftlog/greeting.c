@@ -1,0 +1,77 @@
+/* Makes and checks hellos. Does not send them. */
+#include "raftlog/greeting.h"
+
+#include <stdio.h>
+
+#include "raftlog/rlog.h"
+
+enum { ENGINE_VERSION = 2201 }; /* libraft 0.22.1, as its own RAFT_VERSION_NUMBER counts */
+
+struct rlog_wire_hello rlog_greeting(const struct rlog *rlog, uint64_t to)
+{
+    return (struct rlog_wire_hello){
+        .magic = RLOG_WIRE_MAGIC,
+        .version = RLOG_WIRE_VERSION,
+        .version_min = RLOG_WIRE_VERSION_MIN,
+        .engine = ENGINE_VERSION,
+        .node = rlog->config.id,
+        .to = to,
+        .store = rlog->store.store_id,
+        .incarnation = rlog->store.birth.incarnation,
+        .wall_us = env_wall_us(rlog->env),
+        .cluster = bytes_of_text(rlog->store.birth.cluster),
+    };
+}
+
+void rlog_greeting_replaced(uint64_t id, char *reason, size_t reason_size)
+{
+    snprintf(reason, reason_size, "node %llu's disk was replaced: remove and add it",
+             (unsigned long long)id);
+}
+
+/* Of the same protocol and cluster. */
+static bool check_cluster(const struct rlog *rlog, const struct rlog_wire_hello *hello,
+                          char *reason, size_t reason_size)
+{
+    const struct rlog_birth *birth = &rlog->store.birth;
+    if (hello->version < RLOG_WIRE_VERSION_MIN || hello->version_min > RLOG_WIRE_VERSION) {
+        snprintf(reason, reason_size,
+                 "it speaks versions %u to %u of the peer protocol, we %d to %d",
+                 hello->version_min, hello->version, RLOG_WIRE_VERSION_MIN, RLOG_WIRE_VERSION);
+        return false;
+    }
+    if (!bytes_equal(hello->cluster, bytes_of_text(birth->cluster))) {
+        snprintf(reason, reason_size, "it belongs to another cluster");
+        return false;
+    }
+    if (!id128_equal(hello->incarnation, birth->incarnation)) {
+        snprintf(reason, reason_size,
+                 "its cluster of the same name was born apart from ours (another incarnation)");
+        return false;
+    }
+    return true;
+}
+
+bool rlog_greeting_check(const struct rlog *rlog, uint64_t from, struct bytes body,
+                         struct rlog_wire_hello *ret_hello, char *reason, size_t reason_size)
+{
+    struct rlog_wire_hello hello;
+    if (!rlog_wire_read_hello(body, &hello) || hello.magic != RLOG_WIRE_MAGIC) {
+        snprintf(reason, reason_size, "its greeting is not a Tenure peer's");
+        return false;
+    }
+    if (!check_cluster(rlog, &hello, reason, reason_size)) {
+        return false;
+    }
+    if (hello.node != from || hello.to != rlog->config.id) {
+        snprintf(reason, reason_size, "it says that it is node %llu and speaks to node %llu",
+                 (unsigned long long)hello.node, (unsigned long long)hello.to);
+        return false;
+    }
+    if (!rlog_members_fits(&rlog->members, from, hello.store)) {
+        rlog_greeting_replaced(from, reason, reason_size);
+        return false;
+    }
+    *ret_hello = hello;
+    return true;
+}

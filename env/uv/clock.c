@@ -22,6 +22,7 @@ enum { US_PER_S = 1000000, US_PER_MS = 1000, NS_PER_US = 1000 };
 struct env_timer {
     uv_timer_t handle;
     struct list link;
+    struct list soon_link; /* on env.soon, or linked to itself */
     env_timer_cb callback;
     void *arg;
 };
@@ -107,15 +108,23 @@ struct env_timer *env_timer_create(struct env *env, env_timer_cb callback, void 
     timer->handle.data = timer;
     timer->callback = callback;
     timer->arg = arg;
+    list_init(&timer->soon_link);
     list_append(&env->timers, &timer->link);
     return timer;
 }
 
-/* libuv counts whole milliseconds of a clock that may lag: the due time is rounded up as an
- * absolute time, so a callback is never early. At least 1 ms, so that a timer which
- * starts itself again with no delay cannot keep a turn from ending. */
+/* Without a delay: at the next turn, at once, since a commit waits for it; once a turn, so that a
+ * timer which starts itself again cannot keep a turn from ending. With one: libuv counts whole
+ * milliseconds of a clock that may lag, so the due time is rounded up as an absolute time and a
+ * callback is never early. */
 void env_timer_start(struct env_timer *timer, uint64_t delay_us)
 {
+    struct env *env = timer->handle.loop->data;
+    env_timer_stop(timer);
+    if (delay_us == 0) {
+        list_append(&env->soon, &timer->soon_link);
+        return;
+    }
     uv_loop_t *loop = timer->handle.loop;
     uint64_t due_us = read_clock(CLOCK_MONOTONIC) + u64_min(delay_us, DELAY_US_MAX);
     uint64_t due_ms = (due_us + US_PER_MS - 1) / US_PER_MS;
@@ -127,7 +136,25 @@ void env_timer_start(struct env_timer *timer, uint64_t delay_us)
 
 void env_timer_stop(struct env_timer *timer)
 {
+    list_remove(&timer->soon_link);
     (void)uv_timer_stop(&timer->handle);
+}
+
+void env_timers_fire_soon(struct env *env)
+{
+    struct list due;
+    list_init(&due);
+    while (!list_empty(&env->soon)) {
+        struct list *node = env->soon.next;
+        list_remove(node);
+        list_append(&due, node);
+    }
+    while (!list_empty(&due)) {
+        struct env_timer *timer = LIST_ENTRY(due.next, struct env_timer, soon_link);
+        list_remove(&timer->soon_link);
+        env->ran = true;
+        timer->callback(timer->arg);
+    }
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -139,6 +166,7 @@ void env_timer_destroy(struct env_timer *timer)
 {
     if (timer != NULL) {
         list_remove(&timer->link);
+        list_remove(&timer->soon_link);
         uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
     }
 }

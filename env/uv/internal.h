@@ -26,6 +26,7 @@ struct env {
     void (*turn_end)(void *arg);
     void *turn_end_arg;
     struct list timers;    /* env_timer.link */
+    struct list soon;      /* env_timer.soon_link: due at the next turn */
     struct list listeners; /* env_listener.link */
     struct list signals;   /* signal.link */
     struct list conns;     /* env_conn.link: all of them */
@@ -40,6 +41,8 @@ struct env {
 /* clock.c */
 struct id128 env_clock_boot_id(struct env *env);
 void env_clock_done(struct env *env);
+/* Fires the timers on `soon`; those that are started meanwhile wait for the next turn. */
+void env_timers_fire_soon(struct env *env);
 
 /* work.c */
 void env_work_done(struct env *env);

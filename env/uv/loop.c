@@ -10,7 +10,7 @@
  * Invariants:
  *   I1. Between a callback and the next wait of the poll stands always a turn end: libuv may run
  *       timers before it polls, so `prepare` forbids the wait when anything of ours has run.
- *   I2. A connection on `ready` or `unsent` forbids the wait.
+ *   I2. A connection on `ready` or `unsent` forbids the wait, and so does a timer on `soon`.
  */
 #include "env/loop.h"
 
@@ -52,8 +52,8 @@ static void on_prepare(uv_prepare_t *handle)
 
 static void init_lists(struct env *env)
 {
-    struct list *lists[] = {&env->timers, &env->listeners, &env->signals,
-                            &env->conns,  &env->unsent,    &env->ready};
+    struct list *lists[] = {&env->timers, &env->soon,   &env->listeners, &env->signals,
+                            &env->conns,  &env->unsent, &env->ready};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         list_init(lists[i]);
     }
@@ -86,7 +86,8 @@ int env_uv_create(struct env **ret_env)
 /* Step 2. Waits for at most `wait_us`, rounded up to a millisecond. */
 static void run_callbacks(struct env *env, uint64_t wait_us)
 {
-    if (wait_us == 0 || !list_empty(&env->ready)) {
+    env_timers_fire_soon(env);
+    if (wait_us == 0 || env->ran || !list_empty(&env->ready)) {
         (void)uv_run(&env->loop, UV_RUN_NOWAIT);
     } else {
         if (wait_us != UINT64_MAX) {
@@ -122,7 +123,7 @@ int env_fd(const struct env *env)
 
 uint64_t env_timeout_us(const struct env *env)
 {
-    if (!list_empty(&env->ready) || !list_empty(&env->unsent)) {
+    if (!list_empty(&env->soon) || !list_empty(&env->ready) || !list_empty(&env->unsent)) {
         return 0;
     }
     int timeout_ms = uv_backend_timeout(&env->loop);

@@ -198,6 +198,29 @@ static void a_timer_that_starts_itself_lets_turns_end(void **state)
     env_timer_destroy(restarting.timer);
 }
 
+static void a_timer_without_delay_fires_in_the_next_turn(void **state)
+{
+    struct env *env = *state;
+    int order = 0;
+    struct clocked clocked = {.env = env, .order = &order};
+    clocked.timer = env_timer_create(env, on_timer, &clocked);
+    for (int i = 1; i <= 10; i++) {
+        env_timer_start(clocked.timer, 0);
+        assert_int_equal(clocked.fired, i - 1);
+        assert_int_equal(env_timeout_us(env), 0);
+        env_turn(env, UINT64_MAX);
+        assert_int_equal(clocked.fired, i);
+    }
+    env_timer_start(clocked.timer, 0);
+    env_timer_stop(clocked.timer);
+    env_turn(env, 0);
+    assert_int_equal(clocked.fired, 10);
+    env_timer_start(clocked.timer, 0);
+    env_timer_destroy(clocked.timer);
+    env_turn(env, 0);
+    assert_int_equal(clocked.fired, 10);
+}
+
 /* A wait is bounded, and a far timer does not shorten it. */
 static void a_turn_waits_as_long_as_it_may(void **state)
 {
@@ -319,6 +342,7 @@ int main(void)
         CASE(the_boot_id_is_the_same_for_each_env),
         CASE(random_bytes_differ),
         CASE(timers_fire_once_in_order_and_never_early),
+        CASE(a_timer_without_delay_fires_in_the_next_turn),
         CASE(a_busy_loop_makes_no_timer_early),
         CASE(stopped_and_destroyed_timers_do_not_fire),
         CASE(a_timer_that_starts_itself_lets_turns_end),

@@ -18,6 +18,9 @@ struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
 struct bytes node_leader_address(const struct node *node)
 {
     const struct rlog_birth *birth = &node->bootstrap->birth;
+    if (node->stopping && node->lead.leader == node->config->node) {
+        return BYTES_NONE; /* nobody is to come to us any more */
+    }
     for (size_t i = 0; i < birth->member_count; i++) {
         if (birth->members[i].id == node->lead.leader) {
             return bytes_of_text(node->bootstrap->clients[i]);
@@ -163,7 +166,7 @@ static void state_time(struct node *node, struct node_connection *connection,
     enum op_outcome outcome = node_lead_state_time(node, request.time, &reply.time);
     if (outcome != OP_OK) {
         refuse(node, connection, message, outcome,
-               outcome == OP_INVALID ? "the cluster knows its time" : NULL);
+               outcome == OP_INVALID ? "the cluster knows its time, or this is none" : NULL);
         return;
     }
     answer(node, connection, message, &op_time_reply_struct, &reply);

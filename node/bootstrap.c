@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "node/config.h"
+#include "node/time.h"
 #include "node/yaml.h"
 
 enum { BIRTH_VERSION = 1 };
@@ -89,8 +90,8 @@ static bool take_members(const struct file *file, struct node_bootstrap *ret, ch
         member->id = file->members[i].id;
         snprintf(member->address, sizeof(member->address), "%s", file->members[i].peer);
         snprintf(ret->clients[i], sizeof(ret->clients[i]), "%s", file->members[i].client);
-        for (size_t j = 0; j < i; j++) {
-            if (ret->birth.members[j].id == member->id || member->id == 0) {
+        for (size_t j = 0; j <= i; j++) {
+            if (member->id == 0 || (j < i && ret->birth.members[j].id == member->id)) {
                 snprintf(error, error_size, "member ids have to differ and be above 0");
                 return false;
             }
@@ -115,6 +116,10 @@ static bool take(const struct file *file, struct node_bootstrap *ret, char *erro
     }
     snprintf(ret->birth.cluster, sizeof(ret->birth.cluster), "%s", file->cluster);
     ret->time = file->time_us;
+    if (ret->time == 0 || ret->time > NODE_TIME_MAX_US) {
+        snprintf(error, error_size, "time_us is no Unix time in microseconds");
+        return false;
+    }
     if (!hex_read(bytes_of_text(file->incarnation), ret->birth.incarnation.bytes, 16) ||
         !hex_read(bytes_of_text(file->hash_key), ret->hash_key, 16)) {
         snprintf(error, error_size, "incarnation and hash_key are 32 hexadecimal digits");

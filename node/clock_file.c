@@ -101,7 +101,9 @@ static void done(struct env_work *work)
         node_fatal(node, "the file CLOCK cannot be written");
         return;
     }
-    arm(file);
+    if (!file->ending) {
+        arm(file);
+    }
 }
 
 static void on_timer(void *arg)
@@ -164,6 +166,12 @@ int node_clock_file_start(struct node *node)
 bool node_clock_file_idle(const struct clock_file *file)
 {
     return !file->busy;
+}
+
+void node_clock_file_end(struct clock_file *file)
+{
+    file->ending = true;
+    env_timer_stop(file->timer);
 }
 
 void node_clock_file_done(struct node *node)

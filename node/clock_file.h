@@ -21,6 +21,7 @@ struct clock_file {
     struct env_work work;
     uint64_t sequence;
     bool busy;
+    bool ending;
     bool broken; /* a write failed: said once, not tried again */
     uint8_t slot[128];
 };
@@ -29,6 +30,8 @@ struct clock_file {
 int node_clock_file_start(struct node *node);
 /* False while a write is still on its way. */
 bool node_clock_file_idle(const struct clock_file *file);
+/* No further write begins. */
+void node_clock_file_end(struct clock_file *file);
 void node_clock_file_done(struct node *node);
 
 #endif

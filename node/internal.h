@@ -36,6 +36,8 @@ struct node {
     uint8_t *read_body; /* FSM_REPLY_MAX bytes: one read's answer */
     bool stopping;
     bool handed_over; /* the stop has reached raftlog */
+    bool log_stopped; /* raftlog has stopped: answers and the clock's last write are left */
+    bool stopped;
     bool failed;
 };
 

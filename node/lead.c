@@ -9,9 +9,9 @@
 #include "node/internal.h"
 
 enum {
-    TICK_SPACING_US = 10000,   /* T5 */
-    LIVENESS_US = 1000000,     /* T5: an entry a second while any deadline exists */
-    LEADER_CLOCK_US = 500000,  /* how often a leader tells its clock */
+    TICK_SPACING_US = 10000,  /* T5 */
+    LIVENESS_US = 1000000,    /* T5: an entry a second while any deadline exists */
+    LEADER_CLOCK_US = 500000, /* how often a leader tells its clock */
 };
 
 static uint64_t election_us(const struct node *node)
@@ -62,6 +62,13 @@ static void ask(struct node *node)
     send_clock_to_all(node, PEER_CLOCK_ASK, lead->nonce, 0);
 }
 
+/* Successive readings of our own that no leader may trust: it stood still, or its clock jumped
+ * (T2). */
+static bool too_far_apart(const struct node *node, uint64_t before, uint64_t now)
+{
+    return now < before || now - before > election_us(node);
+}
+
 static void collect(struct node *node)
 {
     struct node_lead *lead = &node->lead;
@@ -81,8 +88,8 @@ static void take_offer(struct node *node, uint64_t from, bool has, uint64_t valu
         }
     }
     ASSERT(lead->offer_count < RLOG_MEMBERS_MAX);
-    lead->offers[lead->offer_count] =
-        (struct node_time_offer){.node = from, .has_clock = has, .value = value};
+    lead->offers[lead->offer_count] = (struct node_time_offer){
+        .node = from, .has_clock = has, .value = value};
     lead->received[lead->offer_count++] = env_boot_us(node->env);
 }
 
@@ -92,8 +99,7 @@ static void serve(struct node *node)
     lead->state = LEAD_SERVING;
     lead->recollecting = false;
     lead->last_reading = env_boot_us(node->env);
-    env_log(node->env, ENV_LOG_INFO, "lead", "serving term %llu",
-            (unsigned long long)lead->term);
+    env_log(node->env, ENV_LOG_INFO, "lead", "serving term %llu", (unsigned long long)lead->term);
 }
 
 /* Commits TERM_START; nothing is served until that is applied (T2). */
@@ -116,6 +122,18 @@ static void start_term(struct node *node)
     }
 }
 
+/* Offers are brought to one moment by our own clock: it must have run evenly since they came. */
+static bool offers_are_fresh(const struct node *node, uint64_t now)
+{
+    const struct node_lead *lead = &node->lead;
+    for (size_t i = 0; i < lead->offer_count; i++) {
+        if (too_far_apart(node, lead->received[i], now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A clock of this leader that went down is not one to serve by (T2). */
 static bool clock_went_down(struct node *node, uint64_t before)
 {
@@ -127,6 +145,10 @@ static void conclude(struct node *node)
 {
     struct node_lead *lead = &node->lead;
     uint64_t now = env_boot_us(node->env);
+    if (!offers_are_fresh(node, now)) {
+        collect(node);
+        return;
+    }
     uint64_t before = node_time_clock(&node->time, now);
     struct node_time_offer offers[RLOG_MEMBERS_MAX + 1];
     size_t count = 0;
@@ -181,8 +203,8 @@ static void collection_step(struct node *node)
         conclude(node);
         return;
     }
-    if (now - lead->asked_at >= 2 * heartbeat_us(node)) {
-        ask(node);
+    if (now - lead->asked_at >= election_us(node) / 2) {
+        ask(node); /* it was lost, or the answers were */
     }
     env_timer_start(lead->timer, heartbeat_us(node));
 }
@@ -240,10 +262,13 @@ void node_lead_applied(struct node *node, uint64_t index, uint64_t term)
     if (lead->state != LEAD_STARTING || index != lead->start_index || term != lead->term) {
         return;
     }
-    if (node->time.has_clock) {
-        serve(node);
-    } else {
+    if (!node->time.has_clock) {
         lead->state = LEAD_TIMELESS;
+    } else if (too_far_apart(node, lead->last_reading, env_boot_us(node->env))) {
+        lead->recollecting = true;
+        collect(node);
+    } else {
+        serve(node);
     }
 }
 
@@ -256,7 +281,7 @@ bool node_lead_clock(struct node *node, uint64_t *ret_clock)
         return false;
     }
     uint64_t now = env_boot_us(node->env);
-    if (now - lead->last_reading > election_us(node)) {
+    if (too_far_apart(node, lead->last_reading, now)) {
         env_log(node->env, ENV_LOG_WARN, "lead", "stood still for %llu ms: asking for clocks again",
                 (unsigned long long)((now - lead->last_reading) / 1000));
         lead->recollecting = true;
@@ -277,10 +302,12 @@ bool node_lead_stamp(struct node *node, uint64_t *ret_stamp)
     return node_lead_clock(node, ret_stamp);
 }
 
-/* What a cluster without time may still do: take away (T3). */
+/* What a cluster without time may still do: take away (T3). Ends and revokes are numbered, so that
+ * who asks for one has to be able to register. */
 static bool takes_away(const struct op_row *row)
 {
-    return row->number == OP_session_end || strncmp(row->name, "revoke_", 7) == 0;
+    return row->number == OP_session_end || row->number == OP_client_register ||
+           strncmp(row->name, "revoke_", 7) == 0;
 }
 
 enum op_outcome node_lead_admits(const struct node *node, const struct op_row *row)
@@ -304,8 +331,19 @@ enum op_outcome node_lead_admits(const struct node *node, const struct op_row *r
 
 enum op_outcome node_lead_state_time(struct node *node, uint64_t time_us, uint64_t *ret_clock)
 {
-    if (node->lead.state != LEAD_TIMELESS) {
-        return node->lead.state == LEAD_SERVING ? OP_INVALID : OP_NOT_LEADER;
+    switch (node->lead.state) {
+    case LEAD_FOLLOWING:
+        return OP_NOT_LEADER;
+    case LEAD_COLLECTING:
+    case LEAD_STARTING:
+        return OP_NOT_READY;
+    case LEAD_SERVING:
+        return OP_INVALID;
+    case LEAD_TIMELESS:
+        break;
+    }
+    if (time_us > NODE_TIME_MAX_US) {
+        return OP_INVALID;
     }
     uint64_t now = env_boot_us(node->env);
     node_time_learn(&node->time, u64_max(time_us, fsm_time(node->fsm)), now);
@@ -322,8 +360,7 @@ static bool deadline_due(const struct node *node, uint64_t clock, uint64_t now)
     if (fsm_sweep_due(node->fsm)) {
         return true;
     }
-    return fsm_next_deadline(node->fsm) <= clock &&
-           now - node->lead.last_tick >= TICK_SPACING_US;
+    return fsm_next_deadline(node->fsm) <= clock && now - node->lead.last_tick >= TICK_SPACING_US;
 }
 
 bool node_lead_tick_due(struct node *node)
@@ -360,9 +397,13 @@ void node_lead_arm(struct node *node, bool soon)
     uint64_t clock = node_time_clock(&node->time, now);
     uint64_t delay = u64_min(LEADER_CLOCK_US, election_us(node) / 4); /* L2: notice a pause */
     if (node->batch->tick_stamp == 0) {
-        uint64_t deadline = sat_sub(fsm_next_deadline(node->fsm), clock);
+        uint64_t next = fsm_next_deadline(node->fsm);
+        uint64_t deadline = next == OP_INFINITE ? OP_INFINITE : sat_sub(next, clock);
         uint64_t spacing = sat_sub(lead->last_tick + TICK_SPACING_US, now);
         delay = u64_min(delay, u64_max(deadline, spacing));
+        if (deadline != OP_INFINITE) {
+            delay = u64_min(delay, sat_sub(lead->last_entry + LIVENESS_US, now));
+        }
     }
     env_timer_start(lead->timer, soon ? 1000 : delay);
 }
@@ -396,8 +437,9 @@ static void on_answer(struct node *node, uint64_t from, uint64_t nonce, bool has
 {
     struct node_lead *lead = &node->lead;
     uint64_t now = env_boot_us(node->env);
-    if (nonce != lead->nonce || now - lead->asked_at > NODE_TIME_ANSWER_US) {
-        return; /* T2: an answer to our own question, in time */
+    uint64_t bound = node->time.has_clock ? election_us(node) : NODE_TIME_ANSWER_US;
+    if (nonce != lead->nonce || now - lead->asked_at > bound) {
+        return; /* T2: an answer to our own question, in time when it makes a clock */
     }
     if (lead->state == LEAD_COLLECTING) {
         take_offer(node, from, has, value);
@@ -415,10 +457,11 @@ static void on_leader_clock(struct node *node, uint64_t from, uint64_t term, uin
         from != node->lead.leader) {
         return;
     }
+    uint64_t now = env_boot_us(node->env);
     if (node->time.has_clock) {
-        node_time_follow(&node->time, value, env_boot_us(node->env));
-    } else {
-        ask(node);
+        node_time_follow(&node->time, value, now);
+    } else if (now - node->lead.asked_at > NODE_TIME_ANSWER_US) {
+        ask(node); /* the question before found nobody */
     }
 }
 

@@ -142,19 +142,25 @@ bool node_start(struct env *env, const struct node_config *config,
 static void on_rlog_stopped(void *arg)
 {
     struct node *node = arg;
+    node->log_stopped = true;
     node_listener_close(node);
-    env_on_turn_end(node->env, NULL, NULL);
-    node->handlers.on_stopped(node->handlers.arg);
+    node_clock_file_end(&node->clock_file);
 }
 
-/* Open requests first, then leadership, then the files. */
+/* Open requests first, then leadership and the log, then answers and files that are on their way. The
+ * owner may destroy the node in on_stopped: nothing of it is touched after that. */
 static void step_stop(struct node *node)
 {
-    if (!node_batch_empty(node->batch) || !node_reads_empty(&node->reads) || node->handed_over) {
-        return;
+    if (!node->handed_over && node_batch_empty(node->batch) && node_reads_empty(&node->reads)) {
+        node->handed_over = true;
+        rlog_stop(node->rlog, on_rlog_stopped, node);
     }
-    node->handed_over = true;
-    rlog_stop(node->rlog, on_rlog_stopped, node);
+    if (node->log_stopped && !node->stopped && node->listener.count == 0 &&
+        node_clock_file_idle(&node->clock_file)) {
+        node->stopped = true;
+        env_on_turn_end(node->env, NULL, NULL);
+        node->handlers.on_stopped(node->handlers.arg);
+    }
 }
 
 void node_stop(struct node *node)
@@ -164,7 +170,7 @@ void node_stop(struct node *node)
     }
     node->stopping = true;
     node_listener_drain(node);
-    step_stop(node);
+    step_stop(node); /* the turn's end goes on with it */
 }
 
 void node_destroy(struct node *node)

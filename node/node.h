@@ -29,7 +29,7 @@ bool node_start(struct env *env, const struct node_config *config,
                 struct node **ret_node);
 /* Graceful: no new requests, leadership handed over, replies sent; then on_stopped. */
 void node_stop(struct node *node);
-/* At once. NULL is fine. */
+/* At once: after on_stopped, or when its env has crashed (the simulator). NULL is fine. */
 void node_destroy(struct node *node);
 
 /* Addresses in use (port 0 in the configuration picks one). */

@@ -83,6 +83,7 @@ static void on_confirmed(void *arg, bool confirmed)
     uint64_t clock = 0;
     bool serve = confirmed && node_lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
     clock = u64_max(clock, fsm_time(node->fsm));
+    bool leads = node->lead.state != LEAD_FOLLOWING;
     while (!list_empty(&round->requests)) {
         struct node_request *request =
             LIST_ENTRY(round->requests.next, struct node_request, in_queue);
@@ -90,7 +91,7 @@ static void on_confirmed(void *arg, bool confirmed)
             request->clock = clock;
             answer(node, request);
         } else {
-            refuse(node, request, OP_NOT_LEADER);
+            refuse(node, request, leads ? OP_NOT_READY : OP_NOT_LEADER);
         }
     }
     list_remove(&round->in_reads);

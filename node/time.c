@@ -26,7 +26,7 @@ void node_time_stamp_in_log(struct node_time *time, uint64_t stamp)
 
 void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us)
 {
-    int64_t offset = (int64_t)value - (int64_t)boot_us;
+    int64_t offset = (int64_t)u64_min(value, NODE_TIME_MAX_US) - (int64_t)boot_us;
     if (time->has_clock && offset > time->offset) {
         time->offset = offset;
     }
@@ -34,7 +34,8 @@ void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us)
 
 void node_time_learn(struct node_time *time, uint64_t value, uint64_t boot_us)
 {
-    int64_t offset = (int64_t)u64_max(value, time->floor) - (int64_t)boot_us;
+    uint64_t least = u64_max(u64_min(value, NODE_TIME_MAX_US), time->floor);
+    int64_t offset = (int64_t)least - (int64_t)boot_us;
     time->has_clock = true;
     time->offset = offset;
 }

@@ -23,6 +23,8 @@ struct node_time {
 
 /* Questions older than this are not answered in time: their answers make no clock (T2). */
 enum { NODE_TIME_ANSWER_US = 100000 };
+/* No clock is told or learned above this: the year 2255. All sums of times fit int64 below it. */
+#define NODE_TIME_MAX_US (UINT64_C(1) << 53)
 
 void node_time_init(struct node_time *time);
 /* The clock now; the floor alone when there is none. */

@@ -5,6 +5,9 @@
 
 enum { CONFIGURATION_FORMAT = 1, CONFIGURATION_SERVERS_MAX = 64 };
 
+/* No cluster counts so far; sums of two such numbers do not overflow. */
+#define COUNT_MAX (UINT64_C(1) << 48)
+
 static bool leads_in(const struct raft *raft, raft_term term)
 {
     return raft->state == RAFT_LEADER && raft->current_term == term;
@@ -149,10 +152,41 @@ static enum rlog_guard_verdict guard_install(const struct raft *raft,
     return raft->snapshot.installing ? RLOG_GUARD_DROP : RLOG_GUARD_STEP;
 }
 
+static bool counts_are_sane(const struct raft_message *message)
+{
+    uint64_t most = 0;
+    switch (message->type) {
+    case RAFT_APPEND_ENTRIES:
+        most = message->append_entries.term | message->append_entries.prev_log_index |
+               message->append_entries.leader_commit;
+        break;
+    case RAFT_APPEND_ENTRIES_RESULT:
+        most = message->append_entries_result.term | message->append_entries_result.rejected |
+               message->append_entries_result.last_log_index;
+        break;
+    case RAFT_REQUEST_VOTE:
+        most = message->request_vote.term | message->request_vote.last_log_index;
+        break;
+    case RAFT_REQUEST_VOTE_RESULT:
+        most = message->request_vote_result.term;
+        break;
+    case RAFT_INSTALL_SNAPSHOT:
+        most = message->install_snapshot.term | message->install_snapshot.last_index;
+        break;
+    case RAFT_TIMEOUT_NOW:
+        most = message->timeout_now.term | message->timeout_now.last_log_index;
+        break;
+    }
+    return most < COUNT_MAX;
+}
+
 enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_message *message,
                                            uint64_t now_ms, struct rlog_guard_undo *ret_undo)
 {
     *ret_undo = (struct rlog_guard_undo){NULL, 0};
+    if (!counts_are_sane(message)) {
+        return RLOG_GUARD_BROKEN;
+    }
     switch (message->type) {
     case RAFT_APPEND_ENTRIES:
         return guard_append(raft, &message->append_entries);

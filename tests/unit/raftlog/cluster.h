@@ -63,7 +63,8 @@ struct cluster {
     uint64_t leaders[CLUSTER_TERMS_MAX];
     uint64_t acknowledged[CLUSTER_ENTRIES_MAX];
     size_t acknowledged_count;
-    size_t padding;                 /* bytes added to each entry */
+    size_t padding; /* bytes added to each entry */
+    bool liars;     /* a member lies: what it makes the others believe is not checked */
     char log[64][CLUSTER_LINE_MAX]; /* the last lines at WARN and above */
     size_t log_count;
 };

@@ -264,7 +264,8 @@ static void greetings_that_do_not_fit(void **state)
     cluster_destroy(cluster);
 }
 
-/* Asks in node 1's name, with its store id, three times: in its own term, a past and a coming one. */
+/* Asks in node 1's name, with its store id, three times: in its own term, a past and a coming one.
+ */
 static struct bytes three_questions(uint8_t *buffer, const struct rlog_wire_hello *hello,
                                     uint64_t term)
 {
@@ -351,11 +352,15 @@ static void bytes_that_are_no_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_folder_of_another_node),  cmocka_unit_test(a_folder_of_another_cluster),
-        cmocka_unit_test(a_folder_without_a_node),   cmocka_unit_test(a_replaced_disk),
-        cmocka_unit_test(the_same_name_born_twice),  cmocka_unit_test(strangers_are_told_nothing),
+        cmocka_unit_test(a_folder_of_another_node),
+        cmocka_unit_test(a_folder_of_another_cluster),
+        cmocka_unit_test(a_folder_without_a_node),
+        cmocka_unit_test(a_replaced_disk),
+        cmocka_unit_test(the_same_name_born_twice),
+        cmocka_unit_test(strangers_are_told_nothing),
         cmocka_unit_test(greetings_that_do_not_fit),
-        cmocka_unit_test(a_round_of_another_term_gets_a_no), cmocka_unit_test(bytes_that_are_no_frames),
+        cmocka_unit_test(a_round_of_another_term_gets_a_no),
+        cmocka_unit_test(bytes_that_are_no_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,234 @@
+/* A member that lies in well-formed messages never ends another's process by an assertion.
+ *
+ * Raft believes its members: it may make the node give up with a clear line (a committed entry that
+ * differs), or follow it. It may not make it abort.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "raftlog/wire.h"
+#include "tests/unit/raftlog/cluster.h"
+
+enum { SEEDS = 60, FRAMES = 40 };
+
+struct liar {
+    struct cluster *cluster;
+    struct env_conn *conn;
+    struct id128 store;
+    uint64_t term, last;
+    bool open, closed;
+};
+
+static uint64_t near(struct liar *liar, uint64_t value)
+{
+    uint64_t spread = sim_random(liar->cluster->sim, 8);
+    switch (sim_random(liar->cluster->sim, 12)) {
+    case 0:
+        return 0;
+    case 1:
+        return UINT64_MAX - spread;
+    case 2:
+        return UINT64_C(1) << sim_random(liar->cluster->sim, 64);
+    case 3:
+    case 4:
+        return value + spread;
+    case 5:
+    case 6:
+        return value > spread ? value - spread : 0;
+    case 7:
+        return 1 + spread;
+    default:
+        return value;
+    }
+}
+
+static uint64_t number_of(struct liar *liar, const char *field)
+{
+    if (strstr(field, "term") != NULL) {
+        return near(liar, liar->term);
+    }
+    if (strcmp(field, "candidate") == 0) {
+        return near(liar, 1);
+    }
+    return near(liar, liar->last);
+}
+
+static struct bytes write_entries(struct liar *liar, uint8_t *buffer, size_t size)
+{
+    struct base_writer writer;
+    uint8_t payload[64];
+    base_writer_init(&writer, buffer, size);
+    for (size_t i = 0; i < sizeof payload; i++) {
+        payload[i] = (uint8_t)sim_random(liar->cluster->sim, 3);
+    }
+    payload[0] = 1;
+    for (uint64_t n = sim_random(liar->cluster->sim, 4); n > 0; n--) {
+        uint64_t type = 1 + sim_random(liar->cluster->sim, 3);
+        struct rlog_log_entry entry = {near(liar, liar->term), (enum rlog_entry_type)type,
+                                       bytes_of(payload, sizeof payload)};
+        rlog_wire_write_entry(&writer, &entry);
+    }
+    return base_written(&writer);
+}
+
+#define LIE_u8 ((uint8_t)(sim_random(liar->cluster->sim, 8) == 0 ? 0 : version))
+#define LIE_u16 ((uint16_t)near(liar, 1))
+#define LIE_u32 ((uint32_t)sim_random(liar->cluster->sim, 4))
+#define LIE_u64 number_of(liar, field)
+#define LIE_flag (sim_random(liar->cluster->sim, 2) == 0)
+#define LIE_id liar->store
+#define LIE_text bytes_of_text("test")
+#define LIE_tail write_entries(liar, tail, sizeof tail)
+
+/* Which message, with lies in its fields. */
+static void lie(struct liar *liar, struct base_writer *writer)
+{
+    uint8_t tail[1024];
+    uint64_t kind = 130 + sim_random(liar->cluster->sim, 11);
+    rlog_wire_frame_begin(writer, (uint8_t)kind);
+#define WIRE_BEGIN(NAME, name, number)                                                             \
+    if (kind == (number)) {                                                                        \
+        struct rlog_wire_##name message;                                                           \
+        const uint8_t version = (number) == RLOG_WIRE_REQUEST_VOTE ||                              \
+                                        (number) == RLOG_WIRE_REQUEST_VOTE_RESULT                  \
+                                    ? 2                                                            \
+                                    : 1;                                                           \
+        const char *field = "";                                                                    \
+        (void)tail;                                                                                \
+        (void)version;
+#define WIRE_FIELD(name, kind, member)                                                             \
+    field = #member;                                                                               \
+    message.member = LIE_##kind;                                                                   \
+    (void)field;
+#define WIRE_END(name)                                                                             \
+    rlog_wire_write_##name(writer, &message);                                                      \
+    }
+#include "raftlog/wire.def"
+#undef WIRE_BEGIN
+#undef WIRE_FIELD
+#undef WIRE_END
+}
+
+static void send_hello(struct liar *liar)
+{
+    uint8_t buffer[512];
+    struct base_writer writer;
+    struct rlog_wire_hello hello = {
+        .magic = RLOG_WIRE_MAGIC,
+        .version = 1,
+        .version_min = 1,
+        .node = 1,
+        .to = 3,
+        .incarnation = liar->cluster->birth.incarnation,
+        .store = liar->store,
+        .cluster = bytes_of_text("test"),
+    };
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_HELLO);
+    rlog_wire_write_hello(&writer, &hello);
+    env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
+}
+
+static void on_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    struct liar *liar = arg;
+    (void)conn;
+    (void)identity;
+    liar->open = true;
+    send_hello(liar);
+}
+
+static void on_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    (void)arg;
+    (void)conn;
+    (void)data;
+}
+
+static void on_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    struct liar *liar = arg;
+    (void)conn;
+    (void)rc;
+    (void)detail;
+    liar->closed = true;
+}
+
+static void note(struct liar *liar)
+{
+    struct rlog_status status;
+    rlog_status(liar->cluster->nodes[2].rlog, &status);
+    liar->term = status.term;
+    liar->last = status.last;
+}
+
+static void tell_lies(struct liar *liar)
+{
+    static const struct env_conn_handlers handlers = {on_open, on_data, NULL, on_close};
+    struct cluster *cluster = liar->cluster;
+    struct env *env = sim_process_start(cluster->nodes[0].host, "liar");
+    char error[256];
+    struct env_tls *tls = NULL;
+    assert_int_equal(
+        env_tls_create(env, "/tls/ca", "/tls/cert", "/tls/key", error, sizeof error, &tls), 0);
+    liar->open = false;
+    liar->closed = false;
+    liar->conn = env_connect(env, cluster->birth.members[2].address, tls, "tenure-peer/1",
+                             &handlers, liar);
+    assert_non_null(liar->conn);
+    cluster_run(cluster, 20 * SIM_MILLISECOND);
+    assert_true(liar->open);
+    for (size_t i = 0; i < FRAMES && !liar->closed && !cluster->nodes[2].fatal; i++) {
+        uint8_t buffer[4096];
+        struct base_writer writer;
+        note(liar);
+        base_writer_init(&writer, buffer, sizeof buffer);
+        lie(liar, &writer);
+        env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
+        cluster_run(cluster, 1 + sim_random(cluster->sim, 30 * SIM_MILLISECOND));
+    }
+    env_tls_destroy(tls);
+    sim_process_free(env);
+}
+
+static void never_ends_a_process(void **state)
+{
+    (void)state;
+    const char *one = getenv("LIAR_SEED");
+    uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;
+    uint64_t count = one != NULL ? 1 : SEEDS;
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        print_message("seed %u\n", (unsigned)seed);
+        struct cluster *cluster = cluster_create(seed, 3);
+        struct liar liar = {.cluster = cluster};
+        struct rlog_status status;
+        cluster->config.snapshot_bytes = 1024;
+        cluster->config.trailing = 8;
+        cluster_start_all(cluster);
+        cluster_wait_leader(cluster);
+        cluster_write(cluster, 100 + (size_t)sim_random(cluster->sim, 200));
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        rlog_status(cluster->nodes[0].rlog, &status);
+        liar.store = status.store_id;
+        cluster->liars = true;
+        cluster_crash(cluster, 0);
+        cluster_wait_leader(cluster);
+        for (unsigned call = 0; call < 20 && !cluster->nodes[2].fatal; call++) {
+            tell_lies(&liar);
+        }
+        cluster_destroy(cluster);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_ends_a_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

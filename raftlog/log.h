@@ -84,9 +84,9 @@ void rlog_log_prune(struct rlog_log *log, uint64_t index);
  * entries after `index` (snapshot policy). */
 uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
 uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
-/* All is durable, the mark says so, and no work is on its way: the folder may be opened again once the
- * log is destroyed. Within RLOG_MARK_DELAY_US and the disk's time after the last change; never after
- * a failure that left something behind. */
+/* All is durable, the mark says so, and no work is on its way: the folder may be opened again once
+ * the log is destroyed. Within RLOG_MARK_DELAY_US and the disk's time after the last change; never
+ * after a failure that left something behind. */
 bool rlog_log_idle(const struct rlog_log *log);
 
 #endif

@@ -36,7 +36,8 @@ int rlog_recovery_unsealed(struct rlog_recovery *recovery, int rc, const char *n
 int rlog_recovery_segment(struct rlog_recovery *recovery, struct rlog_segment *segment);
 /* Looks behind the end of the newest segment for what proves a batch that is not there. */
 int rlog_recovery_tail_check(struct rlog_recovery *recovery);
-/* What was read is durable from here on, what was torn is gone, and both slots of the mark say so. */
+/* What was read is durable from here on, what was torn is gone, and both slots of the mark say so.
+ */
 int rlog_recovery_tail_settle(struct rlog_recovery *recovery);
 
 #endif

@@ -1,5 +1,5 @@
-/* Reads segments batch by batch into an empty log, and cleans what stands behind the last one. What it
- * means that a batch is not there is decided in log_recover.c.
+/* Reads segments batch by batch into an empty log, and cleans what stands behind the last one. What
+ * it means that a batch is not there is decided in log_recover.c.
  */
 #include "env/fault.h"
 #include "raftlog/log_recovery.h"

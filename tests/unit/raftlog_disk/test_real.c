@@ -1,4 +1,5 @@
-/* The same law on real files: what was reported as stored is there, also after a process was killed. */
+/* The same law on real files: what was reported as stored is there, also after a process was
+ * killed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -195,7 +196,7 @@ static uint64_t kill_after(const char *folder, uint64_t index_least)
 
         /* A new image: threads of this process do not live on in a fork. */
         (void)snprintf(number, sizeof number, "%d", ends[1]);
-        execl("/proc/self/exe", "unit_raftlog_real", folder, number, (char *)NULL);
+        execl("/proc/self/exe", "unit_raftlog_disk_real", folder, number, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);

@@ -22,6 +22,7 @@ void node_batch_init(struct node_batch *batch)
     list_init(&batch->queue);
     list_init(&batch->flights);
     batch->queued = 0;
+    batch->queued_bytes = 0;
     batch->applying = NULL;
     batch->tick_stamp = 0;
 }
@@ -34,13 +35,15 @@ bool node_batch_empty(const struct node_batch *batch)
 void node_batch_add(struct node *node, struct node_request *request)
 {
     struct node_batch *batch = node->batch;
-    if (batch->queued >= BATCH_QUEUE_MAX) {
+    if (batch->queued >= BATCH_QUEUE_MAX ||
+        batch->queued_bytes + request->command_size > BATCH_QUEUE_BYTES_MAX) {
         node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
     node_request_move(request, REQUEST_QUEUED);
     list_append(&batch->queue, &request->in_queue);
     batch->queued++;
+    batch->queued_bytes += request->command_size;
 }
 
 static struct node_flight *flight_create(uint64_t stamp)
@@ -74,6 +77,7 @@ static uint32_t take_commands(struct node_batch *batch, struct base_writer *writ
         list_remove(&request->in_queue);
         list_append(&flight->requests, &request->in_queue);
         batch->queued--;
+        batch->queued_bytes -= request->command_size;
         count++;
     }
     return count;
@@ -87,6 +91,7 @@ static void put_back(struct node_batch *batch, struct node_flight *flight)
         list_remove(last);
         list_prepend(&batch->queue, last);
         batch->queued++;
+        batch->queued_bytes += LIST_ENTRY(last, struct node_request, in_queue)->command_size;
     }
     free(flight);
 }
@@ -216,6 +221,7 @@ void node_batch_lost(struct node *node)
     struct node_batch *batch = node->batch;
     refuse_all(node, &batch->queue, OP_NOT_LEADER);
     batch->queued = 0;
+    batch->queued_bytes = 0;
     batch->tick_stamp = 0;
     while (!list_empty(&batch->flights)) {
         struct node_flight *flight =

@@ -7,11 +7,12 @@
 
 #include "node/request.h"
 
-enum { BATCH_QUEUE_MAX = 16384 };
+enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct node_batch {
     struct list queue;   /* of requests */
     size_t queued;
+    size_t queued_bytes; /* of their commands */
     struct list flights; /* entries submitted and not applied, oldest first */
     struct node_flight *applying;
     uint64_t tick_stamp; /* of the newest TICK in flight; 0: none */

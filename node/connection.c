@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "node/internal.h"
+#include "op/text.h"
 
 #define ALPN_CLIENT "tenure/1"
 
@@ -21,10 +22,14 @@ static bool take_segment(const char **at, char *ret, size_t size)
     memcpy(ret, *at, length);
     ret[length] = '\0';
     *at += length;
-    if (**at == '/') {
-        (*at)++;
-    }
-    return true;
+    return op_text_valid(bytes_of_text(ret));
+}
+
+static bool take_slash(const char **at)
+{
+    bool has = **at == '/';
+    *at += has;
+    return has;
 }
 
 static enum op_role role_of(const char *text)
@@ -45,16 +50,18 @@ static bool take_identity(struct node_connection *connection, const char *identi
     char cluster[RLOG_NAME_MAX];
     char role[16];
     char name[OP_NAME_MAX - 16];
-    if (!take_segment(&at, cluster, sizeof(cluster)) ||
-        !take_segment(&at, connection->tenant, sizeof(connection->tenant)) ||
-        !take_segment(&at, role, sizeof(role)) || !take_segment(&at, name, sizeof(name)) ||
-        *at != '\0') {
+    if (!take_segment(&at, cluster, sizeof(cluster)) || !take_slash(&at) ||
+        !take_segment(&at, connection->tenant, sizeof(connection->tenant)) || !take_slash(&at) ||
+        !take_segment(&at, role, sizeof(role)) || !take_slash(&at) ||
+        !take_segment(&at, name, sizeof(name)) || *at != '\0') {
         return false;
     }
     connection->role = role_of(role);
     snprintf(connection->name, sizeof(connection->name), "%s/%s", role, name);
+    bool nobody = strcmp(connection->tenant, "-") == 0; /* belongs to no tenant */
     return strcmp(cluster, connection->node->bootstrap->birth.cluster) == 0 &&
-           (connection->role == OP_ROLE_SERVICE || connection->role == OP_ROLE_OPERATOR);
+           ((connection->role == OP_ROLE_SERVICE && !nobody) ||
+            (connection->role == OP_ROLE_OPERATOR && nobody));
 }
 
 /* ---- out ---- */
@@ -88,6 +95,7 @@ void node_connection_break(struct node_connection *connection, const char *reaso
 static bool overfull(const struct node_connection *connection)
 {
     return connection->request_count >= CONNECTION_REQUESTS_MAX ||
+           connection->open_bytes >= CONNECTION_OPEN_MAX ||
            env_conn_queued(connection->conn) > CONNECTION_UNSENT_MAX;
 }
 
@@ -96,6 +104,14 @@ void node_connection_relieved(struct node_connection *connection)
     if (connection->paused && !connection->closing && !overfull(connection)) {
         connection->node->listener.relieved = true; /* the turn's end reads on */
     }
+}
+
+void node_connection_forget(struct node_connection *connection, struct node_request *request)
+{
+    connection->request_count--;
+    connection->open_bytes -= request->cost;
+    request->connection = NULL;
+    list_remove(&request->in_connection);
 }
 
 static void on_drain(void *arg, struct env_conn *conn)
@@ -222,8 +238,7 @@ static void forget_requests(struct node_connection *connection)
 {
     LIST_FOR_EACH_SAFE(at, following, &connection->requests)
     {
-        LIST_ENTRY(at, struct node_request, in_connection)->connection = NULL;
-        list_remove(at);
+        node_connection_forget(connection, LIST_ENTRY(at, struct node_request, in_connection));
     }
 }
 

@@ -2,8 +2,9 @@
  *
  * Invariants
  *   N1  nothing but hello is served before hello
- *   N2  a connection holds at most one partial frame, at most CONNECTION_REQUESTS_MAX open requests, and is
- *       not read from while its unsent answers exceed CONNECTION_UNSENT_MAX
+ *   N2  a connection holds at most one partial frame; it is not read from while it has
+ *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they can get
+ *       exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed CONNECTION_UNSENT_MAX
  *   N3  an answer goes to the connection that asked, under the msgid that it asked with, or nowhere
  */
 #ifndef NODE_CONNECTION_H
@@ -16,7 +17,11 @@
 struct node;
 struct node_request;
 
-enum { CONNECTION_REQUESTS_MAX = 4096, CONNECTION_UNSENT_MAX = 4 * 1024 * 1024 };
+enum {
+    CONNECTION_REQUESTS_MAX = 4096,
+    CONNECTION_OPEN_MAX = 32 * 1024 * 1024,
+    CONNECTION_UNSENT_MAX = 4 * 1024 * 1024
+};
 
 struct node_connection {
     struct list in_listener;
@@ -24,6 +29,7 @@ struct node_connection {
     struct env_conn *conn;
     struct list requests;
     size_t request_count;
+    size_t open_bytes; /* of open requests and their answers to come */
     bool greeted;
     bool closing;
     bool paused;
@@ -59,7 +65,9 @@ void node_listener_done(struct node *node);
 void node_connection_send(struct node_connection *connection, struct bytes frame);
 /* One error for bytes that break the protocol, then close. */
 void node_connection_break(struct node_connection *connection, const char *reason);
-/* After an answer: reads on when it had stopped. */
+/* A request of it is answered or cancelled: reads on when it had stopped. */
 void node_connection_relieved(struct node_connection *connection);
+/* From now on this request is the connection's no more. */
+void node_connection_forget(struct node_connection *connection, struct node_request *request);
 
 #endif

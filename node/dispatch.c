@@ -96,6 +96,18 @@ static void digest_of(struct node *node, const struct call *call, enum op_store_
     memcpy(ret_digest, digest, 16);
 }
 
+/* The greatest frame that this operation's result can make, roughly: its fields at their bounds. */
+static size_t answer_most(const struct op_row *row)
+{
+    size_t size = 512;
+    for (size_t i = 0; i < row->reply->field_count; i++) {
+        const struct op_field *field = &row->reply->fields[i];
+        bool sized = field->kind == OP_KIND_blob || field->kind == OP_KIND_text;
+        size += 64 + (sized ? field->bound : 0);
+    }
+    return size;
+}
+
 static struct node_request *request_create(const struct call *call, struct bytes tenant,
                                            size_t size)
 {
@@ -118,8 +130,10 @@ static struct node_request *request_create(const struct call *call, struct bytes
     request->msgid = call->message->msgid;
     request->connection = call->connection;
     list_init(&request->in_queue);
+    request->cost = sizeof(*request) + size + answer_most(call->row);
     list_append(&call->connection->requests, &request->in_connection);
     call->connection->request_count++;
+    call->connection->open_bytes += request->cost;
     return request;
 }
 
@@ -193,9 +207,7 @@ static void cancel(struct node_connection *connection, const struct op_message *
     {
         struct node_request *request = LIST_ENTRY(at, struct node_request, in_connection);
         if (request->msgid == which.msgid) {
-            connection->request_count--;
-            request->connection = NULL;
-            list_remove(at);
+            node_connection_forget(connection, request);
             return;
         }
     }

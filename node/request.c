@@ -58,7 +58,7 @@ void node_request_answer(struct node *node, struct node_request *request,
     struct node_connection *connection = request->connection;
     uint32_t msgid = request->msgid;
     if (connection != NULL) {
-        connection->request_count--;
+        node_connection_forget(connection, request);
     }
     request_free(request);
     if (connection == NULL) {

@@ -44,6 +44,7 @@ struct node_request {
     struct op_caller caller; /* texts live in `bytes` */
     uint8_t secret[32];      /* minted for a write; wiped with the request */
     uint64_t clock;          /* a read's c, once confirmed */
+    size_t cost;             /* bytes that it and the greatest answer to it can take */
     size_t body_size;        /* reads: the request in stored form */
     size_t command_size;     /* writes: the command as it goes into the entry */
     uint8_t bytes[];         /* caller's texts, then body or command */

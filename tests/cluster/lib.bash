@@ -84,3 +84,9 @@ same_digest() {
         [ $SECONDS -lt $end ] || { complain "no digest of all at $1: $(<"$scratch/out")"; return 0; }
     done
 }
+
+# logged N PATTERN: waits, within a bound, until node N's log says so.
+logged() {
+    timeout 30 grep -qEm 1 -- "$2" <(exec timeout 30 tail -n +1 -f "$folder/node-$1/tenured.log") ||
+        complain "node $1 does not say: $2"
+}

@@ -23,7 +23,7 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
                struct call *ret_call);
 /* Appends the command to an entry. */
 void call_encode(const struct call *call, struct base_writer *writer);
-/* Takes over what the answer says about the names that the call has bound. `reply`: decoded, DONE. */
+/* Takes over what the answer says about the names that the call has bound. `reply`: decoded. */
 void call_bound(struct scenario *scenario, const struct call *call, const void *reply);
 /* Kind of the token that the operation mints, 0 for none. */
 uint32_t call_mints(const struct op_row *row);

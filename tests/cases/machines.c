@@ -1,11 +1,11 @@
 /* Two machines that get the same entries. Whatever a case file expects, this holds after every
  * command, or the file fails:
  *
- *  1. An answer that is not of class DONE, and a repeated one that minted nothing, changes no record
- *     that the law reads.
- *  2. Both machines give the same answers and have the same digest, although the second is made anew
- *     out of a snapshot of the first after every entry: nothing that an answer depends on is outside
- *     of the snapshot.
+ *  1. An answer that is not of class DONE, and a repeated one that minted nothing, changes no
+ *     record that the law reads.
+ *  2. Both machines give the same answers and have the same digest, although the second is made
+ *     anew out of a snapshot of the first after every entry: nothing that an answer depends on is
+ *     outside of the snapshot.
  *  3. T is max(T, stamp), and every command takes the next position (rules T1, section 1).
  *  4. A read changes nothing.
  */
@@ -90,7 +90,7 @@ static void add_record(struct hash128 *sum, size_t table, uint32_t slot, const v
     *sum = hash128_add(*sum, base_siphash128(&key, bytes_of(&hash, sizeof hash)));
 }
 
-/* Blocks hold what varies in size, of requests too: the first four bytes of each are its next one. */
+/* Blocks hold what varies in size, of requests too; each begins with the number of its next. */
 static void leave_out_requests(const struct fsm *fsm, bool *left_out)
 {
     const struct table *requests = fsm->tables[FSM_REQUESTS];

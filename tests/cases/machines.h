@@ -24,8 +24,8 @@ enum fsm_read_verdict machines_read(struct scenario *scenario, const struct fsm_
 /* The second machine becomes a restored image of the first. */
 void machines_restore(struct scenario *scenario);
 
-/* Digest of all that the law reads: every record but the position, the term, clients, and what their
- * requests answered. */
+/* Digest of all that the law reads: every record but the position, the term, clients, and what
+ * their requests answered. */
 struct hash128 machines_law(const struct fsm *fsm);
 
 /* ---- questions.c: the sweep changes no answer ---- */

@@ -1,5 +1,5 @@
-/* The sweep changes no answer (docs/MODEL.md section 2): asks about everything that has a name before
- * and after a tick, at the same T. */
+/* The sweep changes no answer (docs/MODEL.md section 2): asks about everything that has a name
+ * before and after a tick, at the same T. */
 #include "tests/cases/machines.h"
 
 #include <string.h>

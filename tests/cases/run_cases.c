@@ -1,5 +1,5 @@
-/* Runs a case file: blocks of commands, `----`, the expected answers; see README.md beside it. Knows
- * no operation: what a command is and what it answers comes from the operations' table.
+/* Runs a case file: blocks of commands, `----`, the expected answers; see README.md beside it.
+ * Knows no operation: what a command is and what it answers comes from the operations' table.
  *
  *   run-cases FILE             compares; exit 0: all as expected
  *   run-cases --rewrite FILE   writes what was answered into the file

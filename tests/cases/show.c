@@ -1,5 +1,5 @@
-/* Prints an answer by the operations' table: outcome, position, marks, then the fields of the reply,
- * or of the details of a refusal.
+/* Prints an answer by the operations' table: outcome, position, marks, then the fields of the
+ * reply, or of the details of a refusal.
  *
  *   T=, term=     only where they are not those of the machine: a repeated answer has the first's
  *   repeated      an earlier command had this result

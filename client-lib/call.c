@@ -267,6 +267,13 @@ uint32_t tenure_calls_msgid(struct tenure_client *client)
     return calls->last_msgid;
 }
 
+bool tenure_calls_need_link(const struct tenure_client *client)
+{
+    const struct list *queues = client->calls.queues;
+    return !list_empty(&queues[CALL_UNNUMBERED]) || !list_empty(&queues[CALL_READY]) ||
+           !list_empty(&queues[CALL_BACKOFF]);
+}
+
 uint64_t tenure_calls_oldest_sent(const struct tenure_client *client)
 {
     const struct list *sent = &client->calls.queues[CALL_SENT];

@@ -207,6 +207,8 @@ void tenure_calls_link_lost(struct tenure_client *client);
 void tenure_calls_renumber(struct tenure_client *client);
 /* Ends all, without waiting (close). */
 void tenure_calls_end(struct tenure_client *client);
+/* Some call waits for a link. */
+bool tenure_calls_need_link(const struct tenure_client *client);
 /* A msgid that no open request has; never 0. */
 uint32_t tenure_calls_msgid(struct tenure_client *client);
 /* MONO when the oldest open request went out; UINT64_MAX: none is open. */

@@ -40,7 +40,7 @@ uint64_t tenure_link_due(const struct tenure_client *client)
 {
     switch (client->link.state) {
     case LINK_DOWN:
-        return list_empty(&client->calls.all) ? UINT64_MAX : client->link.retry_at;
+        return tenure_calls_need_link(client) ? client->link.retry_at : UINT64_MAX;
     case LINK_CONNECTING:
     case LINK_GREETING:
         return client->link.deadline;
@@ -336,7 +336,7 @@ void tenure_link_step(struct tenure_client *client)
     uint64_t now = env_mono_us(client->env);
     switch (link->state) {
     case LINK_DOWN:
-        if (!list_empty(&client->calls.all) && now >= link->retry_at) {
+        if (tenure_calls_need_link(client) && now >= link->retry_at) {
             connect_now(client, now);
         }
         break;

@@ -368,10 +368,17 @@ static void test_unknown_notifications_are_ignored(void **state)
 static void test_only_a_node_of_our_own_cluster_is_a_server(void **state)
 {
     static const char *const strangers[] = {
-        "tenure://other/-/peer/1",         "tenure://c/acme/service/gateway",
-        "tenure://c/-/operator/o",         "tenure://c2/-/peer/1",
-        "tenure://c/acme/peer/1",          "tenure://c/-/peer/1/x",
-        "tenure://x/tenure://c/-/peer/1/", "tenure://c/-/peer/",
+        "tenure://other/-/peer/1",
+        "tenure://d/-/peer/1",
+        "tenure://c/-/boss/1",
+        "tenure://c/x/peer/1",
+        "tenure://c/acme/service/gateway",
+        "tenure://c/-/operator/o",
+        "tenure://c2/-/peer/1",
+        "tenure://c/acme/peer/1",
+        "tenure://c/-/peer/1/x",
+        "tenure://x/tenure://c/-/peer/1/",
+        "tenure://c/-/peer/",
     };
     struct world *world = *state;
     for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++) {

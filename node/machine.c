@@ -45,12 +45,9 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
 static int on_birth(void *arg, const struct rlog_birth *birth)
 {
     struct node *node = arg;
-    char error[512] = "";
-    if (!node_machine_create(node, birth, error, sizeof(error))) {
-        env_log(node->env, ENV_LOG_ERROR, "node", "%s", error);
-        return ENV_INVALID;
-    }
-    return ENV_OK;
+    return node_machine_create(node, birth, node->birth_error, sizeof(node->birth_error))
+               ? ENV_OK
+               : ENV_INVALID;
 }
 
 static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)

@@ -101,6 +101,9 @@ static bool open_all(struct node *node, char *error, size_t error_size)
     struct rlog_config rlog = rlog_config_of(node);
     struct rlog_machine machine = node_machine_of(node);
     if (rlog_start(node->env, &rlog, &machine, error, error_size, &node->rlog) != ENV_OK) {
+        if (node->birth_error[0] != '\0') {
+            snprintf(error, error_size, "%s", node->birth_error);
+        }
         return false;
     }
     int rc = node_clock_file_start(node);

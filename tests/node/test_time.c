@@ -234,13 +234,7 @@ static void a_process_restart_keeps_the_clock(void **state)
 
 static bool is_timeless(void *arg)
 {
-    const struct world *world = arg;
-    for (size_t i = 0; i < WORLD_NODES; i++) {
-        if (world->nodes[i].node != NULL && world->nodes[i].node->lead.state == LEAD_TIMELESS) {
-            return true;
-        }
-    }
-    return false;
+    return world_timeless(arg) != WORLD_NODES;
 }
 
 

@@ -203,6 +203,16 @@ size_t world_leader_now(const struct world *world)
     return best;
 }
 
+size_t world_timeless(const struct world *world)
+{
+    size_t which = 0;
+    while (which < WORLD_NODES && (world->nodes[which].node == NULL ||
+                                   world->nodes[which].node->lead.state != LEAD_TIMELESS)) {
+        which++;
+    }
+    return which;
+}
+
 static bool has_leader(void *arg)
 {
     return world_leader_now(arg) != WORLD_NODES;

@@ -53,6 +53,8 @@ void world_pass(struct world *world, uint64_t us);
 size_t world_leader(struct world *world);
 /* Which node serves now in the highest term; WORLD_NODES when none does. */
 size_t world_leader_now(const struct world *world);
+/* Which node leads without any clock; WORLD_NODES when none does. */
+size_t world_timeless(const struct world *world);
 /* Another one than `node`. */
 size_t world_other(size_t node);
 /* Waits until all live nodes have applied the same position; their digests have to be equal. */

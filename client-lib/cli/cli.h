@@ -188,6 +188,8 @@ int cli_run_operation(const struct cli_run *run);
 int cli_run_status(const struct cli_run *run);
 int cli_run_cluster_time(const struct cli_run *run);
 int cli_run_cluster_init(const struct cli_run *run);
+/* The replicated limits with their bounds, for its help. */
+void cli_print_limits(FILE *out);
 int cli_run_pki_init(const struct cli_run *run);
 int cli_run_pki_issue(const struct cli_run *run);
 int cli_run_help(const struct cli_run *run);

@@ -11,15 +11,27 @@
 
 enum { MEMBERS_MIN = 3, MEMBERS_MAX = 9, NAME_MAX_BYTES = 63, NODE_ID_MAX = 65535 };
 
-static const struct {
+static const struct limit {
     const char *name;
+    uint64_t standard;
     uint64_t least;
     uint64_t greatest;
+    const char *help;
 } limits_of_table[] = {
-#define LIMIT_(tag, name, standard, least, greatest, help) {#name, least, greatest},
+#define LIMIT_(tag, name, standard, least, greatest, help) {#name, standard, least, greatest, help},
     OP_LIMITS(LIMIT_)
 #undef LIMIT_
 };
+
+void cli_print_limits(FILE *out)
+{
+    fprintf(out, "\nLimits (name, default, least, greatest); times in microseconds:\n");
+    for (size_t i = 0; i < sizeof(limits_of_table) / sizeof(limits_of_table[0]); i++) {
+        const struct limit *limit = &limits_of_table[i];
+        fprintf(out, "  %-24s %14" PRIu64 " %10" PRIu64 " %14" PRIu64 "  %s\n", limit->name,
+                limit->standard, limit->least, limit->greatest, limit->help);
+    }
+}
 
 struct member {
     uint64_t id;
@@ -91,7 +103,8 @@ static bool take_limit(const char *text, struct birth *birth, struct cli_error *
                             text, limits_of_table[i].least, limits_of_table[i].greatest);
         }
     }
-    return cli_fail(ret_error, "--limit %s: there is no such limit: docs/OPS.md lists them", text);
+    return cli_fail(ret_error,
+                    "--limit %s: there is no such limit: see tenurectl cluster init --help", text);
 }
 
 static bool same_address(const struct member *a, const struct member *b)

@@ -77,6 +77,9 @@ void cli_command_help(FILE *out, const struct cli_table *table, const struct cli
         fprintf(out, "The session or task has to hold the permission %s.\n", command->row->needs);
     }
     print_options(out, "Options", command->options, command->option_count);
+    if (command->run == cli_run_cluster_init) {
+        cli_print_limits(out);
+    }
     if (takes_connection(command)) {
         print_options(out, "Connection and output", table->common, table->common_count);
     }

@@ -101,6 +101,13 @@ static const char *value_text(struct cli_memory *memory, const struct op_field *
 
 /* ---- JSON ---- */
 
+/* A text that was cut within a character is no UTF-8, and jansson takes none. */
+static json_t *text_json(const char *text)
+{
+    json_t *value = json_string(text);
+    return value != NULL ? value : json_string("(not UTF-8)");
+}
+
 /* JSON's numbers end before ours do: what is larger is a text. */
 static json_t *number_json(uint64_t number)
 {
@@ -128,7 +135,7 @@ static json_t *value_json(struct cli_memory *memory, const struct op_field *fiel
     case OP_KIND_list:
         break;
     }
-    return json_string(value_text(memory, field, at));
+    return text_json(value_text(memory, field, at));
 }
 
 json_t *cli_struct_json(struct cli_memory *memory, const struct op_struct *s,
@@ -152,7 +159,7 @@ static void set_number(json_t *object, const char *name, uint64_t number)
 
 static void set_text(json_t *object, const char *name, const char *text)
 {
-    json_object_set_new(object, name, json_string(text));
+    json_object_set_new(object, name, text_json(text));
 }
 
 void cli_result_json(json_t *object, const struct tenure_result *result)

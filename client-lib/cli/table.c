@@ -28,7 +28,7 @@ static const struct cli_option cluster_init_options[] = {
     {"name", 0, "NAME", "the cluster's name, as its certificates have it", true, false, NULL},
     {"member", 0, "ID=PEER_ADDRESS,CLIENT_ADDRESS", "a node; 3, 5, 7 or 9 of them", true, true,
      NULL},
-    {"limit", 0, "NAME=VALUE", "a replicated limit; docs/OPS.md lists them", false, true, NULL},
+    {"limit", 0, "NAME=VALUE", "a replicated limit, listed below", false, true, NULL},
     {"out", 0, "FILE", "the bootstrap file to write", true, false, NULL},
 };
 

@@ -246,6 +246,22 @@ static void a_refusal_is_one_line_on_standard_error(void **state)
     release(&printed);
 }
 
+/* A message that was cut within a character must not take the rest with it. */
+static void json_is_whole_whatever_the_message(void **state)
+{
+    struct tenure_result result = {.outcome = TENURE_DENIED, .message = "cut \xc3"};
+    struct printed printed;
+    json_error_t error;
+    (void)state;
+    begin(&printed, CLI_JSON);
+    cli_print_refusal(&printed.printer, &result);
+    end(&printed);
+    json_t *object = json_loads(printed.err, JSON_REJECT_DUPLICATES, &error);
+    assert_true(json_is_string(json_object_get(object, "message")));
+    json_decref(object);
+    release(&printed);
+}
+
 static void exit_codes_follow_the_class(void **state)
 {
     (void)state;
@@ -266,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_fence_names_its_rule_and_both_epochs),
         cmocka_unit_test(details_follow_the_message),
         cmocka_unit_test(a_refusal_is_one_line_on_standard_error),
+        cmocka_unit_test(json_is_whole_whatever_the_message),
         cmocka_unit_test(exit_codes_follow_the_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *   as=NAME        a name for what it makes (session, task, fence, client)
  *   cert=ROLE/NAME tenant=NAME instance=N      who calls; service/app, acme, 1
  *   client=NAME number=N try=N lowest=N        the next free number, try 1
+ *   incarnation=other                          the client knows the cluster from before a restore
  *   mint=NAME|fresh|none                       the leader minted for the id of NAME, ...
  *   clock=+5s, clock=1005s                     reads: the leader's clock (+: above T)
  */
@@ -23,6 +24,7 @@ struct envelope {
     struct bytes client;
     struct bytes mint;
     struct bytes clock;
+    struct bytes incarnation;
     uint64_t instance;
     uint64_t number;
     uint64_t attempt;
@@ -285,6 +287,7 @@ static bool envelope_word(struct scenario *scenario, const struct word *word,
         {"client", &envelope->client, NULL},
         {"mint", &envelope->mint, NULL},
         {"clock", &envelope->clock, NULL},
+        {"incarnation", &envelope->incarnation, NULL},
         {"instance", NULL, &envelope->instance},
         {"number", NULL, &envelope->number},
         {"try", NULL, &envelope->attempt},
@@ -395,6 +398,7 @@ static void command_digests(struct call *call)
         struct hash128 hash;
 
         base_writer_init(&writer, image, sizeof image);
+        base_write_u32(&writer, call->row->number);
         op_store(&writer, call->row->request, &call->request, flags[i]);
         hash = base_siphash128(&key, base_written(&writer));
         memcpy(digests[i], &hash, sizeof hash);
@@ -407,6 +411,9 @@ static void command_read(struct scenario *scenario, const struct envelope *envel
     call->command.number = call->row->number;
     call->command.caller = call->caller;
     call->command.incarnation = case_incarnation();
+    if (case_word_is(envelope->incarnation, "other")) {
+        call->command.incarnation = case_draw_id(scenario);
+    }
     if (call->row->idempotency == OP_NUMBERED) {
         number_request(scenario, envelope, &call->command);
         mint(scenario, envelope, call);

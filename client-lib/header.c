@@ -2,6 +2,7 @@
  *
  * Usage: tenure-header TEMPLATE VERSION > tenure.h
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,7 @@
 #include "op/frame.h"
 #include "op/op.h"
 
-static void print_upper(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        putchar(*text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text);
-    }
-}
+enum { COLUMNS_MAX = 100 };
 
 static void print_outcomes(void)
 {
@@ -40,35 +36,71 @@ static void print_enums(void)
          "TENURE_API const char *tenure_end_cause_text(uint32_t cause);");
 }
 
-static void print_member(const struct op_field *field)
+/* Columns of UTF-8 text. */
+static size_t width_of(const char *text)
 {
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    }
+    return width;
+}
+
+/* The comment stands behind the member, or above it when the line would be too wide. */
+static void print_commented(const char *member, const char *comment)
+{
+    bool fits = strlen("     /*  */") + width_of(member) + width_of(comment) <= COLUMNS_MAX;
+    if (fits) {
+        printf("    %s /* %s */\n", member, comment);
+    } else {
+        printf("    /* %s */\n    %s\n", comment, member);
+    }
+}
+
+static void name_member(const struct op_field *field, char *ret_member, size_t size)
+{
+    const char *name = field->name;
     switch (field->kind) {
     case OP_KIND_u64:
-        printf("    uint64_t %s; /* %s */\n", field->name, field->help);
-        return;
     case OP_KIND_time_us:
-        printf("    uint64_t %s; /* µs: %s */\n", field->name, field->help);
+        snprintf(ret_member, size, "uint64_t %s;", name);
         return;
     case OP_KIND_boolean:
-        printf("    bool %s; /* %s */\n", field->name, field->help);
+        snprintf(ret_member, size, "bool %s;", name);
         return;
     case OP_KIND_enumeration:
-        printf("    uint32_t %s; /* enum tenure_%s: %s */\n", field->name, field->enumeration->name,
-               field->help);
+        snprintf(ret_member, size, "uint32_t %s;", name);
         return;
     case OP_KIND_id:
-        printf("    struct tenure_id %s; /* %s */\n", field->name, field->help);
+        snprintf(ret_member, size, "struct tenure_id %s;", name);
         return;
     case OP_KIND_blob:
     case OP_KIND_text:
     case OP_KIND_token:
-        printf("    struct tenure_bytes %s; /* %s */\n", field->name, field->help);
+        snprintf(ret_member, size, "struct tenure_bytes %s;", name);
         return;
     case OP_KIND_list:
-        printf("    uint32_t %s_count;\n    struct tenure_%s %s[%zu]; /* %s */\n", field->name,
-               field->item->name, field->name, field->bound, field->help);
+        snprintf(ret_member, size, "struct tenure_%s %s[%zu];", field->item->name, name,
+                 field->bound);
         return;
     }
+}
+
+static void print_member(const struct op_field *field)
+{
+    char member[COLUMNS_MAX];
+    char comment[2 * COLUMNS_MAX];
+    name_member(field, member, sizeof(member));
+    if (field->kind == OP_KIND_list) {
+        printf("    uint32_t %s_count;\n", field->name);
+    }
+    snprintf(comment, sizeof(comment), "%s%s%s%s", field->kind == OP_KIND_time_us ? "µs: " : "",
+             field->kind == OP_KIND_enumeration ? "enum tenure_" : "",
+             field->kind == OP_KIND_enumeration ? field->enumeration->name : "",
+             field->kind == OP_KIND_enumeration ? ": " : "");
+    size_t used = strlen(comment);
+    snprintf(comment + used, sizeof(comment) - used, "%s", field->help);
+    print_commented(member, comment);
 }
 
 static void print_members(const struct op_struct *s)
@@ -115,15 +147,17 @@ static void print_items(void)
 static void print_functions(const struct op_row *row)
 {
     const char *name = row->name;
-    printf("typedef void (*tenure_%s_cb)(void *arg, const struct tenure_result *result,\n"
+    printf("typedef void (*tenure_%s_cb)(\n"
+           "    void *arg, const struct tenure_result *result,\n"
            "    const struct tenure_%s_reply *reply);\n",
            name, name);
-    printf("TENURE_API enum tenure_outcome tenure_%s(struct tenure_client *client,\n"
-           "    const struct tenure_%s_request *request, struct tenure_%s_reply *ret_reply,\n"
-           "    struct tenure_result *ret_result);\n",
+    printf("TENURE_API enum tenure_outcome tenure_%s(\n"
+           "    struct tenure_client *client, const struct tenure_%s_request *request,\n"
+           "    struct tenure_%s_reply *ret_reply, struct tenure_result *ret_result);\n",
            name, name, name);
-    printf("TENURE_API tenure_call tenure_%s_start(struct tenure_client *client,\n"
-           "    const struct tenure_%s_request *request, tenure_%s_cb callback, void *arg);\n\n",
+    printf("TENURE_API tenure_call tenure_%s_start(\n"
+           "    struct tenure_client *client, const struct tenure_%s_request *request,\n"
+           "    tenure_%s_cb callback, void *arg);\n\n",
            name, name, name);
 }
 
@@ -133,9 +167,7 @@ static void print_operations(void)
     size_t count;
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        printf("/* ");
-        print_upper(rows[i].name);
-        printf(": %s. `reply` is NULL unless the result's class is DONE. */\n", rows[i].help);
+        printf("/* ---- %s: %s ---- */\n\n", rows[i].method, rows[i].help);
         print_struct(rows[i].name, "_request", rows[i].request);
         print_struct(rows[i].name, "_reply", rows[i].reply);
         print_functions(&rows[i]);

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "raftlog/engine_raft.h"
 #include "raftlog/guard.h"
+#include "raftlog/peers.h"
 #include "raftlog/snapshot_task.h"
 
 static uint64_t now_ms(const struct rlog_engine *engine)
@@ -353,13 +354,16 @@ void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index)
 
 void rlog_engine_transfer(struct rlog *rlog)
 {
-    uint64_t to = rlog_guard_transferee(&rlog->engine->raft); /* M10 */
-    if (to == 0) {
-        return;
+    for (size_t i = 0; i < rlog->members.count; i++) {
+        uint64_t id = rlog->members.list[i].id;
+        int rc = 0;
+        if (rlog_peers_connected(rlog, id) &&
+            rlog_guard_may_take_over(&rlog->engine->raft, id)) { /* M10 */
+            struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = id}};
+            rlog_engine_step(rlog->engine, &event, &rc, NULL);
+            return;
+        }
     }
-    int rc = 0;
-    struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = to}};
-    rlog_engine_step(rlog->engine, &event, &rc, NULL);
 }
 
 /* ---- what follows ---- */

@@ -240,18 +240,18 @@ uint64_t rlog_guard_tick(uint64_t timeout_ms, uint64_t last_tick_ms, uint64_t he
     return timeout_ms > earliest_ms ? timeout_ms : earliest_ms;
 }
 
-uint64_t rlog_guard_transferee(struct raft *raft)
+bool rlog_guard_may_take_over(struct raft *raft, uint64_t id)
 {
+    raft_index match = 0;
     if (raft->state != RAFT_LEADER || raft_transferee(raft) != 0) {
-        return 0;
+        return false;
     }
     for (unsigned i = 0; i < raft->configuration.n; i++) {
         const struct raft_server *server = &raft->configuration.servers[i];
-        raft_index match = 0;
-        if (server->id != raft->id && server->role == RAFT_VOTER &&
-            raft_match_index(raft, server->id, &match) == 0 && match == raft_last_index(raft)) {
-            return server->id;
+        if (server->id == id) {
+            return id != raft->id && server->role == RAFT_VOTER &&
+                   raft_match_index(raft, id, &match) == 0 && match == raft_last_index(raft);
         }
     }
-    return 0;
+    return false;
 }

@@ -8,7 +8,7 @@
  *   M7  a lagging voter or a stale leader denies votes        rlog_guard_receive, _received
  *   M8  the next timeout stays in the past                    rlog_guard_tick
  *   M9  the commit index goes back                            rlog_guard_commit
- *   M10 a transfer is lost when the target lags               rlog_guard_transferee
+ *   M10 a transfer is lost when the target lags               rlog_guard_may_take_over
  *
  * M1, M1b and M1c concern membership changes, which do not exist yet.
  * Beside them: messages that no correct member sends and that would trip the core's assertions are
@@ -49,7 +49,8 @@ void rlog_guard_send(const struct raft *raft, struct raft_message *message);
 uint64_t rlog_guard_commit(uint64_t before, uint64_t commit);
 /* When to step TIMEOUT next: `timeout_ms` but never twice within a quarter of a heartbeat. */
 uint64_t rlog_guard_tick(uint64_t timeout_ms, uint64_t last_tick_ms, uint64_t heartbeat_ms);
-/* A voter that has all our entries, 0 when there is none (yet). */
-uint64_t rlog_guard_transferee(struct raft *raft);
+/* Whether RAFT_TRANSFER to `id` would reach its aim: a voter that has all our entries, and no
+ * transfer under way. */
+bool rlog_guard_may_take_over(struct raft *raft, uint64_t id);
 
 #endif

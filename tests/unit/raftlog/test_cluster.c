@@ -215,6 +215,32 @@ static void a_stopped_leader_hands_over(void **state)
     cluster_destroy(cluster);
 }
 
+static void leadership_goes_to_one_who_is_there(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 51; seed < 61; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        cluster_start_all(cluster);
+        struct cluster_node *leader = cluster_wait_leader(cluster);
+        cluster_write(cluster, 10);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        uint64_t term = leader->term;
+        cluster_crash(cluster, leader->id % 3); /* has the whole log, too */
+        cluster_run(cluster, 10 * SIM_MILLISECOND);
+        uint64_t began_us = sim_now_us(cluster->sim);
+        rlog_step_down(leader->rlog);
+        assert_false(rlog_ready(leader->rlog));
+        cluster_run(cluster, 100 * SIM_MILLISECOND);
+        struct cluster_node *next = cluster_leader(cluster);
+        assert_non_null(next);
+        assert_ptr_not_equal(next, leader);
+        assert_int_equal(next->term, term + 1);
+        assert_true(sim_now_us(cluster->sim) - began_us < cluster->config.election_us);
+        cluster_write(cluster, 10);
+        cluster_destroy(cluster);
+    }
+}
+
 static void large_entries_travel_in_bounded_messages(void **state)
 {
     (void)state;
@@ -285,6 +311,7 @@ int main(void)
         cmocka_unit_test(an_election_commits_an_entry_of_its_own_term),
         cmocka_unit_test(a_vote_is_durable_before_it_is_told),
         cmocka_unit_test(a_stopped_leader_hands_over),
+        cmocka_unit_test(leadership_goes_to_one_who_is_there),
         cmocka_unit_test(large_entries_travel_in_bounded_messages),
         cmocka_unit_test(the_backlog_is_bounded),
         cmocka_unit_test(messages_of_the_caller_arrive),

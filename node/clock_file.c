@@ -106,7 +106,7 @@ static void done(struct env_work *work)
     }
 }
 
-static void on_timer(void *arg)
+static void write_slot(void *arg)
 {
     struct node *node = arg;
     struct clock_file *file = &node->clock_file;
@@ -119,6 +119,7 @@ static void on_timer(void *arg)
         .offset = (uint64_t)node->time.offset,
     };
     slot_write(file->slot, &slot);
+    file->wrote_clock = slot.has_clock;
     file->busy = true;
     env_work_submit(node->env, &file->work);
 }
@@ -132,6 +133,7 @@ static void take_over(struct node *node, const struct slot *slot)
     if (slot->has_clock && same_boot) {
         node->time.has_clock = true;
         node->time.offset = (int64_t)slot->offset;
+        node->clock_file.wrote_clock = true;
     }
 }
 
@@ -155,7 +157,7 @@ int node_clock_file_start(struct node *node)
         take_over(node, &slot);
     }
     file->work = (struct env_work){.run = run, .done = done, .arg = node};
-    file->timer = env_timer_create(node->env, on_timer, node);
+    file->timer = env_timer_create(node->env, write_slot, node);
     if (file->timer == NULL) {
         return ENV_FAILED;
     }
@@ -166,6 +168,15 @@ int node_clock_file_start(struct node *node)
 bool node_clock_file_idle(const struct clock_file *file)
 {
     return !file->busy;
+}
+
+void node_clock_file_turn(struct node *node)
+{
+    struct clock_file *file = &node->clock_file;
+    if (!file->busy && !file->ending && node->time.has_clock != file->wrote_clock) {
+        env_timer_stop(file->timer);
+        write_slot(node);
+    }
 }
 
 void node_clock_file_end(struct clock_file *file)

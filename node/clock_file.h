@@ -22,6 +22,7 @@ struct clock_file {
     uint64_t sequence;
     bool busy;
     bool ending;
+    bool wrote_clock; /* the newest slot says that there is a clock */
     bool broken; /* a write failed: said once, not tried again */
     uint8_t slot[128];
 };
@@ -30,6 +31,8 @@ struct clock_file {
 int node_clock_file_start(struct node *node);
 /* False while a write is still on its way. */
 bool node_clock_file_idle(const struct clock_file *file);
+/* Turn end: what made or took the clock is written at once. */
+void node_clock_file_turn(struct node *node);
 /* No further write begins. */
 void node_clock_file_end(struct clock_file *file);
 void node_clock_file_done(struct node *node);

@@ -55,6 +55,7 @@ static void on_turn_end(void *arg)
     bool more = node_batch_turn(node, node_lead_tick_due(node));
     node_reads_turn(node);
     node_lead_arm(node, more);
+    node_clock_file_turn(node);
     if (node->stopping) {
         step_stop(node);
     }

@@ -232,6 +232,25 @@ static void a_process_restart_keeps_the_clock(void **state)
     world_end(&world);
 }
 
+/* Also when the cluster is younger than the time between two writes of the file. */
+static void a_clock_just_made_is_kept_too(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 40);
+    want_clocks(&world);
+    world_pass(&world, 20 * SIM_MILLISECOND);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_kill(&world.nodes[i]);
+    }
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_run(&world.nodes[i]);
+        assert_true(world.nodes[i].node->time.has_clock);
+    }
+    (void)world_leader(&world);
+    world_end(&world);
+}
+
 static bool is_timeless(void *arg)
 {
     return world_timeless(arg) != WORLD_NODES;
@@ -441,6 +460,7 @@ int main(void)
         cmocka_unit_test(wall_clocks_do_not_count),
         cmocka_unit_test(time_moves_while_nobody_calls),
         cmocka_unit_test(a_process_restart_keeps_the_clock),
+        cmocka_unit_test(a_clock_just_made_is_kept_too),
         cmocka_unit_test(without_any_clock_an_operator_states_the_time),
         cmocka_unit_test(a_time_out_of_this_world_is_refused),
         cmocka_unit_test(a_rebooted_node_learns_from_the_others),

@@ -81,7 +81,10 @@ same_digest() {
             [ "$count" -eq 1 ] || complain "$count digests at position $1: $(<"$scratch/out")"
             return 0
         fi
-        [ $SECONDS -lt $end ] || { complain "no digest of all at $1: $(<"$scratch/out")"; return 0; }
+        if [ $SECONDS -ge $end ]; then
+            complain "no digest of all at $1: $(<"$scratch/out")"
+            return 0
+        fi
     done
 }
 

@@ -215,6 +215,41 @@ static void a_stopped_leader_hands_over(void **state)
     cluster_destroy(cluster);
 }
 
+/* What failed to sync is never trusted again: the node says so once and is heard of no more. */
+static void a_disk_error_ends_the_node(void **state)
+{
+    (void)state;
+    const enum sim_disk_op ops[] = {SIM_DISK_WRITE, SIM_DISK_SYNC};
+    const struct {
+        const char *pattern;
+        const char *line;
+    } cases[] = {{"/data/log/*", "the log cannot be written"},
+                 {"/data/vote-*", "term and vote cannot be stored"}};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            struct cluster *cluster = cluster_create(55, 3);
+            cluster_start_all(cluster);
+            struct cluster_node *leader = cluster_wait_leader(cluster);
+            cluster_write(cluster, 10);
+            struct cluster_node *failing = &cluster->nodes[leader->id % 3];
+            sim_disk_fail(failing->host, ops[k], cases[i].pattern, 1, UINT64_MAX, ENV_IO);
+            cluster_write(cluster, 10);
+            cluster_stop(cluster, leader->id - 1); /* makes the other two vote */
+            cluster_run(cluster, 3 * SIM_SECOND);
+            assert_true(failing->fatal);
+            assert_non_null(strstr(failing->error, cases[i].line));
+            assert_int_equal(sim_net_connections(failing->env), 0);
+            uint64_t index = 0;
+            assert_int_equal(rlog_submit(failing->rlog, bytes_of("12345678", 8), &index),
+                             RLOG_NOT_LEADER);
+            assert_int_equal(cluster_start(cluster, leader->id - 1), 0);
+            cluster_write(cluster, 10);
+            cluster_stop(cluster, failing->id - 1);
+            cluster_destroy(cluster);
+        }
+    }
+}
+
 static void leadership_goes_to_one_who_is_there(void **state)
 {
     (void)state;
@@ -311,6 +346,7 @@ int main(void)
         cmocka_unit_test(an_election_commits_an_entry_of_its_own_term),
         cmocka_unit_test(a_vote_is_durable_before_it_is_told),
         cmocka_unit_test(a_stopped_leader_hands_over),
+        cmocka_unit_test(a_disk_error_ends_the_node),
         cmocka_unit_test(leadership_goes_to_one_who_is_there),
         cmocka_unit_test(large_entries_travel_in_bounded_messages),
         cmocka_unit_test(the_backlog_is_bounded),

@@ -7,8 +7,9 @@
 #include "node/config.h"
 #include "node/time.h"
 #include "node/yaml.h"
+#include "op/text.h"
 
-enum { BIRTH_VERSION = 1 };
+enum { BIRTH_VERSION = 1, NODE_ID_MAX = 65535 };
 
 /* ---- the file ---- */
 
@@ -81,6 +82,32 @@ static bool take_limits(const struct file *file, struct op_limits *ret_limits, c
     return true;
 }
 
+/* Nodes are told apart by id and by both addresses. */
+static bool check_member(const struct node_bootstrap *bootstrap, size_t which, char *error,
+                         size_t error_size)
+{
+    const struct rlog_member *members = bootstrap->birth.members;
+    if (members[which].id == 0 || members[which].id > NODE_ID_MAX) {
+        snprintf(error, error_size, "member ids go from 1 to %d", NODE_ID_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < which; i++) {
+        if (members[i].id == members[which].id) {
+            snprintf(error, error_size, "member ids have to differ: %llu is there twice",
+                     (unsigned long long)members[i].id);
+            return false;
+        }
+        if (strcmp(members[i].address, members[which].address) == 0 ||
+            strcmp(bootstrap->clients[i], bootstrap->clients[which]) == 0) {
+            snprintf(error, error_size, "members %llu and %llu have one address",
+                     (unsigned long long)members[i].id,
+                     (unsigned long long)members[which].id);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take_members(const struct file *file, struct node_bootstrap *ret, char *error,
                          size_t error_size)
 {
@@ -90,11 +117,8 @@ static bool take_members(const struct file *file, struct node_bootstrap *ret, ch
         member->id = file->members[i].id;
         snprintf(member->address, sizeof(member->address), "%s", file->members[i].peer);
         snprintf(ret->clients[i], sizeof(ret->clients[i]), "%s", file->members[i].client);
-        for (size_t j = 0; j <= i; j++) {
-            if (member->id == 0 || (j < i && ret->birth.members[j].id == member->id)) {
-                snprintf(error, error_size, "member ids have to differ and be above 0");
-                return false;
-            }
+        if (!check_member(ret, i, error, error_size)) {
+            return false;
         }
     }
     if (ret->birth.member_count < 3 || ret->birth.member_count % 2 == 0) {
@@ -115,6 +139,10 @@ static bool take(const struct file *file, struct node_bootstrap *ret, char *erro
         return false;
     }
     snprintf(ret->birth.cluster, sizeof(ret->birth.cluster), "%s", file->cluster);
+    if (strchr(file->cluster, '/') != NULL || !op_text_valid(bytes_of_text(file->cluster))) {
+        snprintf(error, error_size, "cluster is a name without slashes and control characters");
+        return false;
+    }
     ret->time = file->time_us;
     if (ret->time == 0 || ret->time > NODE_TIME_MAX_US) {
         snprintf(error, error_size, "time_us is no Unix time in microseconds");
@@ -179,6 +207,9 @@ bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_
     uint8_t count = base_read_u8(&reader);
     for (size_t i = 0; i < count && count == birth->member_count; i++) {
         struct bytes address = base_read_short(&reader, ENV_ADDRESS_MAX - 1);
+        if (reader.failed) {
+            return false;
+        }
         memcpy(ret_bootstrap->clients[i], address.data, address.size);
     }
     return count == birth->member_count && base_reader_finished(&reader);

@@ -1,0 +1,74 @@
+/* Verifiers: SHA-256 over incarnation, id and secret, and over nothing else. */
+#include "node/mint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "env/crypto.h"
+
+static struct op_token token_of(uint8_t incarnation, uint8_t id, uint8_t secret)
+{
+    struct op_token token;
+    memset(&token, 0, sizeof(token));
+    memset(token.incarnation.bytes, incarnation, sizeof(token.incarnation.bytes));
+    memset(token.id.bytes, id, sizeof(token.id.bytes));
+    memset(token.secret, secret, sizeof(token.secret));
+    return token;
+}
+
+static void a_verifier_is_the_hash_of_three_parts(void **state)
+{
+    (void)state;
+    struct op_token token = token_of(1, 2, 3);
+    node_mint_verifier(&token);
+    uint8_t input[64];
+    uint8_t expected[32];
+    memset(input, 1, 16);
+    memset(input + 16, 2, 16);
+    memset(input + 32, 3, 32);
+    env_sha256(bytes_of(input, sizeof(input)), expected);
+    assert_memory_equal(token.verifier, expected, sizeof(expected));
+}
+
+static void each_part_counts_and_no_other_does(void **state)
+{
+    (void)state;
+    struct op_token first = token_of(1, 2, 3);
+    node_mint_verifier(&first);
+    const struct op_token others[] = {token_of(9, 2, 3), token_of(1, 9, 3), token_of(1, 2, 9)};
+    for (size_t i = 0; i < 3; i++) {
+        struct op_token other = others[i];
+        node_mint_verifier(&other);
+        assert_memory_not_equal(first.verifier, other.verifier, sizeof(first.verifier));
+    }
+    struct op_token shown = token_of(1, 2, 3);
+    shown.epoch = 5; /* shown, never trusted */
+    shown.attempt = 6;
+    node_mint_verifier(&shown);
+    assert_memory_equal(first.verifier, shown.verifier, sizeof(first.verifier));
+}
+
+static void sessions_and_claims_alone_have_a_token(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    const struct op_row *rows = op_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool mints = rows[i].number == OP_session_create || rows[i].number == OP_task_claim;
+        assert_int_equal(node_mint_token_field(&rows[i]) != NULL, mints);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_verifier_is_the_hash_of_three_parts),
+        cmocka_unit_test(each_part_counts_and_no_other_does),
+        cmocka_unit_test(sessions_and_claims_alone_have_a_token),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

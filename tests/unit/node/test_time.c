@@ -1,0 +1,157 @@
+/* The arithmetic of a node's clock, and the collection's verdict (T2). */
+#include "node/time.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000)
+#define NOW (1000000 * SECOND)
+
+static void without_a_clock_it_is_the_floor(void **state)
+{
+    struct node_time time;
+    (void)state;
+    node_time_init(&time);
+    assert_int_equal(node_time_clock(&time, 5 * SECOND), 0);
+    node_time_stamp_in_log(&time, 77);
+    assert_int_equal(node_time_clock(&time, 5 * SECOND), 77);
+    node_time_stamp_in_log(&time, 76);
+    assert_int_equal(node_time_clock(&time, 5 * SECOND), 77);
+    node_time_follow(&time, NOW, 5 * SECOND); /* a stamp raises, it never makes */
+    assert_false(time.has_clock);
+    assert_int_equal(node_time_clock(&time, 5 * SECOND), 77);
+}
+
+static void learning_makes_a_clock_and_following_only_raises_it(void **state)
+{
+    struct node_time time;
+    (void)state;
+    node_time_init(&time);
+    node_time_learn(&time, NOW, 10 * SECOND);
+    assert_true(time.has_clock);
+    assert_int_equal(node_time_clock(&time, 12 * SECOND), NOW + 2 * SECOND);
+    node_time_follow(&time, NOW + SECOND, 12 * SECOND);
+    assert_int_equal(node_time_clock(&time, 12 * SECOND), NOW + 2 * SECOND);
+    node_time_follow(&time, NOW + 3 * SECOND, 12 * SECOND);
+    assert_int_equal(node_time_clock(&time, 13 * SECOND), NOW + 4 * SECOND);
+}
+
+static void no_clock_lies_below_the_log(void **state)
+{
+    struct node_time time;
+    (void)state;
+    node_time_init(&time);
+    node_time_stamp_in_log(&time, NOW);
+    node_time_learn(&time, NOW - 50 * SECOND, 3 * SECOND);
+    assert_int_equal(node_time_clock(&time, 3 * SECOND), NOW);
+    assert_int_equal(node_time_clock(&time, 4 * SECOND), NOW + SECOND); /* and it runs */
+    node_time_stamp_in_log(&time, NOW + 9 * SECOND);
+    assert_int_equal(node_time_clock(&time, 4 * SECOND), NOW + 9 * SECOND);
+    node_time_void(&time);
+    assert_false(time.has_clock);
+    assert_int_equal(node_time_clock(&time, 40 * SECOND), NOW + 9 * SECOND);
+    assert_int_equal(node_time_clock(&time, 0), NOW + 9 * SECOND);
+}
+
+static void values_beyond_the_bound_do_not_overflow(void **state)
+{
+    struct node_time time;
+    (void)state;
+    node_time_init(&time);
+    node_time_learn(&time, UINT64_MAX, 10 * SECOND);
+    assert_int_equal(node_time_clock(&time, 10 * SECOND), NODE_TIME_MAX_US);
+    node_time_follow(&time, UINT64_MAX, 10 * SECOND);
+    assert_int_equal(node_time_clock(&time, 11 * SECOND), NODE_TIME_MAX_US + SECOND);
+    node_time_init(&time);
+    node_time_learn(&time, SECOND, 10 * SECOND); /* a clock below BOOTTIME */
+    assert_int_equal(node_time_clock(&time, 10 * SECOND), SECOND);
+    assert_int_equal(node_time_clock(&time, 0), 0);
+}
+
+/* ---- the verdict ---- */
+
+struct verdict {
+    enum node_time_verdict verdict;
+    uint64_t value;
+    uint64_t odd;
+};
+
+#define NONE UINT64_MAX
+
+/* Nodes 1, 2, ... offer these; NONE: it has no clock. */
+static struct verdict collect(size_t count, const uint64_t *values)
+{
+    struct node_time_offer offers[9];
+    struct verdict verdict = {.value = 0};
+    for (size_t i = 0; i < count; i++) {
+        bool has = values[i] != NONE;
+        offers[i] = (struct node_time_offer){
+            .node = i + 1, .has_clock = has, .value = has ? values[i] : NOW + 500 * SECOND};
+    }
+    verdict.verdict = node_time_collect(offers, count, &verdict.value, &verdict.odd);
+    return verdict;
+}
+
+static void agreed(size_t count, const uint64_t *values, uint64_t value)
+{
+    struct verdict verdict = collect(count, values);
+    assert_int_equal(verdict.verdict, NODE_TIME_AGREED);
+    assert_int_equal(verdict.value, value);
+}
+
+static void odd_one(size_t count, const uint64_t *values, uint64_t value, uint64_t odd)
+{
+    struct verdict verdict = collect(count, values);
+    assert_int_equal(verdict.verdict, NODE_TIME_ODD_ONE);
+    assert_int_equal(verdict.value, value);
+    assert_int_equal(verdict.odd, odd);
+}
+
+static void the_largest_clock_is_the_time(void **state)
+{
+    (void)state;
+    agreed(3, (const uint64_t[]){NOW, NOW + 2, NOW + 1}, NOW + 2);
+    agreed(3, (const uint64_t[]){NONE, NOW, NONE}, NOW); /* a single one does */
+    agreed(2, (const uint64_t[]){NOW, NOW + 3600 * SECOND}, NOW + 3600 * SECOND);
+    agreed(3, (const uint64_t[]){NOW, NONE, NOW + 3600 * SECOND}, NOW + 3600 * SECOND);
+    assert_int_equal(collect(3, (const uint64_t[]){NONE, NONE, NONE}).verdict, NODE_TIME_NONE);
+    assert_int_equal(collect(0, NULL).verdict, NODE_TIME_NONE);
+}
+
+static void a_clock_that_two_others_contradict_is_odd(void **state)
+{
+    (void)state;
+    odd_one(3, (const uint64_t[]){NOW, NOW + 10 * SECOND, NOW + 1}, NOW + 1, 2);
+    /* "more than 1 s below", "within 1 s of each other": to the microsecond */
+    agreed(3, (const uint64_t[]){NOW + SECOND, NOW, NOW}, NOW + SECOND);
+    odd_one(3, (const uint64_t[]){NOW + SECOND + 1, NOW, NOW}, NOW, 1);
+    odd_one(3, (const uint64_t[]){NOW + 9 * SECOND, NOW + SECOND, NOW}, NOW + SECOND, 1);
+    agreed(3, (const uint64_t[]){NOW + 9 * SECOND, NOW + SECOND + 1, NOW}, NOW + 9 * SECOND);
+    /* those without a clock contradict nobody */
+    agreed(4, (const uint64_t[]){NOW + 9 * SECOND, NOW, NONE, NONE}, NOW + 9 * SECOND);
+    /* of five: the pair need not be the next below */
+    odd_one(5, (const uint64_t[]){NOW + 90 * SECOND, NOW + 50 * SECOND, NOW + 20 * SECOND, NOW, NOW},
+            NOW, 1);
+    /* two that jumped alike hold each other up: the largest stands */
+    agreed(5,
+           (const uint64_t[]){NOW + 9 * SECOND, NOW + 9 * SECOND + 5, NOW + 8 * SECOND + 500000,
+                              NOW + 8 * SECOND + 499999, NONE},
+           NOW + 9 * SECOND + 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_clock_it_is_the_floor),
+        cmocka_unit_test(learning_makes_a_clock_and_following_only_raises_it),
+        cmocka_unit_test(no_clock_lies_below_the_log),
+        cmocka_unit_test(values_beyond_the_bound_do_not_overflow),
+        cmocka_unit_test(the_largest_clock_is_the_time),
+        cmocka_unit_test(a_clock_that_two_others_contradict_is_odd),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,4 +1,4 @@
-/* Calls: their moves from state to state, tries, deadlines. Reads no answer (client-lib/answer.c). */
+/* Calls: their moves from state to state, tries, deadlines. Reads no answer (answer.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

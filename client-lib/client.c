@@ -1,4 +1,4 @@
-/* A client's life: options, steps, close. Knows no implementation of env (client-lib/open.c does). */
+/* A client's life: options, steps, close. Knows no implementation of env (open.c does). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,11 +9,11 @@
 #include "env/net.h"
 #include "op/frame.h"
 #include "op/op.h"
-#include "tenure.h"
+#include <tenure.h>
 
 /* ---- conversion between the public structs and op's (client-lib/convert.c) ---- */
 
-/* Where a public struct keeps what an op_field describes; in the same order as the op_struct's fields. */
+/* Where a public struct keeps what an op_field describes; in the order of the op_struct. */
 struct tenure_field_map {
     size_t offset;
     size_t has_offset;   /* SIZE_MAX: required, there is none */
@@ -40,11 +40,13 @@ struct tenure_method {
 
 struct tenure_method tenure_method_of(enum op_number number);
 
-/* A deep copy of a public request as op's struct, in one malloc: returns owned, NULL with `ret_field`
- * naming the field that is wrong (a malformed token), or NULL with NULL when out of memory. */
+/* A deep copy of a public request as op's struct, in one malloc: returns owned, NULL with
+ * `ret_field` naming the field that is wrong (a malformed token, an empty text, more than its
+ * bound), or NULL with NULL when out of memory. */
 void *tenure_request_copy(const struct tenure_method *method, const void *value,
                           const char **ret_field);
-/* A public reply from op's; texts are copied into `*ret_memory` (owned, may be NULL when there are none).
+/* A public reply from op's; texts are copied into `*ret_memory` (owned by the result, which
+ * tenure_result_done frees; NULL when there are none).
  * False when out of memory. */
 bool tenure_reply_copy(const struct op_struct *s, const struct tenure_field_map *map,
                        const void *value, void *ret_value, void **ret_memory);
@@ -53,11 +55,11 @@ extern const struct tenure_field_map tenure_details_map[];
 
 /* ---- calls (client-lib/call.c) ----
  *
- *   UNNUMBERED --registered, a number is free--> READY --link ready--> SENT --DONE, REFUSED--> ended
- *                                                 ^                      |
- *                 BACKOFF <--RETRY, UNKNOWN-------+----------------------+
- *                    |                            |                      |
- *                    `-----time is over-----------+<-----link lost-------'
+ *   UNNUMBERED --a number is free--> READY --link ready--> SENT --DONE, REFUSED--> ended
+ *                                     ^                      |
+ *                 BACKOFF <-----------|--RETRY, UNKNOWN------+
+ *                    |                |                      |
+ *                    `--its time------+------link lost-------'
  *
  *   any --deadline--> ended      any --cancel, bad argument--> ENDING --next step--> ended
  *
@@ -140,9 +142,9 @@ struct tenure_registration {
 
 /* ---- the link: one connection to the server that we believe leads (client-lib/link.c) ----
  *
- *   DOWN --somebody calls--> CONNECTING --> GREETING --hello--> READY --goaway, NOT_LEADER--> LEAVING
- *    ^                           |             |                  |                             |
- *    `---------------------------+-------------+------------------+-----------------------------'
+ *   DOWN --a call--> CONNECTING --> GREETING --hello--> READY --goaway, NOT_LEADER--> LEAVING
+ *    ^                   |             |                  |                             |
+ *    `-------------------+-------------+------------------+-----------------------------'
  */
 enum tenure_link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY, LINK_LEAVING };
 
@@ -191,8 +193,8 @@ struct tenure_client {
 bool tenure_open_env(struct env *env, const struct tenure_options *options, char *error,
                      size_t error_size, struct tenure_client **ret_client);
 
-/* Starts a call. What cannot be taken (a bad argument, no memory) ends it too, through its callback,
- * in the next step. 0: the client is closing, the callback will not run. */
+/* Starts a call. What cannot be taken (a bad argument, no memory) ends it too, through its
+ * callback, in the next step. 0: the client is closing, the callback will not run. */
 tenure_call tenure_call_start(struct tenure_client *client, const struct tenure_method *method,
                               const void *request, tenure_any_cb callback, void *arg);
 enum tenure_outcome tenure_call_wait(struct tenure_client *client,
@@ -223,7 +225,8 @@ void tenure_call_again(struct tenure_client *client, struct tenure_pending *call
 /* In the next step. Borrows `text` (static). */
 void tenure_call_end_soon(struct tenure_client *client, struct tenure_pending *call,
                           enum op_outcome outcome, const char *text);
-/* Hands the result over and forgets the call (K3). Takes the result's memory. `reply` may be NULL. */
+/* Hands the result over and forgets the call (K3). Takes the result's memory. `reply` may be
+ * NULL. */
 void tenure_call_end(struct tenure_client *client, struct tenure_pending *call,
                      struct tenure_result *result, const void *reply);
 /* The same with an answer of the library's own; a NULL or empty `text` is the outcome's. */
@@ -262,7 +265,7 @@ uint64_t tenure_link_due(const struct tenure_client *client);
 
 /* Everything that may be due now: link, then calls. */
 void tenure_step(struct tenure_client *client);
-/* Jittered exponential back-off, in µs: 10 ms doubling to 500 ms, each drawn from its upper half. */
+/* Jittered exponential back-off, µs: 10 ms doubling to 500 ms, each drawn from its upper half. */
 uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures);
 
 /* Ends open calls and frees everything but the env. */

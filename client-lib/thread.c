@@ -1,7 +1,8 @@
 /* The client's optional thread, and the lock that it shares with callers. Knows no call's meaning.
  *
- * The thread holds the lock while it turns the loop, and lets go of it only to wait for the loop's file
- * descriptor; so callbacks and calls never meet.
+ * The thread holds the lock while it turns the loop, and lets go of it only to wait for the loop's
+ * file descriptor; so callbacks and calls never meet. Callbacks run on the thread alone: a caller
+ * that waits never turns the loop, and never runs what is due.
  */
 #include <stdlib.h>
 

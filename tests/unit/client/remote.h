@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "tenure.h"
+#include <tenure.h>
 #include "tests/unit/client/server.h"
 
 struct remote {

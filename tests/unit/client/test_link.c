@@ -1,4 +1,4 @@
-/* The one connection: whom it trusts, whom it follows, what it survives (PROTOCOL.md 1, 2, 3, 6). */
+/* The one connection: whom it trusts, whom it follows, what it survives (PROTOCOL.md 1 to 3, 6). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -185,7 +185,8 @@ static void *read_often(void *arg)
     return NULL;
 }
 
-/* A synchronous caller must not run the callbacks of others: they would start calls below its lock. */
+/* A synchronous caller must not run the callbacks of others: they would start calls below its
+ * lock. */
 static void test_deadlines_of_others_stay_on_the_clients_thread(void **state)
 {
     (void)state;

@@ -95,8 +95,7 @@ static char *value_of(char *line, const char *key)
 }
 
 /* A path of the file is relative to the cluster's folder. */
-static void take_path(const struct world *world, char *line, const char *key,
-                      char ret[PATH_BYTES])
+static void take_path(const struct world *world, char *line, const char *key, char ret[PATH_BYTES])
 {
     const char *value = value_of(line, key);
     if (value != NULL) {
@@ -163,14 +162,8 @@ static bool spawn_worker(struct world *world, struct process_worker *worker)
     }
     char program[PATH_BYTES + 64];
     snprintf(program, sizeof(program), "%s/tests/story/tenure-worker", world->build);
-    char *words[] = {program,
-                     world->ca,
-                     world->certificate,
-                     world->key,
-                     world->servers[0],
-                     world->servers[1],
-                     world->servers[2],
-                     NULL};
+    char *words[] = {program,           world->ca,         world->certificate, world->key,
+                     world->servers[0], world->servers[1], world->servers[2],  NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
@@ -340,10 +333,11 @@ static int parse(int argc, char **argv, const char **ret_root, const char **ret_
                  bool *ret_keep)
 {
     enum { KEEP = 1000, ROOT, BUILD };
-    static const struct option options[] = {
-        {"keep", no_argument, NULL, KEEP},        {"root", required_argument, NULL, ROOT},
-        {"build", required_argument, NULL, BUILD}, {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"keep", no_argument, NULL, KEEP},
+                                            {"root", required_argument, NULL, ROOT},
+                                            {"build", required_argument, NULL, BUILD},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {

@@ -102,8 +102,7 @@ static void configure(struct world *world, size_t which)
     node->host = sim_host_create(world->sim, name);
     certify(node->host, identity);
     snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
-    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401",
-             sim_host_address(node->host));
+    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401", sim_host_address(node->host));
     node_config_init(&node->config);
     node->config.node = (uint32_t)which + 1;
     node->config.folder = (char *)"/data";
@@ -130,9 +129,9 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
     static const struct {
         const char *name;
         uint64_t value;
-    } small[] = {{"sessions_max", 1000},    {"tasks_max", 1000},   {"tombstones_max", 1000},
-                 {"clients_max", 100},      {"requests_max", 4096}, {"tenants_max", 16},
-                 {"watermarks_max", 1000},  {"names_max", 4096},   {"blocks_max", 16384},
+    } small[] = {{"sessions_max", 1000},   {"tasks_max", 1000},    {"tombstones_max", 1000},
+                 {"clients_max", 100},     {"requests_max", 4096}, {"tenants_max", 16},
+                 {"watermarks_max", 1000}, {"names_max", 4096},    {"blocks_max", 16384},
                  {"keys_max", 4096}};
     for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
         ASSERT(op_limits_set(&ret->limits, bytes_of_text(small[i].name), small[i].value));
@@ -140,8 +139,7 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
     ret->birth.member_count = STORY_NODES;
     for (size_t i = 0; i < STORY_NODES; i++) {
         ret->birth.members[i].id = i + 1;
-        snprintf(ret->birth.members[i].address, ENV_ADDRESS_MAX, "%s",
-                 world->nodes[i].peer_listen);
+        snprintf(ret->birth.members[i].address, ENV_ADDRESS_MAX, "%s", world->nodes[i].peer_listen);
         snprintf(ret->clients[i], ENV_ADDRESS_MAX, "%s", world->nodes[i].listen);
     }
 }

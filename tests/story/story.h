@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tenure.h"
+#include <tenure.h>
 
 enum { STORY_NODES = 3, STORY_WORKERS = 2, STORY_LINE = 1024 };
 

@@ -42,8 +42,8 @@ static void take_lines(struct input *input, struct worker *worker)
 
 static void read_input(struct input *input, struct worker *worker)
 {
-    ssize_t got =
-        read(STDIN_FILENO, input->bytes + input->size, sizeof(input->bytes) - input->size);
+    ssize_t got = read(STDIN_FILENO, input->bytes + input->size,
+                       sizeof(input->bytes) - input->size);
     if (got <= 0) {
         input->ended = true;
         return;

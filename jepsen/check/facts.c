@@ -1,0 +1,258 @@
+/* Collects facts from the answers that were OK, in the order of positions. See facts.h. */
+#include "jepsen/check/facts.h"
+
+#include "base/sat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t id_name(const struct history *history, struct id128 id)
+{
+    return names_number(history->names, bytes_of(id.bytes, sizeof id.bytes));
+}
+
+uint32_t facts_session(const struct facts *facts, struct id128 id)
+{
+    uint32_t name = id_name(facts->history, id);
+
+    return name < facts->session_of_end ? facts->session_of[name] : 0;
+}
+
+uint32_t facts_task(const struct facts *facts, struct id128 id)
+{
+    uint32_t name = id_name(facts->history, id);
+
+    return name < facts->task_of_end ? facts->task_of[name] : 0;
+}
+
+static void note_session(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    const struct event *event = &facts->history->events[row];
+    struct names *names = facts->history->names;
+    struct fact_session *session;
+    union op_reply reply;
+    uint32_t name;
+
+    history_reply(facts->history, event, &reply);
+    name = id_name(facts->history, reply.session_create.session);
+    facts->sessions = names_grow(facts->sessions, &facts->session_capacity,
+                                 facts->session_count + 1, sizeof *facts->sessions);
+    facts->session_of =
+        names_grow(facts->session_of, &facts->session_of_end, name + 1, sizeof(uint32_t));
+    if (facts->session_of[name] != 0) {
+        return; /* another try's answer */
+    }
+    facts->session_of[name] = facts->session_count;
+    session = &facts->sessions[facts->session_count++];
+    session->row = row;
+    session->tenant = names_number(names, history_caller_of(facts->history, event).tenant);
+    session->user = names_number(names, request->session_create.user);
+    session->agent = names_number(names, request->session_create.agent);
+    session->epoch = reply.session_create.epoch;
+    session->idle = sat_add(event->time, reply.session_create.idle);
+    session->absolute = sat_add(event->time, reply.session_create.absolute);
+}
+
+static void note_task(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    const struct event *event = &facts->history->events[row];
+    struct fact_task *task;
+    union op_reply reply;
+    uint32_t name;
+
+    history_reply(facts->history, event, &reply);
+    name = id_name(facts->history, reply.task_begin.task);
+    facts->tasks = names_grow(facts->tasks, &facts->task_capacity, facts->task_count + 1,
+                              sizeof *facts->tasks);
+    facts->task_of = names_grow(facts->task_of, &facts->task_of_end, name + 1, sizeof(uint32_t));
+    if (facts->task_of[name] != 0) {
+        return;
+    }
+    facts->task_of[name] = facts->task_count;
+    task = &facts->tasks[facts->task_count++];
+    task->row = row;
+    task->session = facts_session(facts, reply.task_begin.session);
+    task->epoch = reply.task_begin.epoch;
+    task->outlives = request->task_begin.scope == OP_TASK_SCOPE_USER;
+}
+
+static void note_claim(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    uint32_t of = facts_task(facts, request->task_claim.task);
+    struct fact_task *task = &facts->tasks[of];
+    union op_reply reply;
+
+    if (of == 0) {
+        return;
+    }
+    history_reply(facts->history, &facts->history->events[row], &reply);
+    task->claims = names_grow(task->claims, &task->claim_capacity, task->claim_count + 1,
+                              sizeof *task->claims);
+    task->claims[task->claim_count++] =
+        (struct fact_claim){.attempt = reply.task_claim.attempt, .row = row};
+}
+
+static void note_revoke(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    const struct event *event = &facts->history->events[row];
+    bool of_user = event->f == OP_revoke_user;
+    struct fact_revokes **all = of_user ? &facts->users : &facts->agents;
+    uint32_t *end = of_user ? &facts->user_end : &facts->agent_end;
+    struct names *names = facts->history->names;
+    uint32_t name = names_number(names, of_user ? request->revoke_user.user
+                                                : request->revoke_agent.agent);
+    struct fact_revokes *of;
+
+    *all = names_grow(*all, end, name + 1, sizeof **all);
+    of = &(*all)[name];
+    of->items = names_grow(of->items, &of->capacity, of->count + 1, sizeof *of->items);
+    of->items[of->count++] = (struct fact_revoke){
+        .tenant = names_number(names, history_caller_of(facts->history, event).tenant),
+        .row = row};
+}
+
+void facts_objects(const struct facts *facts, const struct event *event,
+                   const union op_request *request, uint32_t *ret_session, uint32_t *ret_task,
+                   const struct op_token **ret_fence)
+{
+    const struct op_token *token = NULL;
+    const struct id128 *written = NULL;
+
+    *ret_fence = NULL;
+    *ret_session = *ret_task = 0;
+    if (event->f == OP_session_validate) {
+        token = &request->session_validate.token;
+    } else if (event->f == OP_session_end) {
+        token = &request->session_end.token;
+    } else if (event->f == OP_grant_add) {
+        token = &request->grant_add.token;
+    } else if (event->f == OP_permission_check) {
+        token = &request->permission_check.token;
+    } else if (event->f == OP_task_begin) {
+        token = request->task_begin.has_token ? &request->task_begin.token : NULL;
+        *ret_fence = request->task_begin.has_fence ? &request->task_begin.fence : NULL;
+    } else if (event->f == OP_state_put) {
+        token = request->state_put.has_token ? &request->state_put.token : NULL;
+        *ret_fence = request->state_put.has_fence ? &request->state_put.fence : NULL;
+        written = &request->state_put.session;
+    } else if (event->f == OP_state_get) {
+        token = request->state_get.has_token ? &request->state_get.token : NULL;
+        *ret_fence = request->state_get.has_fence ? &request->state_get.fence : NULL;
+        written = &request->state_get.session;
+    }
+    if (token != NULL) {
+        *ret_session = facts_session(facts, token->id);
+    } else if (*ret_fence != NULL) {
+        *ret_task = facts_task(facts, (*ret_fence)->id);
+        *ret_session = written != NULL ? facts_session(facts, *written) : 0;
+    }
+}
+
+/* Its own secret may have moved its idle deadline. */
+static void note_touch(struct facts *facts, const struct event *event,
+                       const union op_request *request)
+{
+    const struct op_token *fence;
+    uint32_t session, task;
+
+    facts_objects(facts, event, request, &session, &task, &fence);
+    if (session != 0 && fence == NULL) {
+        facts->sessions[session].touched = true;
+    }
+}
+
+static void note(struct facts *facts, uint32_t row)
+{
+    const struct event *event = &facts->history->events[row];
+    union op_request request;
+
+    if (!history_is_write(event) || event->f == OP_client_register) {
+        return;
+    }
+    history_request(facts->history, event, &request);
+    note_touch(facts, event, &request);
+    if (event->outcome != OP_OK) {
+        return;
+    }
+    if (event->f == OP_session_create) {
+        note_session(facts, row, &request);
+    } else if (event->f == OP_task_begin) {
+        note_task(facts, row, &request);
+    } else if (event->f == OP_task_claim) {
+        note_claim(facts, row, &request);
+    } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
+        note_revoke(facts, row, &request);
+    }
+}
+
+void facts_init(struct facts *facts, const struct history *history, const struct order *order)
+{
+    memset(facts, 0, sizeof *facts);
+    facts->history = history;
+    facts->sessions = names_grow(NULL, &facts->session_capacity, 1, sizeof *facts->sessions);
+    facts->session_count = 1;
+    facts->tasks = names_grow(NULL, &facts->task_capacity, 1, sizeof *facts->tasks);
+    facts->task_count = 1;
+    for (uint32_t i = 0; i < order->count; i++) {
+        note(facts, order->rows[i]);
+    }
+    for (uint32_t i = 0; i < order->doubtful_count; i++) {
+        union op_request request;
+
+        history_request(history, &history->events[order->doubtful[i]], &request);
+        note_touch(facts, &history->events[order->doubtful[i]], &request);
+    }
+}
+
+void facts_done(struct facts *facts)
+{
+    for (uint32_t i = 0; i < facts->task_count; i++) {
+        free(facts->tasks[i].claims);
+    }
+    for (uint32_t i = 0; i < facts->user_end; i++) {
+        free(facts->users[i].items);
+    }
+    for (uint32_t i = 0; i < facts->agent_end; i++) {
+        free(facts->agents[i].items);
+    }
+    free(facts->sessions);
+    free(facts->tasks);
+    free(facts->session_of);
+    free(facts->task_of);
+    free(facts->users);
+    free(facts->agents);
+}
+
+static uint32_t first_revoke(const struct facts *facts, const struct fact_revokes *of,
+                             uint32_t tenant, uint64_t epoch, uint64_t call_ns)
+{
+    /* From the newest: they end at the first that lies at or below the epoch. */
+    uint32_t found = UINT32_MAX;
+
+    for (uint32_t i = of->count; i > 0; i--) {
+        const struct event *event = &facts->history->events[of->items[i - 1].row];
+
+        if (event->position <= epoch) {
+            break;
+        }
+        if (of->items[i - 1].tenant == tenant && event->ret_ns < call_ns) {
+            found = of->items[i - 1].row;
+        }
+    }
+    return found;
+}
+
+uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session,
+                      uint64_t epoch, uint64_t call_ns)
+{
+    uint32_t found = UINT32_MAX;
+
+    if (session->user < facts->user_end) {
+        found = first_revoke(facts, &facts->users[session->user], session->tenant, epoch, call_ns);
+    }
+    if (found == UINT32_MAX && session->agent < facts->agent_end) {
+        found =
+            first_revoke(facts, &facts->agents[session->agent], session->tenant, epoch, call_ns);
+    }
+    return found;
+}

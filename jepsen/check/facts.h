@@ -1,0 +1,65 @@
+/* Inside jepsen/check: what the answers of a history said of sessions, tasks and revokes.
+ *
+ * For the sweeps: no replay, no state, only what was told to somebody.
+ */
+#ifndef JEPSEN_CHECK_FACTS_H
+#define JEPSEN_CHECK_FACTS_H
+
+#include "jepsen/check/order.h"
+
+/* A session, by its creation's answer. Deadlines in T. */
+struct fact_session {
+    uint32_t row; /* of the creation */
+    uint32_t tenant, user, agent;
+    uint64_t epoch, idle, absolute;
+    bool touched; /* written under its own secret: its idle deadline may have moved */
+};
+
+struct fact_claim {
+    uint64_t attempt;
+    uint32_t row;
+};
+
+struct fact_task {
+    uint32_t row, session; /* own session's index */
+    uint64_t epoch;
+    bool outlives;
+    struct fact_claim *claims;
+    uint32_t claim_count, claim_capacity;
+};
+
+struct fact_revoke {
+    uint32_t tenant, row;
+};
+
+struct fact_revokes {
+    struct fact_revoke *items; /* by position */
+    uint32_t count, capacity;
+};
+
+struct facts {
+    const struct history *history;
+    struct fact_session *sessions; /* index 0: not known */
+    uint32_t session_count, session_capacity;
+    struct fact_task *tasks;
+    uint32_t task_count, task_capacity;
+    uint32_t *session_of, *task_of; /* by the number of the id */
+    uint32_t session_of_end, task_of_end;
+    struct fact_revokes *users, *agents; /* by the number of the name */
+    uint32_t user_end, agent_end;
+};
+
+void facts_init(struct facts *facts, const struct history *history, const struct order *order);
+void facts_done(struct facts *facts);
+uint32_t facts_session(const struct facts *facts, struct id128 id);
+uint32_t facts_task(const struct facts *facts, struct id128 id);
+/* The first revoke of this user or agent whose position lies above `epoch`, or UINT32_MAX; only
+ * those that had returned before `call_ns`. */
+uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session,
+                      uint64_t epoch, uint64_t call_ns);
+/* The session that a call is about (index), and the task whose fence it shows; 0: none. */
+void facts_objects(const struct facts *facts, const struct event *event,
+                   const union op_request *request, uint32_t *ret_session, uint32_t *ret_task,
+                   const struct op_token **ret_fence);
+
+#endif

@@ -1,0 +1,45 @@
+/* Inside jepsen/check: rows in the order of positions, tries of one operation put together. */
+#ifndef JEPSEN_CHECK_ORDER_H
+#define JEPSEN_CHECK_ORDER_H
+
+#include "jepsen/check/check.h"
+
+struct order {
+    uint32_t *rows; /* placed rows by position, reads after commands */
+    uint32_t count;
+    uint32_t *numbered; /* rows with a request number, by (client, number, try) */
+    uint32_t numbered_count;
+    uint32_t *doubtful; /* commands that may have been applied, nobody knows where */
+    uint32_t doubtful_count;
+    uint64_t *call_ns; /* by row: when its operation was invoked first */
+    bool *again;       /* by row: another try, of the same operation, was answered too */
+};
+
+void order_init(struct order *order, const struct history *history);
+void order_done(struct order *order);
+
+/* Records a violation by up to two rows (UINT32_MAX: none). Returns false, for callers' returns. */
+bool check_refuse(struct check_verdict *verdict, enum model_property property, const char *rule,
+                  uint32_t first, uint32_t second);
+
+/* Each returns false with a violation. */
+bool check_orders(const struct history *history, const struct order *order,
+                  const struct check_options *options, struct check_verdict *verdict);
+bool check_sweeps(const struct history *history, const struct order *order,
+                  const struct check_options *options, struct check_verdict *verdict);
+/* May also answer UNDECIDED. */
+bool check_witness(const struct history *history, const struct order *order,
+                   const struct check_options *options, struct check_verdict *verdict);
+bool check_blind(const struct history *history, const struct order *order,
+                 const struct check_options *options, struct check_verdict *verdict);
+
+/* ---- shrink.c ---- */
+
+/* All checks of one history, without reduction and V1. */
+void check_plain(const struct history *history, const struct check_options *options,
+                 struct check_verdict *ret_verdict);
+/* Fills ops with the smallest part of the history that shows the same violation. */
+void check_reduce(const struct history *history, const struct check_options *options,
+                  struct check_verdict *verdict);
+
+#endif

@@ -1,0 +1,256 @@
+/* Cuts a history into one small history for each session, for the blind search. P-compositional:
+ * sessions share nothing but revokes, which each of them sees. */
+#include "jepsen/check/blind.h"
+#include "jepsen/check/facts.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One row that a session's partition has, by (session, call). */
+struct entry {
+    uint32_t session;
+    struct blind_op op;
+    uint32_t key; /* name; its place among the session's keys comes later */
+};
+
+struct cut {
+    const struct history *history;
+    const struct order *order;
+    struct facts facts;
+    struct entry *entries;
+    uint32_t count, capacity;
+};
+
+static void add(struct cut *cut, uint32_t session, const struct blind_op *op, uint32_t key)
+{
+    cut->entries =
+        names_grow(cut->entries, &cut->capacity, cut->count + 1, sizeof *cut->entries);
+    cut->entries[cut->count++] = (struct entry){.session = session, .op = *op, .key = key};
+}
+
+/* What a row's answer says of the session; false when it says nothing. */
+static bool kind_of(const struct cut *cut, const struct event *event,
+                    const union op_request *request, bool by_fence, struct blind_op *op,
+                    uint32_t *ret_key)
+{
+    struct names *names = cut->history->names;
+    union op_reply reply;
+
+    if (event->outcome == OP_ENDED || event->outcome == OP_EXPIRED) {
+        op->kind = event->outcome == OP_ENDED ? BLIND_ENDED : BLIND_EXPIRED;
+        return !by_fence && event->f != OP_task_begin;
+    }
+    if (event->outcome != OP_OK && !op->unknown) {
+        return false;
+    }
+    op->kind = BLIND_ALIVE;
+    if (event->f == OP_session_end) {
+        op->kind = BLIND_END;
+    } else if (event->f == OP_state_put) {
+        op->kind = BLIND_WRITE;
+        *ret_key = names_number(names, request->state_put.key);
+        op->value = names_number(names, request->state_put.value) + 1;
+    } else if (event->f == OP_state_get && !op->unknown) {
+        history_reply(cut->history, event, &reply);
+        op->kind = BLIND_READ;
+        *ret_key = names_number(names, request->state_get.key);
+        op->value = reply.state_get.version == 0
+                        ? 0
+                        : names_number(names, reply.state_get.value) + 1;
+    }
+    return true;
+}
+
+static bool told_again(const struct cut *cut, const struct event *event, bool by_fence)
+{
+    union op_reply reply;
+
+    if (event->f != OP_state_put || event->outcome != OP_OK || !by_fence) {
+        return false;
+    }
+    history_reply(cut->history, event, &reply);
+    return reply.state_put.version != event->position;
+}
+
+static void add_revoke(struct cut *cut, const struct event *event,
+                       const union op_request *request, const struct blind_op *op)
+{
+    struct names *names = cut->history->names;
+    bool of_user = event->f == OP_revoke_user;
+    uint32_t tenant = names_number(names, history_caller_of(cut->history, event).tenant);
+    uint32_t name =
+        names_number(names, of_user ? request->revoke_user.user : request->revoke_agent.agent);
+
+    for (uint32_t i = 1; i < cut->facts.session_count; i++) {
+        const struct fact_session *session = &cut->facts.sessions[i];
+
+        if (session->tenant == tenant && (of_user ? session->user : session->agent) == name) {
+            add(cut, i, op, 0);
+        }
+    }
+}
+
+static void add_row(struct cut *cut, uint32_t row, bool unknown)
+{
+    const struct event *event = &cut->history->events[row];
+    struct blind_op op = {.call_ns = cut->order->call_ns[row],
+                          .ret_ns = unknown ? HISTORY_NEVER : event->ret_ns,
+                          .unknown = unknown,
+                          .row = row};
+    const struct op_token *fence;
+    union op_request request;
+    uint32_t session, task, key = 0;
+    union op_reply reply;
+
+    history_request(cut->history, event, &request);
+    if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
+        if (event->outcome == OP_OK || unknown) {
+            op.kind = BLIND_REVOKE;
+            add_revoke(cut, event, &request, &op);
+        }
+        return;
+    }
+    if (event->f == OP_session_create) {
+        if (event->outcome == OP_OK) {
+            history_reply(cut->history, event, &reply);
+            session = facts_session(&cut->facts, reply.session_create.session);
+            op.kind = BLIND_CREATE;
+            add(cut, session, &op, 0);
+        }
+        return;
+    }
+    facts_objects(&cut->facts, event, &request, &session, &task, &fence);
+    if (session != 0 && !told_again(cut, event, fence != NULL) &&
+        kind_of(cut, event, &request, fence != NULL, &op, &key)) {
+        add(cut, session, &op, key);
+    }
+}
+
+static int by_session(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    if (x->session != y->session) {
+        return x->session < y->session ? -1 : 1;
+    }
+    if (x->op.call_ns != y->op.call_ns) {
+        return x->op.call_ns < y->op.call_ns ? -1 : 1;
+    }
+    return x->op.row < y->op.row ? -1 : x->op.row > y->op.row;
+}
+
+/* Numbers the keys of one partition from 0; entries of keys beyond the last place drop out. */
+static uint32_t take(const struct entry *entries, uint32_t count, struct blind_op *ops)
+{
+    uint32_t keys[BLIND_KEYS_MAX], key_count = 0, taken = 0;
+
+    for (uint32_t i = 0; i < count && taken < BLIND_OPS_MAX; i++) {
+        uint32_t place = 0;
+
+        if (entries[i].op.kind == BLIND_WRITE || entries[i].op.kind == BLIND_READ) {
+            while (place < key_count && keys[place] != entries[i].key) {
+                place++;
+            }
+            if (place == BLIND_KEYS_MAX) {
+                continue;
+            }
+            if (place == key_count) {
+                keys[key_count++] = entries[i].key;
+            }
+        }
+        ops[taken] = entries[i].op;
+        ops[taken++].key = (uint8_t)place;
+    }
+    return taken;
+}
+
+/* A partition that is too long is cut at a moment: what had not returned by then is unknown. */
+static uint32_t cut_off(struct blind_op *ops, uint32_t count, uint64_t moment)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].ret_ns >= moment && !ops[i].unknown) {
+            bool changes = ops[i].kind == BLIND_WRITE || ops[i].kind == BLIND_END ||
+                           ops[i].kind == BLIND_REVOKE;
+
+            if (!changes && ops[i].kind != BLIND_CREATE) {
+                continue;
+            }
+            ops[i].unknown = changes;
+        }
+        ops[kept++] = ops[i];
+    }
+    return kept;
+}
+
+static bool refuse(struct check_verdict *verdict, const struct blind_op *ops, uint32_t count)
+{
+    (void)check_refuse(verdict, MODEL_S1,
+                       "blind: no order that is true to real time explains this session",
+                       UINT32_MAX, UINT32_MAX);
+    for (uint32_t i = 0; i < count && verdict->op_count < CHECK_OPS_MAX; i++) {
+        verdict->ops[verdict->op_count++] = ops[i].row;
+    }
+    return false;
+}
+
+static bool check_part(const struct entry *entries, uint32_t count,
+                       const struct check_options *options, struct check_verdict *verdict)
+{
+    struct blind_op ops[BLIND_OPS_MAX];
+    uint32_t taken = take(entries, count, ops);
+
+    if (count > BLIND_OPS_MAX) {
+        taken = cut_off(ops, taken, entries[BLIND_OPS_MAX].op.call_ns);
+    }
+    switch (blind_search(ops, taken, options->blind_steps)) {
+    case BLIND_YES: verdict->counters.blind_sessions++; break;
+    case BLIND_NO: return refuse(verdict, ops, taken);
+    case BLIND_TOO_MANY_STEPS:
+        verdict->kind = CHECK_UNDECIDED;
+        (void)snprintf(verdict->rule, sizeof verdict->rule, "blind: the search was too long");
+        break;
+    }
+    return true;
+}
+
+static bool check_parts(const struct cut *cut, const struct check_options *options,
+                        struct check_verdict *verdict)
+{
+    for (uint32_t at = 0, end; at < cut->count; at = end) {
+        for (end = at + 1; end < cut->count && cut->entries[end].session == cut->entries[at].session;
+             end++) {
+        }
+        if (!check_part(cut->entries + at, end - at, options, verdict)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_blind(const struct history *history, const struct order *order,
+                 const struct check_options *options, struct check_verdict *verdict)
+{
+    struct cut cut = {.history = history, .order = order};
+    bool good;
+
+    facts_init(&cut.facts, history, order);
+    for (uint32_t i = 0; i < order->count; i++) {
+        if (!order->again[order->rows[i]]) {
+            add_row(&cut, order->rows[i], !history_definite(&history->events[order->rows[i]]));
+        }
+    }
+    for (uint32_t i = 0; i < order->doubtful_count; i++) {
+        add_row(&cut, order->doubtful[i], true);
+    }
+    if (cut.count > 1) {
+        qsort(cut.entries, cut.count, sizeof *cut.entries, by_session);
+    }
+    good = check_parts(&cut, options, verdict);
+    free(cut.entries);
+    facts_done(&cut.facts);
+    return good;
+}

@@ -1,0 +1,307 @@
+/* Direct checks of one promise each, without a replay: S2, S3, S4, S5, S6, S9, S12.
+ *
+ * They see only what answers said, so that a mistake of the specification does not hide from them
+ * what a client can see with its own eyes.
+ */
+#include "jepsen/check/facts.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct look {
+    const struct facts *facts;
+    const struct check_options *options;
+    struct check_verdict *verdict;
+    uint64_t *call_ns; /* by row */
+    uint32_t row;
+    const struct event *event;
+    union op_request request;
+    uint32_t session, task; /* indices of facts, 0: none */
+    const struct op_token *fence;
+};
+
+static bool refuse(const struct look *look, enum model_property property, const char *rule,
+                   uint32_t other)
+{
+    return check_refuse(look->verdict, property, rule, other, look->row);
+}
+
+static const struct event *creation(const struct look *look)
+{
+    return &look->facts->history->events[look->facts->sessions[look->session].row];
+}
+
+/* S2: nothing under what was created before a revoke, and invoked after it returned, succeeds. */
+static bool sweep_s2(const struct look *look)
+{
+    const struct fact_task *task = &look->facts->tasks[look->task];
+    uint64_t call_ns = look->call_ns[look->row];
+    uint32_t revoke = UINT32_MAX;
+
+    if (look->session != 0) {
+        const struct fact_session *session = &look->facts->sessions[look->session];
+
+        revoke = facts_revoke(look->facts, session, session->epoch, call_ns);
+    }
+    if (revoke == UINT32_MAX && look->task != 0 && task->session != 0) {
+        revoke = facts_revoke(look->facts, &look->facts->sessions[task->session], task->epoch,
+                              call_ns);
+    }
+    return revoke == UINT32_MAX ||
+           refuse(look, MODEL_S2, "succeeded, invoked after a revoke of it had returned", revoke);
+}
+
+/* S3, what can be told without a replay: attempts, W4 and W5. */
+static bool sweep_s3(const struct look *look)
+{
+    const struct fact_task *task = &look->facts->tasks[look->task];
+    const struct fact_session *session = &look->facts->sessions[look->session];
+
+    if (look->task == 0 || look->fence == NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i < task->claim_count; i++) {
+        const struct event *claim = &look->facts->history->events[task->claims[i].row];
+
+        if (task->claims[i].attempt > look->fence->attempt &&
+            claim->ret_ns < look->call_ns[look->row]) {
+            return refuse(look, MODEL_S3, "W1: a lower attempt acts after a higher one returned",
+                          task->claims[i].row);
+        }
+    }
+    if (look->session == 0 || look->session == task->session || task->session == 0) {
+        return true;
+    }
+    return session->epoch < task->epoch ||
+           refuse(look, MODEL_S3, "W4: a task reaches a session created after it began", task->row);
+}
+
+/* S4: OK implies T < deadline. Idle deadlines only where nothing can have moved them. */
+static bool sweep_s4_ok(const struct look *look)
+{
+    const struct fact_session *session = &look->facts->sessions[look->session];
+
+    if (look->session == 0) {
+        return true;
+    }
+    if (look->event->time >= session->absolute) {
+        return refuse(look, MODEL_S4, "OK at or after the absolute deadline", session->row);
+    }
+    return look->event->time < session->idle || session->touched ||
+           refuse(look, MODEL_S4, "OK at or after the idle deadline", session->row);
+}
+
+/* S4: EXPIRED implies T >= deadline; deadlines only ever move on. */
+static bool sweep_s4_expired(const struct look *look)
+{
+    const struct fact_session *session = &look->facts->sessions[look->session];
+
+    if (look->session == 0 || look->fence != NULL || look->event->f == OP_task_begin) {
+        return true;
+    }
+    return look->event->time >= u64_min(session->idle, session->absolute) ||
+           refuse(look, MODEL_S4, "EXPIRED before the deadline", session->row);
+}
+
+static uint64_t ns_of_us(uint64_t us)
+{
+    return us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
+}
+
+static uint64_t drift_ns(const struct look *look, uint64_t span_ns)
+{
+    return span_ns / 1000000 * look->options->drift_ppm + look->options->epsilon_ns;
+}
+
+/* S6: by the client's clock alone, a deadline D lies in [call + D - clock, ret + D - clock]. */
+static bool sweep_s6(const struct look *look, bool ok)
+{
+    const struct fact_session *session = &look->facts->sessions[look->session];
+    const struct event *from = look->session == 0 ? look->event : creation(look);
+    uint64_t least = u64_min(session->idle, session->absolute), most = session->absolute;
+    uint64_t after;
+
+    if (look->session == 0 || look->fence != NULL || from->clock == 0) {
+        return true;
+    }
+    if (!session->touched) {
+        most = least;
+    }
+    after = ns_of_us(sat_sub(ok ? most : least, from->clock));
+    if (ok) {
+        return look->event->call_ns <=
+                   sat_add(sat_add(from->ret_ns, after), drift_ns(look, after)) ||
+               refuse(look, MODEL_S6, "OK, invoked later than the deadline", session->row);
+    }
+    return look->event->ret_ns >= sat_sub(sat_add(from->call_ns, after), drift_ns(look, after)) ||
+           look->event->f == OP_task_begin ||
+           refuse(look, MODEL_S6, "EXPIRED, returned earlier than the deadline", session->row);
+}
+
+/* S12: an ALLOW names its own deadline; that never moves back behind T. */
+static bool sweep_s12(const struct look *look)
+{
+    union op_reply reply;
+
+    if (look->event->f != OP_permission_check) {
+        return true;
+    }
+    history_reply(look->facts->history, look->event, &reply);
+    if (reply.permission_check.given > look->event->position) {
+        return refuse(look, MODEL_S12, "ALLOW by a grant that was given later", UINT32_MAX);
+    }
+    return !reply.permission_check.has_left || reply.permission_check.left > 0 ||
+           refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
+}
+
+/* A known (task, n) is answered as before, whatever became of the session since (section 5). */
+static bool told_again(const struct look *look)
+{
+    union op_reply reply;
+
+    if (look->event->outcome != OP_OK || look->fence == NULL) {
+        return false;
+    }
+    history_reply(look->facts->history, look->event, &reply);
+    return (look->event->f == OP_state_put && reply.state_put.version != look->event->position) ||
+           (look->event->f == OP_task_begin && reply.task_begin.begun != look->event->position);
+}
+
+static bool sweep_row(struct look *look)
+{
+    enum op_outcome outcome = look->event->outcome;
+
+    history_request(look->facts->history, look->event, &look->request);
+    facts_objects(look->facts, look->event, &look->request, &look->session, &look->task,
+                  &look->fence);
+    if (outcome == OP_EXPIRED) {
+        return sweep_s4_expired(look) && sweep_s6(look, false);
+    }
+    return outcome != OP_OK || told_again(look) ||
+           (sweep_s2(look) && sweep_s3(look) && sweep_s12(look) && sweep_s4_ok(look) &&
+            sweep_s6(look, true));
+}
+
+/* S5: between two answers the cluster's clock goes on as the client's does. Rows in the order of
+ * positions; the bounds that earlier rows give widen with drift. */
+static bool sweep_s5(struct look *look, const struct order *order)
+{
+    const struct history *history = look->facts->history;
+    uint32_t fast = UINT32_MAX, slow = UINT32_MAX;
+
+    for (uint32_t i = 0; i < order->count; i++) {
+        const struct event *b = &history->events[order->rows[i]];
+        const struct event *a = fast == UINT32_MAX ? b : &history->events[fast];
+        const struct event *c = slow == UINT32_MAX ? b : &history->events[slow];
+        uint64_t span;
+
+        if (b->clock == 0 || !history_definite(b) || b->attempt > 1) {
+            continue;
+        }
+        look->row = order->rows[i];
+        span = sat_sub(b->ret_ns, a->call_ns);
+        if (b->clock > a->clock && ns_of_us(b->clock - a->clock) > span + drift_ns(look, span)) {
+            return refuse(look, MODEL_S5, "the cluster's clock ran ahead of real time", fast);
+        }
+        span = sat_sub(b->call_ns, c->ret_ns);
+        if (ns_of_us(sat_sub(b->clock, c->clock)) + drift_ns(look, span) +
+                look->options->leaderless_ns < span) {
+            return refuse(look, MODEL_S5, "the cluster's clock fell behind real time", slow);
+        }
+        /* The tightest row to compare with: least clock for its call, most for its return. */
+        if (b->clock + a->call_ns / 1000 <= a->clock + b->call_ns / 1000) {
+            fast = look->row;
+        }
+        if (b->clock + c->ret_ns / 1000 >= c->clock + b->ret_ns / 1000) {
+            slow = look->row;
+        }
+    }
+    return true;
+}
+
+/* Answers that are about the number itself, not about what was asked. */
+static bool about_number(const struct event *event)
+{
+    return !history_definite(event) || event->outcome == OP_NUMBER_REUSED ||
+           event->outcome == OP_CLIENT_UNKNOWN || event->position == 0;
+}
+
+/* Same facts, secrets apart: a later try has a new one. */
+static bool same_answer(const struct history *history, const struct event *a,
+                        const struct event *b)
+{
+    union op_reply x, y;
+
+    if (a->outcome != b->outcome || a->position != b->position || a->time != b->time) {
+        return false;
+    }
+    if (a->outcome != OP_OK) {
+        return true;
+    }
+    history_reply(history, a, &x);
+    history_reply(history, b, &y);
+    switch ((enum op_number)a->f) {
+    case OP_session_create: return id128_equal(x.session_create.session, y.session_create.session);
+    case OP_task_begin: return id128_equal(x.task_begin.task, y.task_begin.task);
+    case OP_task_claim: return x.task_claim.attempt == y.task_claim.attempt;
+    case OP_state_put: return x.state_put.version == y.state_put.version;
+    case OP_grant_add: return x.grant_add.given == y.grant_add.given;
+    case OP_session_end:
+    case OP_revoke_user:
+    case OP_revoke_agent:
+    case OP_client_register:
+    case OP_session_validate:
+    case OP_permission_check:
+    case OP_state_get:
+    case OP_NUMBER_NONE_: break;
+    }
+    return true;
+}
+
+/* S9: one effect and one result for each request number. */
+static bool sweep_s9(struct look *look, const struct order *order)
+{
+    const struct history *history = look->facts->history;
+    uint32_t first = UINT32_MAX;
+
+    for (uint32_t i = 0; i < order->numbered_count; i++) {
+        uint32_t row = order->numbered[i];
+        const struct event *b = &history->events[row];
+        const struct event *a = first == UINT32_MAX ? b : &history->events[first];
+
+        if (about_number(b)) {
+            continue;
+        }
+        look->row = row;
+        if (a == b || a->client != b->client || a->number != b->number) {
+            first = row;
+        } else if (history_digest(history, a) != history_digest(history, b)) {
+            return refuse(look, MODEL_S9, "one request number, two requests carried out", first);
+        } else if (!same_answer(history, a, b)) {
+            return refuse(look, MODEL_S9, "one request number, two results", first);
+        }
+    }
+    return true;
+}
+
+bool check_sweeps(const struct history *history, const struct order *order,
+                  const struct check_options *options, struct check_verdict *verdict)
+{
+    struct facts facts;
+    struct look look = {
+        .facts = &facts, .options = options, .verdict = verdict, .call_ns = order->call_ns};
+    bool good;
+
+    facts_init(&facts, history, order);
+    good = sweep_s9(&look, order) && sweep_s5(&look, order);
+    for (uint32_t i = 0; good && i < order->count; i++) {
+        look.row = order->rows[i];
+        look.event = &history->events[look.row];
+        good = !history_definite(look.event) || sweep_row(&look);
+    }
+    facts_done(&facts);
+    return good;
+}

@@ -1,0 +1,43 @@
+/* Laws that are wrong on purpose, so that tests can see the checker tell them from the right one.
+ *
+ * Nothing outside tests includes this file.
+ */
+#ifndef JEPSEN_MODEL_MUTATION_H
+#define JEPSEN_MODEL_MUTATION_H
+
+#include "jepsen/model/model.h"
+
+enum model_mutation {
+    MODEL_MUTATION_NONE,
+    MODEL_MUTATION_W1, /* W1 … W9: that rule never refuses */
+    MODEL_MUTATION_W2,
+    MODEL_MUTATION_W3,
+    MODEL_MUTATION_W4,
+    MODEL_MUTATION_W5,
+    MODEL_MUTATION_W6,
+    MODEL_MUTATION_W7,
+    MODEL_MUTATION_W8,
+    MODEL_MUTATION_W9,
+    MODEL_MUTATION_DEADLINE_LATE,  /* a deadline d has passed iff T > d */
+    MODEL_MUTATION_DEADLINE_EARLY, /* … iff T >= d - 1 */
+    MODEL_MUTATION_REVOKE_IGNORED,
+    MODEL_MUTATION_REVOKE_LATER_TOO, /* sessions created after a revoke die of it */
+    MODEL_MUTATION_G_IGNORED,        /* a permission given anew comes back to old tasks */
+    MODEL_MUTATION_DEDUPE_IGNORED,
+    MODEL_MUTATION_END_IGNORED,
+    MODEL_MUTATION_SECRET_IGNORED,
+    MODEL_MUTATION_USER_IGNORED,
+    MODEL_MUTATION_TENANT_IGNORED,
+    MODEL_MUTATION_EPOCH_OF_CHILD,  /* a sub-task's E is its own B */
+    MODEL_MUTATION_PERMISSION_IGNORED,
+    MODEL_MUTATION_GRANT_FOREVER,   /* a grant's deadline never passes */
+    MODEL_MUTATION_LOST_WRITE,      /* every eighth write is acknowledged and forgotten */
+    MODEL_MUTATION_TAKEOVER,        /* anyone may claim a task whose lease runs */
+    MODEL_MUTATION_ATTEMPT_KEPT,    /* a claim by another worker keeps the attempt */
+    MODEL_MUTATION_LEASE_IGNORED,
+    MODEL_MUTATION_END,
+};
+
+void model_mutate(struct model *model, enum model_mutation mutation);
+
+#endif

@@ -1,0 +1,146 @@
+/* Numbers byte strings in the order of their first sight. See names.h. */
+#include "jepsen/model/names.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+    uint32_t hash;
+    uint32_t size;
+    uint64_t offset;
+};
+
+struct names {
+    uint8_t *pool;
+    uint64_t pool_size;
+    uint64_t pool_capacity;
+    struct entry *entries;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t *slots; /* numbers, 0 when free */
+    uint32_t mask;
+};
+
+enum { SLOTS_LEAST = 1024, POOL_LEAST = 4096 };
+
+static void *must(void *memory)
+{
+    ASSERT(memory != NULL);
+    return memory;
+}
+
+void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
+{
+    uint32_t wanted = *capacity;
+
+    if (count <= wanted) {
+        return items;
+    }
+    while (wanted < count) {
+        wanted = wanted == 0 ? 4 : wanted + wanted / 2;
+    }
+    items = must(realloc(items, (size_t)wanted * item_size));
+    memset((uint8_t *)items + (size_t)*capacity * item_size, 0,
+           (size_t)(wanted - *capacity) * item_size);
+    *capacity = wanted;
+    return items;
+}
+
+struct names *names_create(void)
+{
+    struct names *names = must(calloc(1, sizeof *names));
+
+    names->slots = must(calloc(SLOTS_LEAST, sizeof *names->slots));
+    names->mask = SLOTS_LEAST - 1;
+    names->entries = names_grow(NULL, &names->capacity, 1, sizeof *names->entries);
+    names->count = 1;
+    return names;
+}
+
+void names_destroy(struct names *names)
+{
+    if (names == NULL) {
+        return;
+    }
+    free(names->pool);
+    free(names->entries);
+    free(names->slots);
+    free(names);
+}
+
+static void widen(struct names *names)
+{
+    uint32_t mask = names->mask * 2 + 1;
+    uint32_t *slots = must(calloc((size_t)mask + 1, sizeof *slots));
+
+    for (uint32_t number = 1; number < names->count; number++) {
+        uint32_t at = names->entries[number].hash & mask;
+
+        while (slots[at] != 0) {
+            at = (at + 1) & mask;
+        }
+        slots[at] = number;
+    }
+    free(names->slots);
+    names->slots = slots;
+    names->mask = mask;
+}
+
+static uint32_t append(struct names *names, struct bytes text, uint32_t hash)
+{
+    while (names->pool_capacity - names->pool_size < text.size) {
+        names->pool_capacity =
+            names->pool_capacity == 0 ? POOL_LEAST : names->pool_capacity + names->pool_capacity / 2;
+        names->pool = must(realloc(names->pool, names->pool_capacity));
+    }
+    memcpy(names->pool + names->pool_size, text.data, text.size);
+    names->entries = names_grow(names->entries, &names->capacity, names->count + 1,
+                                sizeof *names->entries);
+    names->entries[names->count] =
+        (struct entry){.hash = hash, .size = (uint32_t)text.size, .offset = names->pool_size};
+    names->pool_size += text.size;
+    return names->count++;
+}
+
+uint32_t names_number(struct names *names, struct bytes text)
+{
+    static const struct siphash_key key = {{0}};
+    uint32_t hash, at;
+
+    if (text.size == 0) {
+        return 0;
+    }
+    hash = (uint32_t)base_siphash64(&key, text);
+    at = hash & names->mask;
+    while (names->slots[at] != 0) {
+        const struct entry *entry = &names->entries[names->slots[at]];
+
+        if (entry->hash == hash && entry->size == text.size &&
+            memcmp(names->pool + entry->offset, text.data, text.size) == 0) {
+            return names->slots[at];
+        }
+        at = (at + 1) & names->mask;
+    }
+    names->slots[at] = append(names, text, hash);
+    at = names->count - 1;
+    if ((uint64_t)names->count * 4 > (uint64_t)names->mask * 3) {
+        widen(names);
+    }
+    return at;
+}
+
+struct bytes names_bytes(const struct names *names, uint32_t number)
+{
+    const struct entry *entry = &names->entries[number];
+
+    ASSERT(number < names->count);
+    return number == 0 ? BYTES_NONE : bytes_of(names->pool + entry->offset, entry->size);
+}
+
+uint32_t names_end(const struct names *names)
+{
+    return names->count;
+}

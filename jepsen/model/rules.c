@@ -1,0 +1,198 @@
+/* What several operations share: who is asking about what, and refusals in the law's order. */
+#include "jepsen/model/rules.h"
+
+#include <string.h>
+
+void expect_refusal(struct model_expect *expect, enum op_outcome outcome,
+                    enum model_property property, const char *rule)
+{
+    expect->outcome = outcome;
+    expect->property = property;
+    expect->rule = rule;
+}
+
+void expect_also(struct model_expect *expect, enum op_outcome outcome)
+{
+    expect->also |= 1ULL << outcome;
+}
+
+uint32_t permission_number(struct model *model, const char *permission)
+{
+    return permission[0] == '\0' ? 0 : state_name(model, bytes_of_text(permission));
+}
+
+bool owned(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user)
+{
+    return (ask->tenant == tenant || model->mutation == MODEL_MUTATION_TENANT_IGNORED) &&
+           (ask->user == user || model->mutation == MODEL_MUTATION_USER_IGNORED ||
+            model->mutation == MODEL_MUTATION_W2);
+}
+
+static bool presents(struct model *model, const struct session *session,
+                     const struct op_token *token)
+{
+    return state_id(model, token->incarnation) == session->incarnation &&
+           (state_secret(model, token) == session->secret ||
+            model->mutation == MODEL_MUTATION_SECRET_IGNORED);
+}
+
+bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
+                  struct model_expect *expect)
+{
+    const struct session *of = &model->sessions[session];
+    uint64_t also;
+    uint32_t cause = life_of(model, of, ask->time, &also);
+    bool deadline = cause == OP_END_CAUSE_IDLE_TIMEOUT || cause == OP_END_CAUSE_ABSOLUTE_TIMEOUT;
+
+    if (cause == 0) {
+        return false;
+    }
+    if (deadline) {
+        expect_refusal(expect, OP_EXPIRED, MODEL_S4, "T is at or after the session's deadline");
+        if (also & TAG(OP_END_CAUSE_REVOKED)) {
+            expect_also(expect, OP_ENDED);
+        }
+    } else if (cause == OP_END_CAUSE_REVOKED) {
+        expect_refusal(expect, OP_ENDED, MODEL_S2, "a revoke lies above the session's epoch");
+    } else {
+        expect_refusal(expect, OP_ENDED, MODEL_S1, "the session was ended before");
+    }
+    expect->details.has_cause = true;
+    expect->details.cause = cause;
+    expect->causes_free = also;
+    if (life_forgotten(model, of, ask->time)) {
+        expect_also(expect, OP_NOT_FOUND);
+    }
+    return true;
+}
+
+uint32_t expect_session(struct model *model, const struct ask *ask, const struct op_token *token,
+                        struct model_expect *expect)
+{
+    uint32_t session = state_session_of(model, token->id);
+    const struct session *of = &model->sessions[session];
+
+    if (session == 0) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "no session has that id");
+        return 0;
+    }
+    if (!owned(model, ask, of->tenant, of->user)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "the session is another user's or tenant's");
+        return 0;
+    }
+    if (!presents(model, of, token)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "the secret is not the session's");
+        return 0;
+    }
+    return expect_death(model, ask, session, expect) ? 0 : session;
+}
+
+uint32_t expect_task(struct model *model, const struct ask *ask, const struct op_token *fence,
+                     struct model_expect *expect)
+{
+    uint32_t task = state_task_of(model, fence->id);
+    const struct task *of = &model->tasks[task];
+
+    if (task == 0) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "no task has that id");
+        return 0;
+    }
+    if (!owned(model, ask, of->tenant, of->user)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "W2: the task is another user's or tenant's");
+        return 0;
+    }
+    if (!fence_known(model, of, fence)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "the fence's secret is none of the task's");
+        return 0;
+    }
+    return task;
+}
+
+static const char *rule_text(uint64_t headline)
+{
+    static const char *const texts[] = {
+        "",
+        "W1: the fence is not of the task's present attempt",
+        "W2: task and session are not of one tenant and user",
+        "W3: the session, or the task's own, is not alive",
+        "W4: the session was created after the task began",
+        "W5: the session is neither the task's own nor a target",
+        "W6: a revoke lies above the task's fence epoch",
+        "W7: the permission is not held, or was given after the task began",
+        "W8: T is at or after the lease's or the task's deadline",
+    };
+
+    return texts[headline];
+}
+
+bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uint32_t target,
+                  const char *needs, const struct op_token *fence, struct model_expect *expect)
+{
+    const struct task *of = &model->tasks[task];
+    uint64_t failed =
+        fence_failed(model, of, fence, target, permission_number(model, needs), ask->time);
+    uint64_t headline = fence_headline(failed);
+    struct op_details *details = &expect->details;
+
+    if (failed == 0) {
+        return false;
+    }
+    expect_refusal(expect, OP_FENCED, MODEL_S3, rule_text(headline));
+    details->has_failed = details->has_headline = true;
+    details->failed = failed;
+    details->headline = headline;
+    details->has_task_epoch = details->has_task_attempt = true;
+    details->task_epoch = of->epoch;
+    details->task_attempt = of->attempts[0].position;
+    if (target != 0) {
+        details->has_session_epoch = true;
+        details->session_epoch = model->sessions[target].epoch;
+    }
+    return true;
+}
+
+bool expect_number(struct model *model, const struct task *task, uint64_t n, uint64_t digest,
+                   struct model_expect *expect, const struct done **ret_done)
+{
+    bool ignored = model->mutation == MODEL_MUTATION_W9;
+
+    *ret_done = NULL;
+    if (n == 0) {
+        expect_refusal(expect, OP_INVALID, MODEL_S3, "W9: operation numbers begin at 1");
+        return true;
+    }
+    if (ignored) {
+        return false;
+    }
+    *ret_done = state_done((struct task *)task, n);
+    if (*ret_done != NULL && (*ret_done)->digest != digest) {
+        expect_refusal(expect, OP_OP_MISMATCH, MODEL_S3,
+                       "W9: the number was used for another operation");
+        *ret_done = NULL;
+        return true;
+    }
+    if (*ret_done != NULL) {
+        expect->outcome = OP_OK;
+        expect->repeated = true;
+        return true;
+    }
+    if (task->newest >= WINDOW && n <= task->newest - WINDOW) {
+        expect_refusal(expect, OP_FORGOTTEN, MODEL_S3, "W9: the number lies below the window");
+        return true;
+    }
+    if (n > sat_add(task->newest, WINDOW)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S3, "W9: the number lies above the window");
+        expect_also(expect, OP_LIMIT);
+        return true;
+    }
+    return false;
+}
+
+/* The deadline moves at most to T + idle time. Whether this call moved it shows in a later answer. */
+void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token)
+{
+    struct session *session = &model->sessions[state_session_of(model, token->id)];
+
+    session->idle_most =
+        u64_max(session->idle_most, sat_add(ask->time, session->idle));
+}

@@ -1,0 +1,55 @@
+/* Inside jepsen/model: each operation's law (expect_…) and effect (apply_…). */
+#ifndef JEPSEN_MODEL_RULES_H
+#define JEPSEN_MODEL_RULES_H
+
+#include "jepsen/model/state.h"
+
+/* Bit of a reply's field, by its tag in op/ops.def. */
+#define TAG(n) (1ULL << (n))
+
+/* The law refuses; an OK would break `property`, by `rule` (static storage). */
+void expect_refusal(struct model_expect *expect, enum op_outcome outcome,
+                    enum model_property property, const char *rule);
+/* Another outcome that is right as well. */
+void expect_also(struct model_expect *expect, enum op_outcome outcome);
+/* Refuses for `session`'s death, if it is dead at T. */
+bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
+                  struct model_expect *expect);
+/* The session that a token shows, or 0 after refusing with NOT_FOUND, or for its death. */
+uint32_t expect_session(struct model *model, const struct ask *ask, const struct op_token *token,
+                        struct model_expect *expect);
+/* The task that a fence shows, or 0 after refusing with NOT_FOUND. */
+uint32_t expect_task(struct model *model, const struct ask *ask, const struct op_token *fence,
+                     struct model_expect *expect);
+/* Refuses with FENCED when a rule fails. */
+bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uint32_t target,
+                  const char *needs, const struct op_token *fence, struct model_expect *expect);
+/* W9: a known (task, n), or an n that nothing may be applied under. Returns true when that settles
+ * the answer; `ret_done` is the known one, or NULL. */
+bool expect_number(struct model *model, const struct task *task, uint64_t n, uint64_t digest,
+                   struct model_expect *expect, const struct done **ret_done);
+/* Same user and tenant as the asker's? */
+bool owned(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+/* A call under the session's own secret may have kept it from idling (T7). */
+void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token);
+uint32_t permission_number(struct model *model, const char *permission);
+
+#define RULES(name)                                                                                \
+    void expect_##name(struct model *model, const struct ask *ask, struct model_expect *expect);   \
+    void apply_##name(struct model *model, const struct ask *ask, const struct model_answer *answer);
+
+RULES(client_register)
+RULES(session_create)
+RULES(session_validate)
+RULES(session_end)
+RULES(revoke_user)
+RULES(revoke_agent)
+RULES(grant_add)
+RULES(permission_check)
+RULES(task_begin)
+RULES(task_claim)
+RULES(state_put)
+RULES(state_get)
+#undef RULES
+
+#endif

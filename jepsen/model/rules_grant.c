@@ -1,0 +1,117 @@
+/* The law of grants: pairs (permission, G), docs/MODEL.md sections 2 and 4. */
+#include "jepsen/model/rules.h"
+
+/* Where a grant added now ends. */
+static uint64_t asked_deadline(const struct ask *ask)
+{
+    const struct op_grant_add_request *request = &ask->op->request->grant_add;
+
+    return request->has_ttl ? sat_add(ask->time, request->ttl) : OP_INFINITE;
+}
+
+static uint32_t live_grants(struct model *model, const struct session *session, uint64_t time)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < session->grant_count; i++) {
+        count += !life_passed(model, session->grants[i].deadline, time);
+    }
+    return count;
+}
+
+void expect_grant_add(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_grant_add_request *request = &ask->op->request->grant_add;
+    struct op_grant_add_reply *reply = &expect->reply.grant_add;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    const struct session *of = &model->sessions[session];
+    const struct grant *held;
+    uint64_t deadline = asked_deadline(ask);
+
+    if (!op_permission_valid(request->permission) || (request->has_ttl && request->ttl == 0)) {
+        expect_also(expect, expect->outcome); /* the order of these two is not said */
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "a permission or lifetime out of bounds");
+        return;
+    }
+    if (request->has_ttl && (request->ttl < model->limits.session_ttl_min_us ||
+                             request->ttl > model->limits.session_ttl_max_us)) {
+        expect_also(expect, OP_INVALID);
+    }
+    if (session == 0) {
+        return;
+    }
+    held = life_holds(model, of, state_name(model, request->permission), ask->time);
+    reply->session = request->token.id;
+    reply->given = held != NULL ? held->given : ask->op->position;
+    if (held != NULL && deadline < held->deadline) {
+        expect->free_tags = TAG(3); /* shorter than what is held: whether it shrinks is not said */
+    }
+    reply->has_left = deadline != OP_INFINITE;
+    reply->left = sat_sub(deadline, ask->time);
+    if (held == NULL && live_grants(model, of, ask->time) >= model->limits.session_grants_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all the grants it may have");
+    } else if (held == NULL && of->grant_count >= model->limits.session_grants_max) {
+        expect_also(expect, OP_LIMIT); /* full of what has lapsed */
+    }
+}
+
+void apply_grant_add(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    const struct op_grant_add_request *request = &ask->op->request->grant_add;
+    const struct op_grant_add_reply *reply = &answer->reply.grant_add;
+    struct session *session = &model->sessions[state_session_of(model, request->token.id)];
+    uint32_t permission = state_name(model, request->permission);
+    struct grant *grant = state_grant(session, permission);
+
+    if (grant == NULL) {
+        session->grants = names_grow(session->grants, &session->grant_capacity,
+                                     session->grant_count + 1, sizeof *session->grants);
+        grant = &session->grants[session->grant_count++];
+    }
+    grant->permission = permission;
+    grant->given = reply->given;
+    grant->deadline = reply->has_left ? sat_add(ask->time, reply->left) : OP_INFINITE;
+    apply_touch(model, ask, &request->token);
+}
+
+void expect_permission_check(struct model *model, const struct ask *ask,
+                             struct model_expect *expect)
+{
+    const struct op_permission_check_request *request = &ask->op->request->permission_check;
+    struct op_permission_check_reply *reply = &expect->reply.permission_check;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    const struct grant *held;
+
+    if (!op_permission_valid(request->permission)) {
+        expect_also(expect, expect->outcome);
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "no permission has that form");
+        expect_also(expect, OP_DENIED);
+        return;
+    }
+    if (session == 0) {
+        if (expect->outcome != OP_NOT_FOUND && expect->property == MODEL_S4) {
+            expect->property = MODEL_S12;
+        }
+        return;
+    }
+    held = life_holds(model, &model->sessions[session], state_name(model, request->permission),
+                      ask->time);
+    if (held == NULL) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold the permission");
+        expect->details.has_required = true;
+        expect->details.required = request->permission;
+        return;
+    }
+    reply->session = request->token.id;
+    reply->given = held->given;
+    reply->has_left = held->deadline != OP_INFINITE;
+    reply->left = sat_sub(held->deadline, ask->time);
+}
+
+void apply_permission_check(struct model *model, const struct ask *ask,
+                            const struct model_answer *answer)
+{
+    (void)model;
+    (void)ask;
+    (void)answer;
+}

@@ -1,0 +1,212 @@
+/* The law of clients, sessions and revokes: docs/MODEL.md sections 4 and 6. */
+#include "jepsen/model/rules.h"
+
+void expect_client_register(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    struct op_client_register_reply *reply = &expect->reply.client_register;
+
+    reply->client = ask->op->position;
+    reply->silence = model->limits.client_silence_us;
+    expect->free_tags = TAG(2);
+    if (model->client_count >= model->limits.clients_max) {
+        expect_also(expect, OP_LIMIT);
+    }
+}
+
+void apply_client_register(struct model *model, const struct ask *ask,
+                           const struct model_answer *answer)
+{
+    struct client *client = state_client_add(model, answer->reply.client_register.client);
+
+    client->tenant = ask->tenant;
+    client->certificate = ask->certificate;
+    client->heard = ask->time;
+}
+
+static bool lifetime_valid(const struct model *model, uint64_t lifetime)
+{
+    return lifetime >= model->limits.session_ttl_min_us &&
+           lifetime <= model->limits.session_ttl_max_us;
+}
+
+/* T9 bounds every lifetime; 0 never means infinite. */
+static bool create_valid(const struct model *model, const struct op_session_create_request *request)
+{
+    for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
+        const struct op_item_grant *grant = &request->grants[i];
+
+        if (!op_permission_valid(grant->permission) || (grant->has_ttl && grant->ttl == 0)) {
+            return false;
+        }
+    }
+    return lifetime_valid(model, request->idle) && lifetime_valid(model, request->absolute) &&
+           (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
+}
+
+static bool has_twins(const struct op_session_create_request *request)
+{
+    for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            if (bytes_equal(request->grants[i].permission, request->grants[j].permission)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void expect_session_create(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+    struct op_session_create_reply *reply = &expect->reply.session_create;
+
+    if (!create_valid(model, request)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "T9: a lifetime or permission out of bounds");
+        expect_also(expect, OP_LIMIT);
+        return;
+    }
+    if (has_twins(request) || request->idle > request->absolute) {
+        expect_also(expect, OP_INVALID); /* not said: refuse, or take them as they are */
+    }
+    if (request->has_grants && request->grants_count > 0) {
+        /* A grant shorter than the least lifetime: T9 speaks of lifetimes, not of grants by name. */
+        for (uint32_t i = 0; i < request->grants_count; i++) {
+            if (request->grants[i].has_ttl && !lifetime_valid(model, request->grants[i].ttl)) {
+                expect_also(expect, OP_INVALID);
+            }
+        }
+    }
+    reply->epoch = ask->op->position;
+    reply->idle = request->idle;
+    reply->absolute = request->absolute;
+    expect->free_tags = TAG(1) | TAG(2) | (request->idle > request->absolute ? TAG(4) : 0);
+    /* What was dead may not be swept yet: RETRY, never this, unless all live. */
+    if (model->session_count > model->limits.sessions_max) {
+        expect_also(expect, OP_LIMIT);
+    }
+}
+
+void apply_session_create(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+    const struct op_session_create_reply *reply = &answer->reply.session_create;
+    struct session *session = state_session_add(model, reply->session);
+
+    session->incarnation = state_id(model, reply->token.incarnation);
+    session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
+    session->tenant = ask->tenant;
+    session->user = ask->user;
+    session->agent = state_name(model, request->agent);
+    session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
+    session->epoch = reply->epoch;
+    session->created = ask->time;
+    session->idle = request->idle;
+    session->idle_least = session->idle_most = sat_add(ask->time, reply->idle);
+    session->absolute = sat_add(ask->time, reply->absolute);
+    for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
+        const struct op_item_grant *from = &request->grants[i];
+        uint32_t permission = state_name(model, from->permission);
+        struct grant *grant = state_grant(session, permission);
+
+        if (grant == NULL) {
+            session->grants = names_grow(session->grants, &session->grant_capacity,
+                                         session->grant_count + 1, sizeof *session->grants);
+            grant = &session->grants[session->grant_count++];
+        }
+        grant->permission = permission;
+        grant->given = reply->epoch;
+        grant->deadline = from->has_ttl ? sat_add(ask->time, from->ttl) : OP_INFINITE;
+    }
+}
+
+void expect_session_validate(struct model *model, const struct ask *ask,
+                             struct model_expect *expect)
+{
+    const struct op_token *token = &ask->op->request->session_validate.token;
+    struct op_session_validate_reply *reply = &expect->reply.session_validate;
+    uint32_t session = expect_session(model, ask, token, expect);
+    const struct session *of = &model->sessions[session];
+
+    if (session == 0) {
+        return;
+    }
+    reply->session = token->id;
+    reply->epoch = of->epoch;
+    reply->agent = names_bytes(model->names, of->agent);
+    reply->idle = sat_sub(of->idle_most, ask->time);
+    reply->absolute = sat_sub(of->absolute, ask->time);
+    reply->has_metadata = of->metadata != 0;
+    reply->metadata = names_bytes(model->names, of->metadata);
+    expect->free_tags = of->idle_least == of->idle_most ? 0 : TAG(4);
+}
+
+/* The answer says where the idle deadline lies. */
+void apply_session_validate(struct model *model, const struct ask *ask,
+                            const struct model_answer *answer)
+{
+    uint32_t session = state_session_of(model, ask->op->request->session_validate.token.id);
+    struct session *of = &model->sessions[session];
+    uint64_t deadline = sat_add(ask->time, answer->reply.session_validate.idle);
+
+    if (deadline >= of->idle_least && deadline <= of->idle_most) {
+        of->idle_least = of->idle_most = deadline;
+    }
+}
+
+void expect_session_end(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_token *token = &ask->op->request->session_end.token;
+    uint32_t session = expect_session(model, ask, token, expect);
+
+    if (session != 0) {
+        expect->reply.session_end.session = token->id;
+        expect->reply.session_end.lifetime = sat_sub(ask->time, model->sessions[session].created);
+    }
+}
+
+void apply_session_end(struct model *model, const struct ask *ask,
+                       const struct model_answer *answer)
+{
+    uint32_t session = state_session_of(model, ask->op->request->session_end.token.id);
+
+    (void)answer;
+    model->sessions[session].ended = ask->op->position;
+    model->sessions[session].ended_time = ask->time;
+}
+
+static struct mark mark_here(const struct model *model, const struct ask *ask)
+{
+    return (struct mark){.tenant = ask->tenant,
+                         .position = ask->op->position,
+                         .time = ask->time,
+                         .time_before = model->time};
+}
+
+void expect_revoke_user(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    (void)model;
+    expect->reply.revoke_user.watermark = ask->op->position;
+}
+
+void apply_revoke_user(struct model *model, const struct ask *ask,
+                       const struct model_answer *answer)
+{
+    (void)answer;
+    state_mark_add(model, false, state_name(model, ask->op->request->revoke_user.user),
+                   mark_here(model, ask));
+}
+
+void expect_revoke_agent(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    (void)model;
+    expect->reply.revoke_agent.watermark = ask->op->position;
+}
+
+void apply_revoke_agent(struct model *model, const struct ask *ask,
+                        const struct model_answer *answer)
+{
+    (void)answer;
+    state_mark_add(model, true, state_name(model, ask->op->request->revoke_agent.agent),
+                   mark_here(model, ask));
+}

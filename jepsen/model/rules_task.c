@@ -1,0 +1,431 @@
+/* The law of tasks: begin, sub-tasks, claim. docs/MODEL.md section 5. */
+#include "jepsen/model/rules.h"
+
+#include "base/hash.h"
+
+/* What a sub-task's (task, n) stands for: all but the tokens that show who asks. */
+static uint64_t begin_digest(struct model *model, const struct op_task_begin_request *request)
+{
+    static const struct siphash_key key = {{1}};
+    uint32_t parts[4 + OP_MAX_target + OP_MAX_permission];
+    size_t count = 0;
+
+    parts[count++] = state_name(model, request->kind);
+    parts[count++] = request->scope;
+    parts[count++] = (uint32_t)request->ttl;
+    parts[count++] = (uint32_t)(request->ttl >> 32);
+    for (uint32_t i = 0; request->has_targets && i < request->targets_count; i++) {
+        parts[count++] = state_id(model, request->targets[i].token.id);
+    }
+    for (uint32_t i = 0; request->has_permissions && i < request->permissions_count; i++) {
+        parts[count++] = state_name(model, request->permissions[i].permission);
+    }
+    return base_siphash64(&key, bytes_of(parts, count * sizeof parts[0]));
+}
+
+/* Tasks of a session that surely count at T: dropped ones no longer do. */
+static uint32_t tasks_counted(const struct model *model, const struct session *session,
+                              uint64_t time)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < session->task_count; i++) {
+        count += time < sat_add(session->task_ends[i], model->limits.tombstone_us);
+    }
+    return count;
+}
+
+/* Does the beginner hold it: the session, or the task that begins a sub-task? */
+static const struct grant *beginner_holds(struct model *model, const struct ask *ask,
+                                          uint32_t session, uint32_t parent, uint32_t permission)
+{
+    return parent != 0
+               ? life_copy(model, &model->tasks[parent], permission, ask->time)
+               : life_holds(model, &model->sessions[session], permission, ask->time);
+}
+
+static bool begin_shape_valid(const struct model *model,
+                              const struct op_task_begin_request *request)
+{
+    bool by_fence = request->has_fence;
+
+    for (uint32_t i = 0; request->has_permissions && i < request->permissions_count; i++) {
+        if (!op_permission_valid(request->permissions[i].permission)) {
+            return false;
+        }
+    }
+    return request->has_token != by_fence && (!by_fence || request->has_operation) &&
+           request->ttl != 0 && request->ttl <= model->limits.task_ttl_max_us;
+}
+
+/* Permissions that are asked for and not held, and scope `user` without the right to it. */
+static void expect_rights(struct model *model, const struct ask *ask, uint32_t session,
+                          uint32_t parent, struct model_expect *expect)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    bool outlives = request->scope == OP_TASK_SCOPE_USER;
+
+    if (parent == 0 && beginner_holds(model, ask, session, 0,
+                                      permission_number(model, "task:begin")) == NULL) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold task:begin");
+        return;
+    }
+    if (outlives && beginner_holds(model, ask, session, parent,
+                                   permission_number(model, "task:user")) == NULL) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "scope user without holding task:user");
+        if (parent != 0) {
+            expect_also(expect, OP_FENCED);
+            expect_also(expect, OP_INVALID);
+        }
+        return;
+    }
+    if (parent != 0 && outlives && !model->tasks[parent].outlives) {
+        expect_refusal(expect, OP_INVALID, MODEL_S3, "a sub-task outlives its parent's scope");
+        expect_also(expect, OP_DENIED);
+        expect_also(expect, OP_FENCED);
+        return;
+    }
+    for (uint32_t i = 0; request->has_permissions && i < request->permissions_count; i++) {
+        uint32_t permission = state_name(model, request->permissions[i].permission);
+
+        if (beginner_holds(model, ask, session, parent, permission) == NULL) {
+            expect_refusal(expect, OP_DENIED, MODEL_S12, "a task is given what is not held");
+            if (parent != 0) {
+                expect_also(expect, OP_FENCED);
+            }
+            return;
+        }
+    }
+}
+
+/* Each target is shown with its secret, and belongs to the asker. */
+static void expect_targets(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+
+    for (uint32_t i = 0; request->has_targets && i < request->targets_count; i++) {
+        struct model_expect target = {.outcome = OP_OK};
+
+        if (expect_session(model, ask, &request->targets[i].token, &target) != 0) {
+            continue;
+        }
+        if (target.outcome == OP_NOT_FOUND) {
+            expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "a target is not the asker's to name");
+            return;
+        }
+        expect_also(expect, target.outcome); /* a dead target: refuse, or let W3 do it */
+        expect_also(expect, OP_ENDED);
+        expect_also(expect, OP_NOT_FOUND);
+    }
+}
+
+static void expect_begin_limits(struct model *model, const struct ask *ask, uint32_t session,
+                                uint32_t parent, struct model_expect *expect)
+{
+    const struct session *own = &model->sessions[session];
+
+    if (parent != 0 && model->tasks[parent].depth + 1 >= model->limits.task_depth_max) {
+        if (model->tasks[parent].depth + 1 > model->limits.task_depth_max) {
+            expect_refusal(expect, OP_LIMIT, MODEL_S1, "sub-tasks are too deep");
+        } else {
+            expect_also(expect, OP_LIMIT); /* whether the first task counts is not said */
+        }
+    }
+    if (tasks_counted(model, own, ask->time) >= model->limits.session_tasks_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all the tasks it may have");
+    } else if (own->task_count >= model->limits.session_tasks_max) {
+        expect_also(expect, OP_LIMIT);
+    }
+    if (model->task_count > model->limits.tasks_max) {
+        expect_also(expect, OP_LIMIT);
+    }
+}
+
+static void expect_begin_reply(struct model *model, const struct ask *ask, uint32_t session,
+                               uint32_t parent, struct model_expect *expect)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    struct op_task_begin_reply *reply = &expect->reply.task_begin;
+    const struct task *above = &model->tasks[parent];
+
+    reply->session = ID128_ZERO;
+    if (session != 0) {
+        struct bytes id = names_bytes(model->names, model->sessions[session].id);
+
+        for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
+            reply->session.bytes[i] = id.data[i];
+        }
+    }
+    reply->begun = ask->op->position;
+    reply->epoch = ask->op->position;
+    reply->left = request->ttl;
+    expect->free_tags = TAG(1);
+    if (parent == 0) {
+        return;
+    }
+    if (model->mutation != MODEL_MUTATION_EPOCH_OF_CHILD) {
+        reply->epoch = u64_min(ask->op->position, above->epoch);
+    }
+    if (sat_add(ask->time, request->ttl) > above->deadline) {
+        reply->left = sat_sub(above->deadline, ask->time);
+        expect_also(expect, OP_INVALID); /* at most the parent's: cut, or refused */
+    }
+}
+
+/* Settles everything that comes before rights and limits; the beginner's own session, or 0. */
+static uint32_t expect_beginner(struct model *model, const struct ask *ask, uint32_t *ret_parent,
+                                struct model_expect *expect)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    const struct done *done;
+
+    *ret_parent = 0;
+    if (!request->has_fence) {
+        return expect_session(model, ask, &request->token, expect);
+    }
+    *ret_parent = expect_task(model, ask, &request->fence, expect);
+    if (*ret_parent == 0) {
+        return 0;
+    }
+    if (expect_number(model, &model->tasks[*ret_parent], request->operation,
+                      begin_digest(model, request), expect, &done)) {
+        if (done != NULL) {
+            expect_begin_reply(model, ask, model->tasks[*ret_parent].session, *ret_parent, expect);
+            expect->reply.task_begin.begun = done->version;
+            expect->free_tags = TAG(1) | TAG(4) | TAG(5);
+        }
+        return 0;
+    }
+    if (expect_fence(model, ask, *ret_parent, 0, "task:begin", &request->fence, expect)) {
+        return 0;
+    }
+    return model->tasks[*ret_parent].session;
+}
+
+void expect_task_begin(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    uint32_t parent, session;
+
+    if (!begin_shape_valid(model, request)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "an argument is out of bounds");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
+    if (request->ttl < model->limits.session_ttl_min_us) {
+        expect_also(expect, OP_INVALID);
+    }
+    session = expect_beginner(model, ask, &parent, expect);
+    if (session == 0) {
+        return;
+    }
+    expect_targets(model, ask, expect);
+    if (expect->outcome != OP_OK) {
+        expect_also(expect, OP_DENIED); /* the order of targets and rights is not said */
+        return;
+    }
+    expect_rights(model, ask, session, parent, expect);
+    if (expect->outcome != OP_OK) {
+        return;
+    }
+    expect_begin_limits(model, ask, session, parent, expect);
+    if (expect->outcome == OP_OK) {
+        expect_begin_reply(model, ask, session, parent, expect);
+    }
+}
+
+static void give_pair(struct task *task, uint32_t permission, uint64_t given)
+{
+    task->pairs =
+        names_grow(task->pairs, &task->pair_capacity, task->pair_count + 1, sizeof *task->pairs);
+    task->pairs[task->pair_count++] = (struct grant){.permission = permission, .given = given};
+}
+
+/* What was asked for, or all that the beginner holds now. */
+static void give_pairs(struct model *model, const struct ask *ask, struct task *task)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    const struct session *own = &model->sessions[task->session];
+    const struct grant *held;
+
+    for (uint32_t i = 0; request->has_permissions && i < request->permissions_count; i++) {
+        uint32_t permission = state_name(model, request->permissions[i].permission);
+
+        held = beginner_holds(model, ask, task->session, task->parent, permission);
+        if (held != NULL) {
+            give_pair(task, permission, held->given);
+        }
+    }
+    for (uint32_t i = 0; !request->has_permissions && i < own->grant_count; i++) {
+        uint32_t permission = own->grants[i].permission;
+
+        held = beginner_holds(model, ask, task->session, task->parent, permission);
+        if (held != NULL) {
+            give_pair(task, permission, held->given);
+        }
+    }
+}
+
+static void note_done(struct task *task, struct done done)
+{
+    task->done =
+        names_grow(task->done, &task->done_capacity, task->done_count + 1, sizeof *task->done);
+    task->done[task->done_count++] = done;
+    task->newest = u64_max(task->newest, done.n);
+}
+
+static void note_targets(struct model *model, const struct op_task_begin_request *request,
+                         struct task *task)
+{
+    for (uint32_t i = 0; request->has_targets && i < request->targets_count; i++) {
+        task->targets = names_grow(task->targets, &task->target_capacity, task->target_count + 1,
+                                   sizeof *task->targets);
+        task->targets[task->target_count++] =
+            state_session_of(model, request->targets[i].token.id);
+    }
+}
+
+void apply_task_begin(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    const struct op_task_begin_request *request = &ask->op->request->task_begin;
+    const struct op_task_begin_reply *reply = &answer->reply.task_begin;
+    uint32_t parent = request->has_fence ? state_task_of(model, request->fence.id) : 0;
+    struct session *own;
+    struct task *task;
+
+    if (state_task_of(model, reply->task) != 0) {
+        return; /* a known (task, n), told again */
+    }
+    task = state_task_add(model, reply->task);
+    task->parent = parent;
+    task->session = parent != 0 ? model->tasks[parent].session
+                                : state_session_of(model, request->token.id);
+    task->incarnation =
+        state_id(model, parent != 0 ? request->fence.incarnation : request->token.incarnation);
+    own = &model->sessions[task->session];
+    task->tenant = own->tenant;
+    task->user = own->user;
+    task->agent = own->agent;
+    task->depth = parent != 0 ? model->tasks[parent].depth + 1 : 1;
+    task->outlives = request->scope == OP_TASK_SCOPE_USER;
+    task->begun = reply->begun;
+    task->epoch = reply->epoch;
+    task->deadline = sat_add(ask->time, reply->left);
+    note_targets(model, request, task);
+    give_pairs(model, ask, task);
+    own->task_ends =
+        names_grow(own->task_ends, &own->task_capacity, own->task_count + 1, sizeof(uint64_t));
+    own->task_ends[own->task_count++] = task->deadline;
+    if (parent != 0) {
+        note_done(&model->tasks[parent],
+                  (struct done){.n = request->operation,
+                                .digest = begin_digest(model, request),
+                                .version = reply->begun,
+                                .object = state_task_of(model, reply->task)});
+    } else {
+        apply_touch(model, ask, &request->token);
+    }
+}
+
+/* A claim is refused where W3's second half, W6 or the task's deadline would refuse a write. */
+static bool expect_claim_fence(struct model *model, const struct ask *ask, uint32_t task,
+                               struct model_expect *expect)
+{
+    const struct op_token none = {.attempt = 0};
+    const struct task *of = &model->tasks[task];
+    const uint64_t asked = TAG(3) | TAG(6) | TAG(8);
+    uint64_t failed = fence_failed(model, of, &none, 0, 0, ask->time) & asked;
+
+    if (!life_passed(model, of->deadline, ask->time)) {
+        failed &= ~TAG(8); /* the lease may be over: that is what claims are for */
+    }
+    if (failed == 0) {
+        return false;
+    }
+    expect_refusal(expect, OP_FENCED, failed & TAG(6) ? MODEL_S2 : MODEL_S3,
+                   "a claim where W3, W6 or the task's deadline refuses a write");
+    expect_also(expect, OP_ENDED);
+    expect_also(expect, OP_EXPIRED);
+    expect->details.has_failed = true;
+    expect->details.failed = failed;
+    expect->failed_free = ~asked | (of->claimed ? TAG(8) : 0);
+    return true;
+}
+
+/* Re-claim while CLAIMED needs the token before, or the lease to be over, or the same worker. */
+static void expect_turn(struct model *model, const struct ask *ask, const struct task *task,
+                        struct model_expect *expect)
+{
+    const struct op_task_claim_request *request = &ask->op->request->task_claim;
+    bool free = !task->claimed || life_passed(model, task->lease, ask->time) ||
+                (task->worker == ask->certificate &&
+                 id128_equal(task->instance, ask->op->instance));
+    bool shown = request->has_fence && request->fence.attempt == task->attempts[0].position &&
+                 state_secret(model, &request->fence) == task->attempts[0].secret;
+
+    if (request->has_fence && !shown) {
+        expect_also(expect, OP_NOT_FOUND); /* a token that is of no use: said, or passed over */
+        expect_also(expect, OP_FENCED);
+        expect->failed_free = UINT64_MAX;
+    }
+    if (!free && !shown && model->mutation != MODEL_MUTATION_TAKEOVER) {
+        expect_refusal(expect, OP_TAKEN, MODEL_S3, "another worker's lease still runs");
+    }
+}
+
+void expect_task_claim(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_claim_request *request = &ask->op->request->task_claim;
+    struct op_task_claim_reply *reply = &expect->reply.task_claim;
+    uint32_t task = state_task_of(model, request->task);
+    const struct task *of = &model->tasks[task];
+    struct bytes own;
+
+    if (request->lease < model->limits.lease_min_us ||
+        request->lease > model->limits.lease_max_us) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "the lease is out of bounds");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
+    if (task == 0 || !owned(model, ask, of->tenant, of->user)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "W2: no such task of this user");
+        return;
+    }
+    if (expect_claim_fence(model, ask, task, expect)) {
+        expect_turn(model, ask, of, &(struct model_expect){.outcome = OP_OK});
+        expect_also(expect, OP_TAKEN);
+        return;
+    }
+    expect_turn(model, ask, of, expect);
+    own = names_bytes(model->names, model->sessions[of->session].id);
+    reply->task = request->task;
+    for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
+        reply->session.bytes[i] = own.data[i];
+    }
+    reply->epoch = of->epoch;
+    reply->attempt = model->mutation == MODEL_MUTATION_ATTEMPT_KEPT && of->claimed
+                         ? of->attempts[0].position
+                         : ask->op->position;
+    reply->next = of->newest + 1;
+    reply->lease = request->lease;
+    reply->left = sat_sub(of->deadline, ask->time);
+    expect->free_tags = TAG(2) | (request->lease > reply->left ? TAG(7) : 0);
+}
+
+void apply_task_claim(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    const struct op_task_claim_reply *reply = &answer->reply.task_claim;
+    struct task *task =
+        &model->tasks[state_task_of(model, ask->op->request->task_claim.task)];
+
+    for (size_t i = ATTEMPTS_KEPT - 1; i > 0; i--) {
+        task->attempts[i] = task->attempts[i - 1];
+    }
+    task->attempts[0] =
+        (struct attempt){.position = reply->attempt,
+                         .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};
+    task->claimed = true;
+    task->lease = sat_add(ask->time, reply->lease);
+    task->worker = ask->certificate;
+    task->instance = ask->op->instance;
+}

@@ -1,0 +1,186 @@
+/* Inside jepsen/model: the state of section 2 of docs/MODEL.md, as plain growing lists.
+ *
+ * Nothing is ever freed: life is a predicate over what is written here, and what a sweep may have
+ * dropped is decided where it shows (life.c). Index 0 of sessions and tasks is nobody.
+ */
+#ifndef JEPSEN_MODEL_STATE_H
+#define JEPSEN_MODEL_STATE_H
+
+#include "base/sat.h"
+#include "jepsen/model/mutation.h"
+
+enum { ATTEMPTS_KEPT = 4, WINDOW = 64 };
+
+struct grant {
+    uint32_t permission;
+    uint64_t given; /* G */
+    uint64_t deadline;
+};
+
+struct key {
+    uint32_t key;
+    uint32_t value;
+    uint32_t writer; /* task, 0: the session itself */
+    uint64_t version;
+};
+
+struct session {
+    uint32_t id, secret, incarnation;
+    uint32_t tenant, user, agent, metadata;
+    uint64_t epoch; /* C */
+    uint64_t created;
+    uint64_t idle; /* time */
+    /* The idle deadline lies in [idle_least, idle_most]: which calls move it is not said for all. */
+    uint64_t idle_least, idle_most;
+    uint64_t absolute;
+    uint64_t ended; /* position of its end on request, 0: none */
+    uint64_t ended_time;
+    struct grant *grants;
+    uint32_t grant_count, grant_capacity;
+    struct key *keys;
+    uint32_t key_count, key_capacity;
+    uint64_t state_bytes;
+    uint32_t task_count;
+    uint64_t *task_ends; /* deadlines of all tasks ever begun in it */
+    uint32_t task_capacity;
+};
+
+struct attempt {
+    uint64_t position; /* A */
+    uint32_t secret;
+};
+
+/* A (task, n) that was applied. */
+struct done {
+    uint64_t n;
+    uint64_t digest;
+    uint64_t version; /* of a write: its position; of a sub-task: where it began */
+    uint64_t time;
+    uint32_t object; /* the session written, the task begun */
+};
+
+struct task {
+    uint32_t id, incarnation, session, parent, tenant, user, agent, depth;
+    bool outlives; /* scope user */
+    bool claimed;
+    uint64_t begun, epoch, deadline, lease; /* B, E, and two points in time */
+    uint32_t worker; /* certificate's name */
+    struct id128 instance;
+    struct attempt attempts[ATTEMPTS_KEPT]; /* newest first */
+    struct grant *pairs; /* (permission, G); deadlines are the session's */
+    uint32_t pair_count, pair_capacity;
+    uint32_t *targets;
+    uint32_t target_count, target_capacity;
+    struct done *done;
+    uint32_t done_count, done_capacity;
+    uint64_t newest;
+};
+
+struct mark {
+    uint32_t tenant;
+    uint64_t position;
+    uint64_t time;
+    uint64_t time_before; /* T of what was applied before it */
+};
+
+struct marks {
+    struct mark *items;
+    uint32_t count, capacity;
+};
+
+/* A request number and what it was answered. */
+struct record {
+    uint64_t number;
+    uint64_t digest;
+    uint64_t position;
+    uint64_t time;
+    enum op_outcome outcome;
+};
+
+struct client {
+    uint64_t id;
+    uint32_t tenant, certificate;
+    uint64_t heard; /* T */
+    struct record *records; /* by number */
+    uint32_t count, capacity;
+};
+
+struct model {
+    struct names *names;
+    struct op_limits limits;
+    enum model_mutation mutation;
+    uint64_t position, time;
+    uint64_t writes;
+    struct session *sessions;
+    uint32_t session_count, session_capacity;
+    struct task *tasks;
+    uint32_t task_count, task_capacity;
+    struct marks *user_marks, *agent_marks; /* by the number of the name */
+    uint32_t user_mark_end, agent_mark_end;
+    struct client *clients;
+    uint32_t client_count, client_capacity;
+    /* by the number of an id: what object it names */
+    uint32_t *session_of, *task_of;
+    uint32_t session_of_end, task_of_end;
+    /* An idle deadline was asked about where either answer is right: what to take it for. */
+    bool assume_alive;
+    bool doubtful;
+};
+
+/* What an operation's caller and request come to. */
+struct ask {
+    const struct model_op *op;
+    uint64_t time;
+    uint32_t tenant, user, certificate;
+};
+
+uint32_t state_name(struct model *model, struct bytes text);
+uint32_t state_id(struct model *model, struct id128 id);
+uint32_t state_secret(struct model *model, const struct op_token *token);
+
+/* 0 when nobody has that id. */
+uint32_t state_session_of(struct model *model, struct id128 id);
+uint32_t state_task_of(struct model *model, struct id128 id);
+/* New, zeroed, found by its id from now on. */
+struct session *state_session_add(struct model *model, struct id128 id);
+struct task *state_task_add(struct model *model, struct id128 id);
+struct client *state_client_of(struct model *model, uint64_t id);
+struct client *state_client_add(struct model *model, uint64_t id);
+/* NULL when that number has none. */
+struct record *state_record(struct client *client, uint64_t number);
+void state_record_add(struct client *client, struct record record);
+void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct mark mark);
+struct key *state_key(struct session *session, uint32_t key);
+struct grant *state_grant(struct session *session, uint32_t permission);
+struct done *state_done(struct task *task, uint64_t n);
+
+/* ---- life.c ---- */
+
+/* 0 when it is alive at T, otherwise why not (enum op_end_cause); `ret_also`: other causes that
+ * the log may have shown first, as bits. */
+uint32_t life_of(struct model *model, const struct session *session, uint64_t time,
+                 uint64_t *ret_also);
+bool life_passed(const struct model *model, uint64_t deadline, uint64_t time);
+/* May it be forgotten at T, tombstone and all? */
+bool life_forgotten(struct model *model, const struct session *session, uint64_t time);
+/* The position of the newest watermark over this session, 0: none. */
+uint64_t life_watermark(const struct model *model, const struct session *session);
+/* The grant of `permission` that this session holds at T, or NULL. */
+const struct grant *life_holds(struct model *model, const struct session *session,
+                               uint32_t permission, uint64_t time);
+/* Does the task's copy (permission, G) hold at T? NULL when it has none. */
+const struct grant *life_copy(struct model *model, const struct task *task, uint32_t permission,
+                              uint64_t time);
+
+/* ---- fence.c ---- */
+
+/* Which of W1–W8 refuse (bit n is Wn). `target` 0: the operation acts on the task itself. `needs`
+ * 0: none. */
+uint64_t fence_failed(struct model *model, const struct task *task, const struct op_token *token,
+                      uint32_t target, uint32_t needs, uint64_t time);
+/* Of the bits that failed, the one that is reported. */
+uint64_t fence_headline(uint64_t failed);
+/* Is this a token of the task that the task still knows (docs/MODEL.md section 5, order (2))? */
+bool fence_known(struct model *model, const struct task *task, const struct op_token *token);
+
+#endif

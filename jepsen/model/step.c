@@ -1,0 +1,229 @@
+/* Dispatch, exactly-once, and the verdict on one answer. The rules themselves are in rules_*.c. */
+#include "base/assert.h"
+#include "jepsen/model/rules.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const property_texts[] = {
+    "",   "S1", "S2", "S3",  "S4",  "S5",  "S6",  "S7",
+    "S8", "S9", "S10", "S11", "S12", "S13", "S14",
+};
+
+const char *model_property_text(enum model_property property)
+{
+    return property_texts[property];
+}
+
+/* The acting user stands first in each request that has one. */
+static struct bytes user_of(const struct model_op *op)
+{
+    switch (op->f) {
+    case OP_session_create: return op->request->session_create.user;
+    case OP_session_validate: return op->request->session_validate.user;
+    case OP_session_end: return op->request->session_end.user;
+    case OP_grant_add: return op->request->grant_add.user;
+    case OP_permission_check: return op->request->permission_check.user;
+    case OP_task_begin: return op->request->task_begin.user;
+    case OP_task_claim: return op->request->task_claim.user;
+    case OP_state_put: return op->request->state_put.user;
+    case OP_state_get: return op->request->state_get.user;
+    case OP_client_register:
+    case OP_revoke_user:
+    case OP_revoke_agent:
+    case OP_NUMBER_NONE_: break;
+    }
+    return BYTES_NONE;
+}
+
+static struct ask ask_of(struct model *model, const struct model_op *op)
+{
+    return (struct ask){.op = op,
+                        .time = op->time,
+                        .tenant = state_name(model, op->tenant),
+                        .user = state_name(model, user_of(op)),
+                        .certificate = state_name(model, op->certificate)};
+}
+
+#define EACH_RULE(RULE)                                                                            \
+    RULE(client_register)                                                                          \
+    RULE(session_create)                                                                           \
+    RULE(session_validate)                                                                         \
+    RULE(session_end)                                                                              \
+    RULE(revoke_user)                                                                              \
+    RULE(revoke_agent)                                                                             \
+    RULE(grant_add)                                                                                \
+    RULE(permission_check)                                                                         \
+    RULE(task_begin)                                                                               \
+    RULE(task_claim)                                                                               \
+    RULE(state_put)                                                                                \
+    RULE(state_get)
+
+static void expect_by_rule(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    switch (ask->op->f) {
+#define RULE(name)                                                                                 \
+    case OP_##name: expect_##name(model, ask, expect); return;
+        EACH_RULE(RULE)
+#undef RULE
+    case OP_NUMBER_NONE_: break;
+    }
+    UNREACHABLE("an operation without a rule");
+}
+
+static void apply_by_rule(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    switch (ask->op->f) {
+#define RULE(name)                                                                                 \
+    case OP_##name: apply_##name(model, ask, answer); return;
+        EACH_RULE(RULE)
+#undef RULE
+    case OP_NUMBER_NONE_: break;
+    }
+    UNREACHABLE("an operation without a rule");
+}
+
+/* Section 6. True when the request number alone settles the answer. */
+static bool expect_by_number(struct model *model, const struct ask *ask,
+                             struct model_expect *expect)
+{
+    const struct model_op *op = ask->op;
+    struct client *client = state_client_of(model, op->client);
+    const struct record *record;
+
+    if (op->client == 0 || model->mutation == MODEL_MUTATION_DEDUPE_IGNORED) {
+        return false;
+    }
+    if (client == NULL || client->tenant != ask->tenant ||
+        client->certificate != ask->certificate) {
+        expect_refusal(expect, OP_CLIENT_UNKNOWN, MODEL_S9,
+                       "the client is not registered by this certificate");
+        return true;
+    }
+    if (ask->time >= sat_add(client->heard, model->limits.client_silence_us)) {
+        expect_also(expect, OP_CLIENT_UNKNOWN);
+    }
+    record = state_record(client, op->number);
+    if (record == NULL) {
+        return false;
+    }
+    if (record->digest != op->digest) {
+        expect_refusal(expect, OP_NUMBER_REUSED, MODEL_S9,
+                       "the request number was used for another request");
+        return true;
+    }
+    expect->outcome = record->outcome;
+    expect->property = MODEL_S9;
+    expect->rule = "a retry got another answer than the first";
+    expect->repeated = true;
+    expect->first = record->position;
+    expect->first_time = record->time;
+    expect->free_tags = UINT64_MAX;
+    return true;
+}
+
+void model_expect(struct model *model, const struct model_op *op, struct model_expect *ret_expect)
+{
+    const struct op_row *row = op_row_of_number(op->f);
+    struct ask ask = ask_of(model, op);
+
+    memset(ret_expect, 0, sizeof *ret_expect);
+    ret_expect->outcome = OP_OK;
+    ASSERT(row != NULL);
+    if ((row->roles & op->role) == 0) {
+        expect_refusal(ret_expect, OP_FORBIDDEN, MODEL_S1, "the role may not call this");
+        return;
+    }
+    if (!expect_by_number(model, &ask, ret_expect)) {
+        expect_by_rule(model, &ask, ret_expect);
+    }
+}
+
+void model_apply(struct model *model, const struct model_op *op, const struct model_answer *answer)
+{
+    struct ask ask = ask_of(model, op);
+    struct client *client = op->client == 0 ? NULL : state_client_of(model, op->client);
+    bool again = client != NULL && model->mutation != MODEL_MUTATION_DEDUPE_IGNORED &&
+                 state_record(client, op->number) != NULL;
+
+    model->position = u64_max(model->position, op->position);
+    if (answer->outcome == OP_OK && !again) {
+        apply_by_rule(model, &ask, answer);
+    }
+    model->time = u64_max(model->time, op->time);
+    if (client != NULL) {
+        client->heard = u64_max(client->heard, op->time);
+    }
+    if (client != NULL && !again && answer->outcome != OP_CLIENT_UNKNOWN) {
+        state_record_add(client, (struct record){.number = op->number,
+                                                 .digest = op->digest,
+                                                 .position = op->position,
+                                                 .time = op->time,
+                                                 .outcome = answer->outcome});
+    }
+}
+
+bool model_step(struct model *model, const struct model_op *op, const struct model_answer *answer,
+                struct model_reason *ret_reason)
+{
+    struct model_expect expect;
+
+    model->assume_alive = true;
+    model->doubtful = false;
+    model_expect(model, op, &expect);
+    if (!model_judge(&expect, op, answer, ret_reason)) {
+        if (!model->doubtful) {
+            return false;
+        }
+        model->assume_alive = false;
+        model_expect(model, op, &expect);
+        if (!model_judge(&expect, op, answer, ret_reason)) {
+            return false;
+        }
+    }
+    model_apply(model, op, answer);
+    return true;
+}
+
+static void mint(struct model *model, const struct model_op *op, struct id128 id,
+                 const uint8_t secret[32], struct model_answer *answer)
+{
+    const union op_request *request = op->request;
+    struct op_token *token = NULL;
+
+    (void)model;
+    if (op->f == OP_session_create) {
+        answer->reply.session_create.session = id;
+        answer->reply.session_create.has_token = true;
+        token = &answer->reply.session_create.token;
+        token->id = id;
+    } else if (op->f == OP_task_begin) {
+        answer->reply.task_begin.task = id;
+    } else if (op->f == OP_task_claim) {
+        answer->reply.task_claim.has_fence = true;
+        token = &answer->reply.task_claim.fence;
+        token->id = request->task_claim.task;
+        token->epoch = answer->reply.task_claim.epoch;
+        token->attempt = answer->reply.task_claim.attempt;
+    }
+    if (token != NULL) {
+        memcpy(token->secret, secret, sizeof token->secret);
+    }
+}
+
+void model_answer(struct model *model, const struct model_op *op, struct id128 minted_id,
+                  const uint8_t minted_secret[32], struct model_answer *ret_answer)
+{
+    struct model_expect expect;
+
+    model->assume_alive = true;
+    model_expect(model, op, &expect);
+    ret_answer->outcome = expect.outcome;
+    ret_answer->details = expect.details;
+    ret_answer->reply = expect.reply;
+    if (expect.outcome == OP_OK && !expect.repeated) {
+        mint(model, op, minted_id, minted_secret, ret_answer);
+    }
+}

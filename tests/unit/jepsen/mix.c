@@ -1,0 +1,369 @@
+/* What a random history asks for: mostly right, often just wrong. */
+#include "tests/unit/jepsen/maker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SESSIONS_MAX = 64, TASKS_MAX = 64 };
+
+#define SECOND 1000000ULL
+
+struct known_session {
+    struct op_token token;
+    const char *user;
+    uint8_t tenant;
+    uint64_t idle_deadline;
+};
+
+struct known_task {
+    struct id128 id;
+    struct op_token fences[3]; /* newest first; attempt 0: none */
+    const char *user;
+    uint8_t tenant;
+    uint64_t next, deadline, lease;
+};
+
+struct mix {
+    struct maker *maker;
+    struct maker_caller callers[4]; /* two tenants, two workers of each */
+    struct known_session sessions[SESSIONS_MAX];
+    uint32_t session_count;
+    struct known_task tasks[TASKS_MAX];
+    uint32_t task_count;
+    uint32_t values;
+    char value[32];
+    union op_request request;
+    enum op_number f;
+    struct maker_caller *caller;
+};
+
+static const char *const users[] = {"alice", "bob", "carol"};
+static const char *const agents[] = {"writer", "reader"};
+static const char *const permissions[] = {"state:write", "task:begin", "task:user", "p1"};
+static const char *const keys[] = {"k1", "k2", "k3"};
+
+static uint64_t below(struct mix *mix, uint64_t n)
+{
+    return maker_random(mix->maker, n);
+}
+
+static bool one_in(struct mix *mix, uint64_t n)
+{
+    return below(mix, n) == 0;
+}
+
+static struct bytes pick(struct mix *mix, const char *const *texts, uint64_t count)
+{
+    return bytes_of_text(texts[below(mix, count)]);
+}
+
+static struct maker_caller *caller_of(struct mix *mix, uint8_t tenant)
+{
+    if (one_in(mix, 25)) {
+        tenant = !tenant;
+    }
+    return &mix->callers[tenant * 2 + (one_in(mix, 4) ? 1 : 0)];
+}
+
+static struct bytes user_of(struct mix *mix, const char *user)
+{
+    return one_in(mix, 25) ? pick(mix, users, 3) : bytes_of_text(user);
+}
+
+static void spoil(struct mix *mix, struct op_token *token)
+{
+    if (one_in(mix, 30)) {
+        token->secret[20] ^= 1;
+    }
+}
+
+/* Half of the time the youngest few, so that things happen to one. */
+static struct known_session *some_session(struct mix *mix)
+{
+    uint32_t count = mix->session_count;
+
+    if (count > 4 && !one_in(mix, 3)) {
+        return &mix->sessions[count - 1 - below(mix, 4)];
+    }
+    return &mix->sessions[below(mix, count)];
+}
+
+static struct known_task *some_task(struct mix *mix)
+{
+    uint32_t count = mix->task_count;
+
+    return count > 4 && !one_in(mix, 3) ? &mix->tasks[count - 1 - below(mix, 4)]
+                                        : &mix->tasks[below(mix, count)];
+}
+
+static struct op_token some_fence(struct mix *mix, const struct known_task *task)
+{
+    struct op_token fence = task->fences[one_in(mix, 4) ? below(mix, 3) : 0];
+
+    if (fence.attempt == 0) {
+        fence = task->fences[0];
+    }
+    spoil(mix, &fence);
+    return fence;
+}
+
+static void go(struct mix *mix)
+{
+    maker_call(mix->maker, mix->caller, mix->f, &mix->request);
+    if (op_row_of_number(mix->f)->idempotency == OP_NUMBERED && one_in(mix, 15)) {
+        maker_retry(mix->maker, mix->caller, mix->f, &mix->request);
+    }
+}
+
+static void create(struct mix *mix)
+{
+    struct op_session_create_request *request = &mix->request.session_create;
+    uint8_t tenant = (uint8_t)one_in(mix, 4);
+    const char *user = users[below(mix, 3)];
+    struct known_session *known;
+
+    mix->f = OP_session_create;
+    mix->caller = &mix->callers[tenant * 2];
+    request->user = bytes_of_text(user);
+    request->agent = pick(mix, agents, 2);
+    request->idle = (20 + below(mix, 100)) * SECOND;
+    request->absolute = request->idle + below(mix, 200) * SECOND;
+    request->has_grants = true;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (!one_in(mix, 4)) {
+            struct op_item_grant *grant = &request->grants[request->grants_count++];
+
+            grant->permission = bytes_of_text(permissions[i]);
+            grant->has_ttl = one_in(mix, 3);
+            grant->ttl = (5 + below(mix, 40)) * SECOND;
+        }
+    }
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK && mix->session_count < SESSIONS_MAX) {
+        known = &mix->sessions[mix->session_count++];
+        known->token = mix->maker->answer.reply.session_create.token;
+        known->user = user;
+        known->tenant = tenant;
+        known->idle_deadline = mix->maker->time + request->idle;
+    }
+}
+
+static void ask_session(struct mix *mix, enum op_number f)
+{
+    const struct known_session *session = some_session(mix);
+    struct op_token token = session->token;
+    struct bytes user = user_of(mix, session->user);
+
+    spoil(mix, &token);
+    mix->f = f;
+    mix->caller = caller_of(mix, session->tenant);
+    if (f == OP_session_validate) {
+        mix->request.session_validate.user = user;
+        mix->request.session_validate.token = token;
+    } else if (f == OP_session_end) {
+        mix->request.session_end.user = user;
+        mix->request.session_end.token = token;
+    } else if (f == OP_permission_check) {
+        mix->request.permission_check.user = user;
+        mix->request.permission_check.token = token;
+        mix->request.permission_check.permission = pick(mix, permissions, 4);
+    } else if (f == OP_grant_add) {
+        mix->request.grant_add.user = user;
+        mix->request.grant_add.token = token;
+        mix->request.grant_add.permission = pick(mix, permissions, 4);
+        mix->request.grant_add.has_ttl = one_in(mix, 2);
+        mix->request.grant_add.ttl = (2 + below(mix, 30)) * SECOND;
+    }
+    go(mix);
+}
+
+static void revoke(struct mix *mix)
+{
+    mix->caller = &mix->callers[one_in(mix, 4) ? 2 : 0];
+    mix->f = one_in(mix, 2) ? OP_revoke_user : OP_revoke_agent;
+    if (mix->f == OP_revoke_user) {
+        mix->request.revoke_user.user = pick(mix, users, 3);
+    } else {
+        mix->request.revoke_agent.agent = pick(mix, agents, 2);
+    }
+    go(mix);
+}
+
+static void begin(struct mix *mix)
+{
+    struct op_task_begin_request *request = &mix->request.task_begin;
+    const struct known_session *session = some_session(mix);
+    struct known_task *parent = mix->task_count > 0 && one_in(mix, 4) ? some_task(mix) : NULL;
+    const char *user = session->user;
+    uint8_t tenant = session->tenant;
+
+    mix->f = OP_task_begin;
+    if (parent != NULL && parent->fences[0].attempt != 0) {
+        user = parent->user;
+        tenant = parent->tenant;
+        request->has_fence = request->has_operation = true;
+        request->fence = some_fence(mix, parent);
+        request->operation = parent->next++;
+    } else {
+        request->has_token = true;
+        request->token = session->token;
+    }
+    mix->caller = caller_of(mix, tenant);
+    request->user = user_of(mix, user);
+    request->kind = bytes_of_text("work");
+    request->scope = one_in(mix, 2) ? OP_TASK_SCOPE_USER : OP_TASK_SCOPE_SESSION;
+    request->ttl = (10 + below(mix, 300)) * SECOND;
+    if (one_in(mix, 2)) {
+        request->has_targets = true;
+        request->targets_count = 1;
+        request->targets[0].token = some_session(mix)->token;
+    }
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK && mix->task_count < TASKS_MAX) {
+        mix->tasks[mix->task_count++] =
+            (struct known_task){.id = mix->maker->answer.reply.task_begin.task,
+                                .user = user,
+                                .tenant = tenant,
+                                .next = 1,
+                                .deadline = mix->maker->time + request->ttl};
+    }
+}
+
+static void claim(struct mix *mix)
+{
+    struct op_task_claim_request *request = &mix->request.task_claim;
+    struct known_task *task = some_task(mix);
+
+    mix->f = OP_task_claim;
+    mix->caller = caller_of(mix, task->tenant);
+    request->user = user_of(mix, task->user);
+    request->task = task->id;
+    request->lease = (5 + below(mix, 60)) * SECOND;
+    if (task->fences[0].attempt != 0 && one_in(mix, 2)) {
+        request->has_fence = true;
+        request->fence = task->fences[0];
+    }
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        task->fences[2] = task->fences[1];
+        task->fences[1] = task->fences[0];
+        task->fences[0] = mix->maker->answer.reply.task_claim.fence;
+        task->lease = mix->maker->time + request->lease;
+    }
+}
+
+static void put(struct mix *mix)
+{
+    struct op_state_put_request *request = &mix->request.state_put;
+    struct known_session *session = some_session(mix);
+    struct known_task *task = mix->task_count > 0 && !one_in(mix, 4) ? some_task(mix) : NULL;
+    uint64_t next = 0;
+
+    mix->f = OP_state_put;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    if (task != NULL && task->fences[0].attempt != 0) {
+        request->has_fence = request->has_session = request->has_operation = true;
+        mix->caller = caller_of(mix, task->tenant);
+        request->user = user_of(mix, task->user);
+        request->fence = some_fence(mix, task);
+        request->session = session->token.id;
+        next = task->next;
+        request->operation = next > 1 && one_in(mix, 8) ? next - 1 : next;
+        task->next += request->operation == next;
+    } else {
+        request->has_token = true;
+        request->token = session->token;
+        spoil(mix, &request->token);
+    }
+    request->key = pick(mix, keys, 3);
+    (void)snprintf(mix->value, sizeof mix->value, "v%u", mix->values++);
+    request->value = bytes_of_text(mix->value);
+    go(mix);
+}
+
+static void get(struct mix *mix)
+{
+    struct op_state_get_request *request = &mix->request.state_get;
+    struct known_session *session = some_session(mix);
+    struct known_task *task = mix->task_count > 0 && one_in(mix, 2) ? some_task(mix) : NULL;
+
+    mix->f = OP_state_get;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    if (task != NULL && task->fences[0].attempt != 0) {
+        request->has_fence = request->has_session = true;
+        mix->caller = caller_of(mix, task->tenant);
+        request->user = user_of(mix, task->user);
+        request->fence = some_fence(mix, task);
+        request->session = session->token.id;
+    } else {
+        request->has_token = true;
+        request->token = session->token;
+    }
+    request->key = pick(mix, keys, 3);
+    go(mix);
+}
+
+/* Now and then to just before, at or just after a deadline. */
+static void pass_time(struct mix *mix)
+{
+    uint64_t deadline = some_session(mix)->idle_deadline;
+
+    if (mix->task_count > 0 && one_in(mix, 2)) {
+        const struct known_task *task = some_task(mix);
+
+        deadline = one_in(mix, 2) ? task->deadline : task->lease;
+    }
+    if (one_in(mix, 12) && deadline > mix->maker->time + 2 &&
+        deadline < mix->maker->time + 60 * SECOND) {
+        maker_wait(mix->maker, deadline - mix->maker->time - 1 + below(mix, 2));
+    } else {
+        maker_wait(mix->maker, 1 + below(mix, 10) * below(mix, SECOND / 10));
+    }
+}
+
+static void step(struct mix *mix)
+{
+    uint64_t what = below(mix, 100);
+
+    memset(&mix->request, 0, sizeof mix->request);
+    if (what < 10 || mix->session_count == 0) {
+        create(mix);
+    } else if (what < 18) {
+        ask_session(mix, OP_session_validate);
+    } else if (what < 22) {
+        ask_session(mix, OP_session_end);
+    } else if (what < 30) {
+        ask_session(mix, OP_permission_check);
+    } else if (what < 40) {
+        ask_session(mix, OP_grant_add);
+    } else if (what < 43) {
+        revoke(mix);
+    } else if (what < 53) {
+        begin(mix);
+    } else if (what < 65 && mix->task_count > 0) {
+        claim(mix);
+    } else if (what < 85) {
+        put(mix);
+    } else {
+        get(mix);
+    }
+    if (mix->session_count > 0) {
+        pass_time(mix);
+    }
+}
+
+void maker_mix(struct maker *maker, uint32_t steps)
+{
+    struct mix mix = {.maker = maker};
+
+    for (uint8_t i = 0; i < 4; i++) {
+        mix.callers[i] = (struct maker_caller){.tenant = i < 2 ? "acme" : "umbrella", .worker = i};
+        memset(&mix.request, 0, sizeof mix.request);
+        maker_call(maker, &mix.callers[i], OP_client_register, &mix.request);
+    }
+    while (maker->history->count < steps) {
+        step(&mix);
+    }
+}

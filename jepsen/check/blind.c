@@ -82,11 +82,13 @@ bool blind_step(struct blind_state *state, const struct blind_op *op)
         }
         return true;
     case BLIND_ENDED:
-    case BLIND_EXPIRED: return step_told(state, op);
+    case BLIND_EXPIRED:
+        return step_told(state, op);
     case BLIND_ALIVE:
     case BLIND_WRITE:
     case BLIND_READ:
-    case BLIND_END: break;
+    case BLIND_END:
+        break;
     }
     return step_live(state, op);
 }

@@ -44,8 +44,9 @@ bool blind_step(struct blind_state *state, const struct blind_op *op);
 
 enum blind_result { BLIND_YES, BLIND_NO, BLIND_TOO_MANY_STEPS };
 
-/* Is there an order, true to real time, in which every known operation can happen? `ops` by call_ns,
- * at most BLIND_OPS_MAX. Wing and Gong 1993, Lowe 2017: depth first, with a memory of what failed. */
+/* Is there an order, true to real time, in which every known operation can happen? `ops` by
+ * call_ns, at most BLIND_OPS_MAX. Wing and Gong 1993, Lowe 2017: depth first, with a memory of what
+ * failed. */
 enum blind_result blind_search(const struct blind_op *ops, uint32_t count, uint64_t steps_max);
 
 #endif

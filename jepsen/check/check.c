@@ -1,4 +1,4 @@
-/* The verdict on a history: the checks in their order, the counters of V1, and how it is printed. */
+/* The verdict on a history: the checks in order, the counters of V1, and how it is printed. */
 #include "jepsen/check/order.h"
 
 #include <inttypes.h>
@@ -114,10 +114,14 @@ void check_history(const struct history *history, const struct check_options *op
 static const char *kind_text(enum check_kind kind)
 {
     switch (kind) {
-    case CHECK_OK: return "OK";
-    case CHECK_VIOLATION: return "VIOLATION";
-    case CHECK_UNDECIDED: return "UNDECIDED";
-    case CHECK_INVALID: return "INVALID";
+    case CHECK_OK:
+        return "OK";
+    case CHECK_VIOLATION:
+        return "VIOLATION";
+    case CHECK_UNDECIDED:
+        return "UNDECIDED";
+    case CHECK_INVALID:
+        return "INVALID";
     }
     return "?";
 }

@@ -23,15 +23,15 @@ enum check_kind {
 
 /* V1: what a run exercised. */
 struct check_counters {
-    uint64_t operations;    /* rows */
-    uint64_t definite;      /* answered DONE or REFUSED */
-    uint64_t unknown;       /* outcome not known */
-    uint64_t retried;       /* tries beyond the first */
+    uint64_t operations; /* rows */
+    uint64_t definite;   /* answered DONE or REFUSED */
+    uint64_t unknown;    /* outcome not known */
+    uint64_t retried;    /* tries beyond the first */
     uint64_t leader_changes;
     uint64_t fenced;        /* refused by the fence law */
     uint64_t near_deadline; /* answers about a session within 1 s of its deadline */
     uint64_t revokes;
-    uint64_t snapshots; /* installs: told by the runner, no row shows them */
+    uint64_t snapshots;      /* installs: told by the runner, no row shows them */
     uint64_t blind_sessions; /* partitions that the blind search decided */
 };
 
@@ -40,11 +40,11 @@ struct check_options {
     uint64_t epsilon_ns;    /* of S5 and S6: one round trip + 10 ms */
     uint64_t leaderless_ns; /* longest time without a leader (S5) */
     uint64_t drift_ppm;
-    uint64_t blind_steps;   /* of the search, for each partition; 0: no blind search */
-    uint64_t placements;    /* unknown commands that the witness may place */
+    uint64_t blind_steps; /* of the search, for each partition; 0: no blind search */
+    uint64_t placements;  /* unknown commands that the witness may place */
     bool witness_only;
-    bool reduce;            /* find the smallest explanation */
-    uint64_t snapshots;     /* copied to the counters */
+    bool reduce;                 /* find the smallest explanation */
+    uint64_t snapshots;          /* copied to the counters */
     struct check_counters least; /* V1: fewer than this is INVALID */
 };
 

@@ -37,8 +37,8 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
     name = id_name(facts->history, reply.session_create.session);
     facts->sessions = names_grow(facts->sessions, &facts->session_capacity,
                                  facts->session_count + 1, sizeof *facts->sessions);
-    facts->session_of =
-        names_grow(facts->session_of, &facts->session_of_end, name + 1, sizeof(uint32_t));
+    facts->session_of = names_grow(facts->session_of, &facts->session_of_end, name + 1,
+                                   sizeof(uint32_t));
     if (facts->session_of[name] != 0) {
         return; /* another try's answer */
     }
@@ -88,8 +88,8 @@ static void note_claim(struct facts *facts, uint32_t row, const union op_request
     history_reply(facts->history, &facts->history->events[row], &reply);
     task->claims = names_grow(task->claims, &task->claim_capacity, task->claim_count + 1,
                               sizeof *task->claims);
-    task->claims[task->claim_count++] =
-        (struct fact_claim){.attempt = reply.task_claim.attempt, .row = row};
+    task->claims[task->claim_count++] = (struct fact_claim){.attempt = reply.task_claim.attempt,
+                                                            .row = row};
 }
 
 static void note_revoke(struct facts *facts, uint32_t row, const union op_request *request)
@@ -99,16 +99,15 @@ static void note_revoke(struct facts *facts, uint32_t row, const union op_reques
     struct fact_revokes **all = of_user ? &facts->users : &facts->agents;
     uint32_t *end = of_user ? &facts->user_end : &facts->agent_end;
     struct names *names = facts->history->names;
-    uint32_t name = names_number(names, of_user ? request->revoke_user.user
-                                                : request->revoke_agent.agent);
+    uint32_t name = names_number(names,
+                                 of_user ? request->revoke_user.user : request->revoke_agent.agent);
     struct fact_revokes *of;
 
     *all = names_grow(*all, end, name + 1, sizeof **all);
     of = &(*all)[name];
     of->items = names_grow(of->items, &of->capacity, of->count + 1, sizeof *of->items);
     of->items[of->count++] = (struct fact_revoke){
-        .tenant = names_number(names, history_caller_of(facts->history, event).tenant),
-        .row = row};
+        .tenant = names_number(names, history_caller_of(facts->history, event).tenant), .row = row};
 }
 
 void facts_objects(const struct facts *facts, const struct event *event,
@@ -242,8 +241,8 @@ static uint32_t first_revoke(const struct facts *facts, const struct fact_revoke
     return found;
 }
 
-uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session,
-                      uint64_t epoch, uint64_t call_ns)
+uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,
+                      uint64_t call_ns)
 {
     uint32_t found = UINT32_MAX;
 
@@ -251,8 +250,8 @@ uint32_t facts_revoke(const struct facts *facts, const struct fact_session *sess
         found = first_revoke(facts, &facts->users[session->user], session->tenant, epoch, call_ns);
     }
     if (found == UINT32_MAX && session->agent < facts->agent_end) {
-        found =
-            first_revoke(facts, &facts->agents[session->agent], session->tenant, epoch, call_ns);
+        found = first_revoke(facts, &facts->agents[session->agent], session->tenant, epoch,
+                             call_ns);
     }
     return found;
 }

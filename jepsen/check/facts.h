@@ -55,8 +55,8 @@ uint32_t facts_session(const struct facts *facts, struct id128 id);
 uint32_t facts_task(const struct facts *facts, struct id128 id);
 /* The first revoke of this user or agent whose position lies above `epoch`, or UINT32_MAX; only
  * those that had returned before `call_ns`. */
-uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session,
-                      uint64_t epoch, uint64_t call_ns);
+uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,
+                      uint64_t call_ns);
 /* The session that a call is about (index), and the task whose fence it shows; 0: none. */
 void facts_objects(const struct facts *facts, const struct event *event,
                    const union op_request *request, uint32_t *ret_session, uint32_t *ret_task,

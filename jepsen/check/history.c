@@ -36,8 +36,8 @@ void history_destroy(struct history *history)
 static void put_word(struct history *history, uint32_t word)
 {
     if (history->word_count == history->word_capacity) {
-        history->words = names_grow(history->words, &history->word_capacity,
-                                    history->word_count + 1, sizeof *history->words);
+        history->words = names_grow_raw(history->words, &history->word_capacity,
+                                        history->word_count + 1, sizeof *history->words);
     }
     history->words[history->word_count++] = word;
 }
@@ -63,15 +63,18 @@ static bool all_zero(const uint8_t *bytes, size_t size)
     return any == 0;
 }
 
-static void put_token(struct history *history, const struct op_token *token)
+static void put_token(struct history *history, const struct op_token *token,
+                      enum op_token_kind kind)
 {
     bool hidden = all_zero(token->secret, sizeof token->secret);
 
     put_word(history, name_of(history, token->incarnation.bytes, 16));
     put_word(history, name_of(history, token->id.bytes, 16));
     put_word(history, name_of(history, hidden ? token->verifier : token->secret, 32));
-    put_u64(history, token->attempt);
-    put_u64(history, token->epoch);
+    if (kind == OP_TOKEN_fence) {
+        put_u64(history, token->attempt);
+        put_u64(history, token->epoch);
+    }
 }
 
 static void pack(struct history *history, const struct op_struct *s, const void *value);
@@ -83,15 +86,26 @@ static void pack_field(struct history *history, const struct op_field *field, co
 
     switch (field->kind) {
     case OP_KIND_u64:
-    case OP_KIND_time_us: put_u64(history, *(const uint64_t *)(const void *)at); break;
-    case OP_KIND_boolean: put_word(history, *(const bool *)(const void *)at); break;
-    case OP_KIND_enumeration: put_word(history, *(const uint32_t *)(const void *)at); break;
-    case OP_KIND_id: put_word(history, name_of(history, at, 16)); break;
+    case OP_KIND_time_us:
+        put_u64(history, *(const uint64_t *)(const void *)at);
+        break;
+    case OP_KIND_boolean:
+        put_word(history, *(const bool *)(const void *)at);
+        break;
+    case OP_KIND_enumeration:
+        put_word(history, *(const uint32_t *)(const void *)at);
+        break;
+    case OP_KIND_id:
+        put_word(history, name_of(history, at, 16));
+        break;
     case OP_KIND_blob:
     case OP_KIND_text:
         put_word(history, names_number(history->names, *(const struct bytes *)(const void *)at));
         break;
-    case OP_KIND_token: put_token(history, (const struct op_token *)(const void *)at); break;
+    case OP_KIND_token:
+        put_token(history, (const struct op_token *)(const void *)at,
+                  (enum op_token_kind)field->bound);
+        break;
     case OP_KIND_list:
         count = *(const uint32_t *)(const void *)((const uint8_t *)value + field->count_offset);
         put_word(history, count);
@@ -104,8 +118,8 @@ static void pack_field(struct history *history, const struct op_field *field, co
 
 static bool is_present(const struct op_field *field, const void *value)
 {
-    return field->required || *(const bool *)(const void *)((const uint8_t *)value +
-                                                            field->has_offset);
+    return field->required ||
+           *(const bool *)(const void *)((const uint8_t *)value + field->has_offset);
 }
 
 static void pack(struct history *history, const struct op_struct *s, const void *value)
@@ -144,11 +158,15 @@ static const uint32_t *unpack(const struct history *history, const uint32_t *wor
                               const struct op_struct *s, void *ret_value);
 
 static const uint32_t *unpack_token(const struct history *history, const uint32_t *words,
-                                    struct op_token *token)
+                                    enum op_token_kind kind, struct op_token *token)
 {
+    *token = (struct op_token){.attempt = 0};
     copy_name(history, words[0], token->incarnation.bytes, 16);
     copy_name(history, words[1], token->id.bytes, 16);
     copy_name(history, words[2], token->secret, 32);
+    if (kind != OP_TOKEN_fence) {
+        return words + 3;
+    }
     token->attempt = u64_at(words + 3);
     token->epoch = u64_at(words + 5);
     return words + 7;
@@ -162,16 +180,27 @@ static const uint32_t *unpack_field(const struct history *history, const uint32_
 
     switch (field->kind) {
     case OP_KIND_u64:
-    case OP_KIND_time_us: *(uint64_t *)(void *)at = u64_at(words); return words + 2;
-    case OP_KIND_boolean: *(bool *)(void *)at = words[0] != 0; return words + 1;
-    case OP_KIND_enumeration: *(uint32_t *)(void *)at = words[0]; return words + 1;
-    case OP_KIND_id: copy_name(history, words[0], at, 16); return words + 1;
+    case OP_KIND_time_us:
+        *(uint64_t *)(void *)at = u64_at(words);
+        return words + 2;
+    case OP_KIND_boolean:
+        *(bool *)(void *)at = words[0] != 0;
+        return words + 1;
+    case OP_KIND_enumeration:
+        *(uint32_t *)(void *)at = words[0];
+        return words + 1;
+    case OP_KIND_id:
+        copy_name(history, words[0], at, 16);
+        return words + 1;
     case OP_KIND_blob:
     case OP_KIND_text:
         *(struct bytes *)(void *)at = names_bytes(history->names, words[0]);
         return words + 1;
-    case OP_KIND_token: return unpack_token(history, words, (struct op_token *)(void *)at);
-    case OP_KIND_list: break;
+    case OP_KIND_token:
+        return unpack_token(history, words, (enum op_token_kind)field->bound,
+                            (struct op_token *)(void *)at);
+    case OP_KIND_list:
+        break;
     }
     count = words[0];
     *(uint32_t *)(void *)((uint8_t *)value + field->count_offset) = count;
@@ -198,8 +227,8 @@ static const uint32_t *unpack(const struct history *history, const uint32_t *wor
         } else if (field->kind == OP_KIND_list) {
             *(uint32_t *)(void *)((uint8_t *)ret_value + field->count_offset) = 0;
         } else if (field->kind == OP_KIND_token) {
-            *(struct op_token *)(void *)((uint8_t *)ret_value + field->offset) =
-                (struct op_token){.attempt = 0};
+            *(struct op_token *)(void *)((uint8_t *)ret_value +
+                                         field->offset) = (struct op_token){.attempt = 0};
         } else if (field->kind == OP_KIND_blob || field->kind == OP_KIND_text) {
             *(struct bytes *)(void *)((uint8_t *)ret_value + field->offset) = BYTES_NONE;
         } else if (field->kind == OP_KIND_u64 || field->kind == OP_KIND_time_us) {
@@ -241,8 +270,8 @@ uint32_t history_invoke(struct history *history, const struct history_call *call
     struct event *event;
 
     ASSERT(row != NULL);
-    history->events = names_grow(history->events, &history->capacity, history->count + 1,
-                                 sizeof *history->events);
+    history->events = names_grow_raw(history->events, &history->capacity, history->count + 1,
+                                     sizeof *history->events);
     event = &history->events[history->count];
     *event = (struct event){.call_ns = call->call_ns,
                             .ret_ns = HISTORY_NEVER,
@@ -350,8 +379,7 @@ uint64_t history_digest(const struct history *history, const struct event *event
     static const struct siphash_key key = {{3}};
     const uint32_t *from = history->words + event->request;
     union op_request request;
-    const uint32_t *end =
-        unpack(history, from, op_row_of_number(event->f)->request, &request);
+    const uint32_t *end = unpack(history, from, op_row_of_number(event->f)->request, &request);
 
     return base_siphash64(&key, bytes_of(from, (size_t)(end - from) * sizeof *from)) ^ event->f;
 }

@@ -18,7 +18,7 @@
 /* One row. Times are nanoseconds of one clock that all processes of the history share. */
 struct event {
     uint64_t call_ns;
-    uint64_t ret_ns; /* HISTORY_NEVER: no answer */
+    uint64_t ret_ns;                /* HISTORY_NEVER: no answer */
     uint64_t position, time, clock; /* of the answer; T and the leader's clock in µs */
     uint64_t client, number;
     uint32_t term;
@@ -66,8 +66,8 @@ struct history_answer {
 struct history *history_create(void);
 void history_destroy(struct history *history);
 
-/* Copies everything; returns the row's index. Its outcome is UNKNOWN until it is answered. A token is
- * known by its secret, or by its verifier where the secret is all zeros: be consistent. */
+/* Copies everything; returns the row's index. Its outcome is UNKNOWN until it is answered. A token
+ * is known by its secret, or by its verifier where the secret is all zeros: be consistent. */
 uint32_t history_invoke(struct history *history, const struct history_call *call);
 void history_return(struct history *history, uint32_t row, const struct history_answer *answer);
 /* Where a command of unknown outcome was applied, for those who can see the log. */

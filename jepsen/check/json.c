@@ -84,7 +84,8 @@ static json_t *json_of_bytes(struct bytes bytes)
     return value;
 }
 
-static bool json_to_bytes(const json_t *value, struct json_scratch *scratch, struct bytes *ret_bytes)
+static bool json_to_bytes(const json_t *value, struct json_scratch *scratch,
+                          struct bytes *ret_bytes)
 {
     const char *text = json_string_value(value);
     size_t size = json_string_length(value), prefix = strlen(HEX_PREFIX);
@@ -136,16 +137,22 @@ static json_t *json_of_field(const struct op_field *field, const void *value)
 
     switch (field->kind) {
     case OP_KIND_u64:
-    case OP_KIND_time_us: return json_of_u64(*(const uint64_t *)from);
-    case OP_KIND_boolean: return json_boolean(*(const bool *)from);
+    case OP_KIND_time_us:
+        return json_of_u64(*(const uint64_t *)from);
+    case OP_KIND_boolean:
+        return json_boolean(*(const bool *)from);
     case OP_KIND_enumeration:
         text = op_enum_text(field->enumeration, *(const uint32_t *)from);
         return json_string(text == NULL ? "" : text);
-    case OP_KIND_id: return json_of_id(*(const struct id128 *)from);
+    case OP_KIND_id:
+        return json_of_id(*(const struct id128 *)from);
     case OP_KIND_blob:
-    case OP_KIND_text: return json_of_bytes(*(const struct bytes *)from);
-    case OP_KIND_token: return json_of_token(field, from);
-    case OP_KIND_list: return json_of_list(field, value);
+    case OP_KIND_text:
+        return json_of_bytes(*(const struct bytes *)from);
+    case OP_KIND_token:
+        return json_of_token(field, from);
+    case OP_KIND_list:
+        return json_of_list(field, value);
     }
     return NULL;
 }
@@ -191,18 +198,23 @@ static bool json_to_field(const json_t *json, const struct op_field *field,
 
     switch (field->kind) {
     case OP_KIND_u64:
-    case OP_KIND_time_us: return json_to_u64(json, to);
-    case OP_KIND_boolean: *(bool *)to = json_is_true(json); return json_is_boolean(json);
+    case OP_KIND_time_us:
+        return json_to_u64(json, to);
+    case OP_KIND_boolean:
+        *(bool *)to = json_is_true(json);
+        return json_is_boolean(json);
     case OP_KIND_enumeration:
         return text != NULL && op_enum_number(field->enumeration, bytes_of_text(text), to);
-    case OP_KIND_id: return json_to_id(json, to);
+    case OP_KIND_id:
+        return json_to_id(json, to);
     case OP_KIND_blob:
     case OP_KIND_text:
         return json_to_bytes(json, scratch, bytes) && bytes->size <= field->bound;
     case OP_KIND_token:
         return text != NULL &&
                op_token_read(bytes_of_text(text), (enum op_token_kind)field->bound, to);
-    case OP_KIND_list: return json_to_list(json, field, scratch, value, ret_field);
+    case OP_KIND_list:
+        return json_to_list(json, field, scratch, value, ret_field);
     }
     return false;
 }

@@ -66,8 +66,8 @@ static void merge(const struct history *history, const uint32_t *from, uint32_t 
     uint32_t a = left, b = middle;
 
     for (uint32_t i = left; i < right; i++) {
-        bool second = a == middle || (b < right && before(&history->events[from[b]],
-                                                          &history->events[from[a]]));
+        bool second = a == middle ||
+                      (b < right && before(&history->events[from[b]], &history->events[from[a]]));
         to[i] = second ? from[b++] : from[a++];
     }
 }
@@ -85,7 +85,8 @@ static void sort(const struct history *history, uint32_t **rows, uint32_t count,
         uint32_t *swap = *rows;
 
         for (uint64_t left = 0; left < count; left += 2 * width) {
-            uint64_t middle = u64_min(left + width, count), right = u64_min(left + 2 * width, count);
+            uint64_t middle = u64_min(left + width, count),
+                     right = u64_min(left + 2 * width, count);
 
             merge(history, *rows, other, (uint32_t)left, (uint32_t)middle, (uint32_t)right, before);
         }
@@ -213,9 +214,10 @@ static bool check_real_time(const struct history *history, const struct order *o
 
         for (; at > 0 && together(&history->events[order->rows[at - 1]], last); at--) {
             if (order->call_ns[order->rows[at - 1]] > least) {
-                return check_refuse(verdict, MODEL_S1,
-                                    "an operation that had returned stands behind one invoked later",
-                                    order->rows[at - 1], which);
+                return check_refuse(
+                    verdict, MODEL_S1,
+                    "an operation that had returned stands behind one invoked later",
+                    order->rows[at - 1], which);
             }
         }
         for (uint32_t i = at; i < end; i++) {
@@ -245,13 +247,12 @@ static bool same_command(const struct history *history, const struct event *a,
     }
     history_request(history, a, &x);
     history_request(history, b, &y);
-    return a->f == OP_state_put
-               ? x.state_put.has_fence && y.state_put.has_fence &&
-                     id128_equal(x.state_put.fence.id, y.state_put.fence.id) &&
-                     x.state_put.operation == y.state_put.operation
-               : x.task_begin.has_fence && y.task_begin.has_fence &&
-                     id128_equal(x.task_begin.fence.id, y.task_begin.fence.id) &&
-                     x.task_begin.operation == y.task_begin.operation;
+    return a->f == OP_state_put ? x.state_put.has_fence && y.state_put.has_fence &&
+                                      id128_equal(x.state_put.fence.id, y.state_put.fence.id) &&
+                                      x.state_put.operation == y.state_put.operation
+                                : x.task_begin.has_fence && y.task_begin.has_fence &&
+                                      id128_equal(x.task_begin.fence.id, y.task_begin.fence.id) &&
+                                      x.task_begin.operation == y.task_begin.operation;
 }
 
 static bool check_pair(const struct history *history, uint32_t before, uint32_t after,

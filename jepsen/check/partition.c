@@ -25,8 +25,7 @@ struct cut {
 
 static void add(struct cut *cut, uint32_t session, const struct blind_op *op, uint32_t key)
 {
-    cut->entries =
-        names_grow(cut->entries, &cut->capacity, cut->count + 1, sizeof *cut->entries);
+    cut->entries = names_grow(cut->entries, &cut->capacity, cut->count + 1, sizeof *cut->entries);
     cut->entries[cut->count++] = (struct entry){.session = session, .op = *op, .key = key};
 }
 
@@ -56,9 +55,8 @@ static bool kind_of(const struct cut *cut, const struct event *event,
         history_reply(cut->history, event, &reply);
         op->kind = BLIND_READ;
         *ret_key = names_number(names, request->state_get.key);
-        op->value = reply.state_get.version == 0
-                        ? 0
-                        : names_number(names, reply.state_get.value) + 1;
+        op->value = reply.state_get.version == 0 ? 0
+                                                 : names_number(names, reply.state_get.value) + 1;
     }
     return true;
 }
@@ -74,14 +72,14 @@ static bool told_again(const struct cut *cut, const struct event *event, bool by
     return reply.state_put.version != event->position;
 }
 
-static void add_revoke(struct cut *cut, const struct event *event,
-                       const union op_request *request, const struct blind_op *op)
+static void add_revoke(struct cut *cut, const struct event *event, const union op_request *request,
+                       const struct blind_op *op)
 {
     struct names *names = cut->history->names;
     bool of_user = event->f == OP_revoke_user;
     uint32_t tenant = names_number(names, history_caller_of(cut->history, event).tenant);
-    uint32_t name =
-        names_number(names, of_user ? request->revoke_user.user : request->revoke_agent.agent);
+    uint32_t name = names_number(names,
+                                 of_user ? request->revoke_user.user : request->revoke_agent.agent);
 
     for (uint32_t i = 1; i < cut->facts.session_count; i++) {
         const struct fact_session *session = &cut->facts.sessions[i];
@@ -207,8 +205,11 @@ static bool check_part(const struct entry *entries, uint32_t count,
         taken = cut_off(ops, taken, entries[BLIND_OPS_MAX].op.call_ns);
     }
     switch (blind_search(ops, taken, options->blind_steps)) {
-    case BLIND_YES: verdict->counters.blind_sessions++; break;
-    case BLIND_NO: return refuse(verdict, ops, taken);
+    case BLIND_YES:
+        verdict->counters.blind_sessions++;
+        break;
+    case BLIND_NO:
+        return refuse(verdict, ops, taken);
     case BLIND_TOO_MANY_STEPS:
         verdict->kind = CHECK_UNDECIDED;
         (void)snprintf(verdict->rule, sizeof verdict->rule, "blind: the search was too long");
@@ -221,8 +222,8 @@ static bool check_parts(const struct cut *cut, const struct check_options *optio
                         struct check_verdict *verdict)
 {
     for (uint32_t at = 0, end; at < cut->count; at = end) {
-        for (end = at + 1; end < cut->count && cut->entries[end].session == cut->entries[at].session;
-             end++) {
+        for (end = at + 1;
+             end < cut->count && cut->entries[end].session == cut->entries[at].session; end++) {
         }
         if (!check_part(cut->entries + at, end - at, options, verdict)) {
             return false;

@@ -16,10 +16,14 @@ static void set_u64(json_t *object, const char *name, uint64_t value)
 static const char *type_of(const struct event *event)
 {
     switch (op_outcome_class(event->outcome)) {
-    case OP_CLASS_DONE: return "ok";
-    case OP_CLASS_REFUSED: return "fail";
-    case OP_CLASS_RETRY: return "retry";
-    case OP_CLASS_UNKNOWN: break;
+    case OP_CLASS_DONE:
+        return "ok";
+    case OP_CLASS_REFUSED:
+        return "fail";
+    case OP_CLASS_RETRY:
+        return "retry";
+    case OP_CLASS_UNKNOWN:
+        break;
     }
     return "info";
 }
@@ -29,11 +33,11 @@ static json_t *json_of_caller(const struct history *history, const struct event 
     struct history_caller caller = history_caller_of(history, event);
     json_t *object = json_object();
 
+    (void)json_object_set_new(object, "tenant",
+                              json_stringn((const char *)caller.tenant.data, caller.tenant.size));
     (void)json_object_set_new(
-        object, "tenant", json_stringn((const char *)caller.tenant.data, caller.tenant.size));
-    (void)json_object_set_new(object, "certificate",
-                              json_stringn((const char *)caller.certificate.data,
-                                           caller.certificate.size));
+        object, "certificate",
+        json_stringn((const char *)caller.certificate.data, caller.certificate.size));
     set_u64(object, "role", caller.role);
     (void)json_object_set_new(object, "instance", json_of_id(caller.instance));
     return object;
@@ -52,8 +56,7 @@ static json_t *json_of_result(const struct history *history, const struct event 
         history_details(history, event, &details);
         object = json_of_struct(&op_details_struct, &details);
     }
-    (void)json_object_set_new(object, "outcome",
-                              json_string(op_outcome_name(event->outcome)));
+    (void)json_object_set_new(object, "outcome", json_string(op_outcome_name(event->outcome)));
     if (event->superseded) {
         (void)json_object_set_new(object, "superseded", json_true());
     }
@@ -79,10 +82,9 @@ static json_t *json_of_row(const struct history *history, const struct event *ev
     (void)json_object_set_new(object, "args", json_of_struct(row->request, &request));
     (void)json_object_set_new(object, "type", json_string(type_of(event)));
     set_u64(object, "call_ns", event->call_ns);
-    (void)json_object_set_new(object, "ret_ns",
-                              event->ret_ns == HISTORY_NEVER
-                                  ? json_null()
-                                  : json_integer((json_int_t)event->ret_ns));
+    (void)json_object_set_new(
+        object, "ret_ns",
+        event->ret_ns == HISTORY_NEVER ? json_null() : json_integer((json_int_t)event->ret_ns));
     set_u64(object, "term", event->term);
     set_u64(object, "position", event->position);
     set_u64(object, "T", event->time);
@@ -172,8 +174,8 @@ static bool read_call(const json_t *object, struct line *line)
         !get_u64(object, line, "try", true, &attempt) || attempt > UINT16_MAX ||
         !get_u64(object, line, "call_ns", true, &line->call.call_ns) ||
         !get_u64(object, line, "client", false, &line->call.client) ||
-        !get_u64(object, line, "number", false, &line->call.number) ||
-        !read_caller(object, line) || !get_text(object, line, "f", &method)) {
+        !get_u64(object, line, "number", false, &line->call.number) || !read_caller(object, line) ||
+        !get_text(object, line, "f", &method)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -215,8 +217,7 @@ static bool read_answer(const json_t *object, struct line *line)
 
     answer->ret_ns = HISTORY_NEVER;
     line->field = "ret_ns";
-    if ((returned != NULL && !json_is_null(returned) &&
-         !json_to_u64(returned, &answer->ret_ns)) ||
+    if ((returned != NULL && !json_is_null(returned) && !json_to_u64(returned, &answer->ret_ns)) ||
         !get_u64(object, line, "term", false, &answer->term) || answer->term > UINT32_MAX ||
         !get_u64(object, line, "position", false, &answer->position) ||
         !get_u64(object, line, "T", false, &answer->time) ||
@@ -227,11 +228,10 @@ static bool read_answer(const json_t *object, struct line *line)
     answer->superseded = json_is_true(json_object_get(result, "superseded"));
     answer->details = &line->details;
     answer->reply = &line->reply;
-    return answer->outcome == OP_OK
-               ? json_to_struct(result, op_row_of_number(line->call.f)->reply, &line->scratch,
-                                &line->reply, &line->field)
-               : json_to_struct(result, &op_details_struct, &line->scratch, &line->details,
-                                &line->field);
+    return answer->outcome == OP_OK ? json_to_struct(result, op_row_of_number(line->call.f)->reply,
+                                                     &line->scratch, &line->reply, &line->field)
+                                    : json_to_struct(result, &op_details_struct, &line->scratch,
+                                                     &line->details, &line->field);
 }
 
 bool history_read_line(struct history *history, const char *text, size_t size, char *ret_fault,
@@ -277,7 +277,8 @@ bool history_read(struct history *history, FILE *file, char *ret_fault, size_t f
         size = 0;
     }
     if (good && size > 0) {
-        (void)snprintf(ret_fault, fault_size, "line %" PRIu32 ": ends without a newline", lines + 1);
+        (void)snprintf(ret_fault, fault_size, "line %" PRIu32 ": ends without a newline",
+                       lines + 1);
         good = false;
     }
     free(text);

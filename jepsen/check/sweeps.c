@@ -208,7 +208,8 @@ static bool sweep_s5(struct look *look, const struct order *order)
         }
         span = sat_sub(b->call_ns, c->ret_ns);
         if (ns_of_us(sat_sub(b->clock, c->clock)) + drift_ns(look, span) +
-                look->options->leaderless_ns < span) {
+                look->options->leaderless_ns <
+            span) {
             return refuse(look, MODEL_S5, "the cluster's clock fell behind real time", slow);
         }
         /* The tightest row to compare with: least clock for its call, most for its return. */
@@ -230,8 +231,7 @@ static bool about_number(const struct event *event)
 }
 
 /* Same facts, secrets apart: a later try has a new one. */
-static bool same_answer(const struct history *history, const struct event *a,
-                        const struct event *b)
+static bool same_answer(const struct history *history, const struct event *a, const struct event *b)
 {
     union op_reply x, y;
 
@@ -244,11 +244,16 @@ static bool same_answer(const struct history *history, const struct event *a,
     history_reply(history, a, &x);
     history_reply(history, b, &y);
     switch ((enum op_number)a->f) {
-    case OP_session_create: return id128_equal(x.session_create.session, y.session_create.session);
-    case OP_task_begin: return id128_equal(x.task_begin.task, y.task_begin.task);
-    case OP_task_claim: return x.task_claim.attempt == y.task_claim.attempt;
-    case OP_state_put: return x.state_put.version == y.state_put.version;
-    case OP_grant_add: return x.grant_add.given == y.grant_add.given;
+    case OP_session_create:
+        return id128_equal(x.session_create.session, y.session_create.session);
+    case OP_task_begin:
+        return id128_equal(x.task_begin.task, y.task_begin.task);
+    case OP_task_claim:
+        return x.task_claim.attempt == y.task_claim.attempt;
+    case OP_state_put:
+        return x.state_put.version == y.state_put.version;
+    case OP_grant_add:
+        return x.grant_add.given == y.grant_add.given;
     case OP_session_end:
     case OP_revoke_user:
     case OP_revoke_agent:
@@ -256,7 +261,8 @@ static bool same_answer(const struct history *history, const struct event *a,
     case OP_session_validate:
     case OP_permission_check:
     case OP_state_get:
-    case OP_NUMBER_NONE_: break;
+    case OP_NUMBER_NONE_:
+        break;
     }
     return true;
 }

@@ -42,7 +42,7 @@ static void fill(const struct history *history, const struct event *event,
                             .instance = caller.instance,
                             .client = event->client,
                             .number = event->number,
-                            .digest = history_digest(history, event),
+                            .digest = event->client == 0 ? 0 : history_digest(history, event),
                             .position = event->position,
                             .time = event->time,
                             .request = request};

@@ -66,8 +66,7 @@ static bool w3_holds(struct model *model, const struct task *task, uint32_t targ
 
 static bool w4_holds(const struct model *model, const struct task *task, uint32_t target)
 {
-    return target == 0 || target == task->session ||
-           model->sessions[target].epoch < task->epoch;
+    return target == 0 || target == task->session || model->sessions[target].epoch < task->epoch;
 }
 
 static bool w5_holds(const struct task *task, uint32_t target)
@@ -124,8 +123,7 @@ uint64_t fence_failed(struct model *model, const struct task *task, const struct
     uint64_t failed = 0;
 
     for (unsigned rule = 1; rule <= 8; rule++) {
-        if (!holds[rule] &&
-            (unsigned)model->mutation != (unsigned)MODEL_MUTATION_W1 + rule - 1) {
+        if (!holds[rule] && (unsigned)model->mutation != (unsigned)MODEL_MUTATION_W1 + rule - 1) {
             failed |= 1ULL << rule;
         }
     }

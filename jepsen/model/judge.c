@@ -22,14 +22,20 @@ static bool same(const struct op_field *field, const void *a, const void *b)
 
     switch (field->kind) {
     case OP_KIND_u64:
-    case OP_KIND_time_us: return *(const uint64_t *)x == *(const uint64_t *)y;
-    case OP_KIND_boolean: return *(const bool *)x == *(const bool *)y;
-    case OP_KIND_enumeration: return *(const uint32_t *)x == *(const uint32_t *)y;
-    case OP_KIND_id: return id128_equal(*(const struct id128 *)x, *(const struct id128 *)y);
+    case OP_KIND_time_us:
+        return *(const uint64_t *)x == *(const uint64_t *)y;
+    case OP_KIND_boolean:
+        return *(const bool *)x == *(const bool *)y;
+    case OP_KIND_enumeration:
+        return *(const uint32_t *)x == *(const uint32_t *)y;
+    case OP_KIND_id:
+        return id128_equal(*(const struct id128 *)x, *(const struct id128 *)y);
     case OP_KIND_blob:
-    case OP_KIND_text: return bytes_equal(*(const struct bytes *)x, *(const struct bytes *)y);
+    case OP_KIND_text:
+        return bytes_equal(*(const struct bytes *)x, *(const struct bytes *)y);
     case OP_KIND_token:
-    case OP_KIND_list: return true;
+    case OP_KIND_list:
+        return true;
     }
     return true;
 }
@@ -80,8 +86,8 @@ static bool judge_reply(const struct model_expect *expect, const struct model_op
                         const struct model_answer *answer, struct model_reason *reason)
 {
     const struct op_row *row = op_row_of_number(op->f);
-    const struct op_field *field =
-        differing(row->reply, &answer->reply, &expect->reply, expect->free_tags);
+    const struct op_field *field = differing(row->reply, &answer->reply, &expect->reply,
+                                             expect->free_tags);
 
     if (field == NULL) {
         return true;
@@ -143,13 +149,15 @@ bool model_judge(const struct model_expect *expect, const struct model_op *op,
 
     if (!as_law && (answer->outcome >= 64 || (expect->also & (1ULL << answer->outcome)) == 0)) {
         ret_reason->property = blamed(expect, answer->outcome);
-        (void)snprintf(ret_reason->rule, sizeof ret_reason->rule, "%s answered %s, the law says %s%s%s",
-                       name, op_outcome_name(answer->outcome), op_outcome_name(expect->outcome),
+        (void)snprintf(ret_reason->rule, sizeof ret_reason->rule,
+                       "%s answered %s, the law says %s%s%s", name,
+                       op_outcome_name(answer->outcome), op_outcome_name(expect->outcome),
                        expect->rule != NULL ? ": " : "", expect->rule != NULL ? expect->rule : "");
         return false;
     }
     if (expect->first != 0 && (op->position != expect->first || op->time != expect->first_time)) {
-        return refuse(ret_reason, MODEL_S9, "a retry was told another position or T than the first");
+        return refuse(ret_reason, MODEL_S9,
+                      "a retry was told another position or T than the first");
     }
     if (!as_law) {
         return true;

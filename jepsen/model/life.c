@@ -1,4 +1,5 @@
-/* Who is alive and which grant holds: docs/MODEL.md section 2, "life is a predicate", and section 4.
+/* Who is alive and which grant holds: docs/MODEL.md section 2, "life is a predicate", and
+ * section 4.
  *
  * Changes nothing but the note that a doubtful idle deadline was asked about.
  */
@@ -74,7 +75,8 @@ uint64_t life_watermark(const struct model *model, const struct session *session
 /* The idle deadline, as far as it is known: between its bounds either may be right. */
 static uint64_t idle_deadline(struct model *model, const struct session *session, uint64_t time)
 {
-    if (session->idle_least == session->idle_most || !life_passed(model, session->idle_least, time)) {
+    if (session->idle_least == session->idle_most ||
+        !life_passed(model, session->idle_least, time)) {
         return session->idle_least;
     }
     if (life_passed(model, session->idle_most, time)) {
@@ -167,7 +169,8 @@ const struct grant *life_holds(struct model *model, const struct session *sessio
         return NULL;
     }
     for (uint32_t i = 0; i < session->grant_count; i++) {
-        if (session->grants[i].permission == permission && !lapsed(model, &session->grants[i], time)) {
+        if (session->grants[i].permission == permission &&
+            !lapsed(model, &session->grants[i], time)) {
             return &session->grants[i];
         }
     }

@@ -70,12 +70,12 @@ struct model_expect {
     enum model_property property; /* what an OK in spite of a refusal breaks */
     const char *rule;             /* why it is refused; NULL for OK */
     struct op_details details;
-    uint64_t failed_free;  /* fence bits that may be said or not */
-    uint64_t causes_free;  /* bits of enum op_end_cause that are right as well */
-    union op_reply reply;  /* of an OK */
-    uint64_t free_tags;    /* bits of its fields that the law leaves open (ids, secrets) */
-    bool repeated;         /* a retry or a known (task, number): the answer was given before */
-    uint64_t first;        /* of a retry: the position of that answer, which it must repeat */
+    uint64_t failed_free; /* fence bits that may be said or not */
+    uint64_t causes_free; /* bits of enum op_end_cause that are right as well */
+    union op_reply reply; /* of an OK */
+    uint64_t free_tags;   /* bits of its fields that the law leaves open (ids, secrets) */
+    bool repeated;        /* a retry or a known (task, number): the answer was given before */
+    uint64_t first;       /* of a retry: the position of that answer, which it must repeat */
     uint64_t first_time;
 };
 
@@ -89,8 +89,7 @@ void model_expect(struct model *model, const struct model_op *op, struct model_e
 bool model_judge(const struct model_expect *expect, const struct model_op *op,
                  const struct model_answer *answer, struct model_reason *ret_reason);
 /* The effect of an answer of class DONE or REFUSED (a refusal leaves its request record). */
-void model_apply(struct model *model, const struct model_op *op,
-                 const struct model_answer *answer);
+void model_apply(struct model *model, const struct model_op *op, const struct model_answer *answer);
 
 /* All three. On false nothing is applied. */
 bool model_step(struct model *model, const struct model_op *op, const struct model_answer *answer,

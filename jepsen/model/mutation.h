@@ -28,12 +28,12 @@ enum model_mutation {
     MODEL_MUTATION_SECRET_IGNORED,
     MODEL_MUTATION_USER_IGNORED,
     MODEL_MUTATION_TENANT_IGNORED,
-    MODEL_MUTATION_EPOCH_OF_CHILD,  /* a sub-task's E is its own B */
+    MODEL_MUTATION_EPOCH_OF_CHILD, /* a sub-task's E is its own B */
     MODEL_MUTATION_PERMISSION_IGNORED,
-    MODEL_MUTATION_GRANT_FOREVER,   /* a grant's deadline never passes */
-    MODEL_MUTATION_LOST_WRITE,      /* every eighth write is acknowledged and forgotten */
-    MODEL_MUTATION_TAKEOVER,        /* anyone may claim a task whose lease runs */
-    MODEL_MUTATION_ATTEMPT_KEPT,    /* a claim by another worker keeps the attempt */
+    MODEL_MUTATION_GRANT_FOREVER, /* a grant's deadline never passes */
+    MODEL_MUTATION_LOST_WRITE,    /* every eighth write is acknowledged and forgotten */
+    MODEL_MUTATION_TAKEOVER,      /* anyone may claim a task whose lease runs */
+    MODEL_MUTATION_ATTEMPT_KEPT,  /* a claim by another worker keeps the attempt */
     MODEL_MUTATION_LEASE_IGNORED,
     MODEL_MUTATION_END,
 };

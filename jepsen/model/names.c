@@ -2,7 +2,6 @@
 #include "jepsen/model/names.h"
 
 #include "base/assert.h"
-#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +31,7 @@ static void *must(void *memory)
     return memory;
 }
 
-void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
+void *names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
 {
     uint32_t wanted = *capacity;
 
@@ -42,11 +41,39 @@ void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_si
     while (wanted < count) {
         wanted = wanted == 0 ? 4 : wanted + wanted / 2;
     }
-    items = must(realloc(items, (size_t)wanted * item_size));
-    memset((uint8_t *)items + (size_t)*capacity * item_size, 0,
-           (size_t)(wanted - *capacity) * item_size);
     *capacity = wanted;
+    return must(realloc(items, (size_t)wanted * item_size));
+}
+
+void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
+{
+    uint32_t before = *capacity;
+
+    items = names_grow_raw(items, capacity, count, item_size);
+    if (*capacity > before) {
+        memset((uint8_t *)items + (size_t)before * item_size, 0,
+               (size_t)(*capacity - before) * item_size);
+    }
     return items;
+}
+
+/* Eight bytes at a time; texts come from histories, so nobody aims at the slots. */
+static uint32_t hash_of(struct bytes text)
+{
+    uint64_t hash = text.size * 0x9e3779b97f4a7c15u, word;
+    size_t at = 0;
+
+    for (; at + sizeof word <= text.size; at += sizeof word) {
+        memcpy(&word, text.data + at, sizeof word);
+        hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    if (at < text.size) {
+        memcpy(&word, text.data + at, text.size - at);
+    }
+    hash = (hash ^ word) * 0xc4ceb9fe1a85ec53u;
+    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
 struct names *names_create(void)
@@ -92,28 +119,28 @@ static void widen(struct names *names)
 static uint32_t append(struct names *names, struct bytes text, uint32_t hash)
 {
     while (names->pool_capacity - names->pool_size < text.size) {
-        names->pool_capacity =
-            names->pool_capacity == 0 ? POOL_LEAST : names->pool_capacity + names->pool_capacity / 2;
+        names->pool_capacity = names->pool_capacity == 0
+                                   ? POOL_LEAST
+                                   : names->pool_capacity + names->pool_capacity / 2;
         names->pool = must(realloc(names->pool, names->pool_capacity));
     }
     memcpy(names->pool + names->pool_size, text.data, text.size);
-    names->entries = names_grow(names->entries, &names->capacity, names->count + 1,
-                                sizeof *names->entries);
-    names->entries[names->count] =
-        (struct entry){.hash = hash, .size = (uint32_t)text.size, .offset = names->pool_size};
+    names->entries = names_grow_raw(names->entries, &names->capacity, names->count + 1,
+                                    sizeof *names->entries);
+    names->entries[names->count] = (struct entry){
+        .hash = hash, .size = (uint32_t)text.size, .offset = names->pool_size};
     names->pool_size += text.size;
     return names->count++;
 }
 
 uint32_t names_number(struct names *names, struct bytes text)
 {
-    static const struct siphash_key key = {{0}};
     uint32_t hash, at;
 
     if (text.size == 0) {
         return 0;
     }
-    hash = (uint32_t)base_siphash64(&key, text);
+    hash = hash_of(text);
     at = hash & names->mask;
     while (names->slots[at] != 0) {
         const struct entry *entry = &names->entries[names->slots[at]];

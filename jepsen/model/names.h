@@ -21,7 +21,10 @@ struct bytes names_bytes(const struct names *names, uint32_t number);
 /* Numbers given so far: each is below this. */
 uint32_t names_end(const struct names *names);
 
-/* realloc that never fails; grows `*capacity` (in items) to hold at least `count`. */
+/* realloc that never fails, and clears what is new; grows `*capacity` (in items) to hold at least
+ * `count`. */
 void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
+/* The same without clearing what is new: large lists take no memory before they use it. */
+void *names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
 
 #endif

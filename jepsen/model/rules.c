@@ -98,7 +98,8 @@ uint32_t expect_task(struct model *model, const struct ask *ask, const struct op
         return 0;
     }
     if (!owned(model, ask, of->tenant, of->user)) {
-        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "W2: the task is another user's or tenant's");
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3,
+                       "W2: the task is another user's or tenant's");
         return 0;
     }
     if (!fence_known(model, of, fence)) {
@@ -129,8 +130,8 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
                   const char *needs, const struct op_token *fence, struct model_expect *expect)
 {
     const struct task *of = &model->tasks[task];
-    uint64_t failed =
-        fence_failed(model, of, fence, target, permission_number(model, needs), ask->time);
+    uint64_t failed = fence_failed(model, of, fence, target, permission_number(model, needs),
+                                   ask->time);
     uint64_t headline = fence_headline(failed);
     struct op_details *details = &expect->details;
 
@@ -188,11 +189,11 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
     return false;
 }
 
-/* The deadline moves at most to T + idle time. Whether this call moved it shows in a later answer. */
+/* The deadline moves at most to T + idle time. Whether this call moved it shows in a later answer.
+ */
 void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token)
 {
     struct session *session = &model->sessions[state_session_of(model, token->id)];
 
-    session->idle_most =
-        u64_max(session->idle_most, sat_add(ask->time, session->idle));
+    session->idle_most = u64_max(session->idle_most, sat_add(ask->time, session->idle));
 }

@@ -36,7 +36,8 @@ uint32_t permission_number(struct model *model, const char *permission);
 
 #define RULES(name)                                                                                \
     void expect_##name(struct model *model, const struct ask *ask, struct model_expect *expect);   \
-    void apply_##name(struct model *model, const struct ask *ask, const struct model_answer *answer);
+    void apply_##name(struct model *model, const struct ask *ask,                                  \
+                      const struct model_answer *answer);
 
 RULES(client_register)
 RULES(session_create)

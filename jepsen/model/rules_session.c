@@ -69,7 +69,8 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
         expect_also(expect, OP_INVALID); /* not said: refuse, or take them as they are */
     }
     if (request->has_grants && request->grants_count > 0) {
-        /* A grant shorter than the least lifetime: T9 speaks of lifetimes, not of grants by name. */
+        /* A grant shorter than the least lifetime: T9 speaks of lifetimes, not of grants by name.
+         */
         for (uint32_t i = 0; i < request->grants_count; i++) {
             if (request->grants[i].has_ttl && !lifetime_valid(model, request->grants[i].ttl)) {
                 expect_also(expect, OP_INVALID);

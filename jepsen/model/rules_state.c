@@ -135,14 +135,13 @@ void apply_state_put(struct model *model, const struct ask *ask, const struct mo
         model, writer != 0 ? request->session : request->token.id)];
     struct task *task = &model->tasks[writer];
 
-    if (version != ask->op->position ||
-        (writer != 0 && model->mutation != MODEL_MUTATION_W9 &&
-         state_done(task, request->operation) != NULL)) {
+    if (version != ask->op->position || (writer != 0 && model->mutation != MODEL_MUTATION_W9 &&
+                                         state_done(task, request->operation) != NULL)) {
         return; /* a known (task, n), told again */
     }
     if (writer != 0) {
-        task->done =
-            names_grow(task->done, &task->done_capacity, task->done_count + 1, sizeof *task->done);
+        task->done = names_grow(task->done, &task->done_capacity, task->done_count + 1,
+                                sizeof *task->done);
         task->done[task->done_count++] = (struct done){
             .n = request->operation, .digest = put_digest(model, request), .version = version};
         task->newest = u64_max(task->newest, request->operation);
@@ -157,8 +156,7 @@ void apply_state_put(struct model *model, const struct ask *ask, const struct mo
 static void show_key(struct model *model, const struct op_state_get_request *request,
                      uint32_t session, struct op_state_get_reply *reply)
 {
-    const struct key *key =
-        state_key(&model->sessions[session], state_name(model, request->key));
+    const struct key *key = state_key(&model->sessions[session], state_name(model, request->key));
     struct bytes writer;
 
     if (key == NULL) {
@@ -190,8 +188,7 @@ void expect_state_get(struct model *model, const struct ask *ask, struct model_e
     } else {
         task = expect_task(model, ask, &request->fence, expect);
         session = task == 0 ? 0 : expect_named(model, ask, task, request->session, expect);
-        if (session != 0 &&
-            expect_fence(model, ask, task, session, "", &request->fence, expect)) {
+        if (session != 0 && expect_fence(model, ask, task, session, "", &request->fence, expect)) {
             return; /* a task's reads obey W1–W8; nothing is needed, so W7 is met */
         }
     }

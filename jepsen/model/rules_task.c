@@ -39,9 +39,8 @@ static uint32_t tasks_counted(const struct model *model, const struct session *s
 static const struct grant *beginner_holds(struct model *model, const struct ask *ask,
                                           uint32_t session, uint32_t parent, uint32_t permission)
 {
-    return parent != 0
-               ? life_copy(model, &model->tasks[parent], permission, ask->time)
-               : life_holds(model, &model->sessions[session], permission, ask->time);
+    return parent != 0 ? life_copy(model, &model->tasks[parent], permission, ask->time)
+                       : life_holds(model, &model->sessions[session], permission, ask->time);
 }
 
 static bool begin_shape_valid(const struct model *model,
@@ -65,8 +64,8 @@ static void expect_rights(struct model *model, const struct ask *ask, uint32_t s
     const struct op_task_begin_request *request = &ask->op->request->task_begin;
     bool outlives = request->scope == OP_TASK_SCOPE_USER;
 
-    if (parent == 0 && beginner_holds(model, ask, session, 0,
-                                      permission_number(model, "task:begin")) == NULL) {
+    if (parent == 0 &&
+        beginner_holds(model, ask, session, 0, permission_number(model, "task:begin")) == NULL) {
         expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold task:begin");
         return;
     }
@@ -236,8 +235,8 @@ void expect_task_begin(struct model *model, const struct ask *ask, struct model_
 
 static void give_pair(struct task *task, uint32_t permission, uint64_t given)
 {
-    task->pairs =
-        names_grow(task->pairs, &task->pair_capacity, task->pair_count + 1, sizeof *task->pairs);
+    task->pairs = names_grow(task->pairs, &task->pair_capacity, task->pair_count + 1,
+                             sizeof *task->pairs);
     task->pairs[task->pair_count++] = (struct grant){.permission = permission, .given = given};
 }
 
@@ -268,8 +267,8 @@ static void give_pairs(struct model *model, const struct ask *ask, struct task *
 
 static void note_done(struct task *task, struct done done)
 {
-    task->done =
-        names_grow(task->done, &task->done_capacity, task->done_count + 1, sizeof *task->done);
+    task->done = names_grow(task->done, &task->done_capacity, task->done_count + 1,
+                            sizeof *task->done);
     task->done[task->done_count++] = done;
     task->newest = u64_max(task->newest, done.n);
 }
@@ -280,8 +279,7 @@ static void note_targets(struct model *model, const struct op_task_begin_request
     for (uint32_t i = 0; request->has_targets && i < request->targets_count; i++) {
         task->targets = names_grow(task->targets, &task->target_capacity, task->target_count + 1,
                                    sizeof *task->targets);
-        task->targets[task->target_count++] =
-            state_session_of(model, request->targets[i].token.id);
+        task->targets[task->target_count++] = state_session_of(model, request->targets[i].token.id);
     }
 }
 
@@ -300,8 +298,8 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
     task->parent = parent;
     task->session = parent != 0 ? model->tasks[parent].session
                                 : state_session_of(model, request->token.id);
-    task->incarnation =
-        state_id(model, parent != 0 ? request->fence.incarnation : request->token.incarnation);
+    task->incarnation = state_id(model, parent != 0 ? request->fence.incarnation
+                                                    : request->token.incarnation);
     own = &model->sessions[task->session];
     task->tenant = own->tenant;
     task->user = own->user;
@@ -313,8 +311,8 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
     task->deadline = sat_add(ask->time, reply->left);
     note_targets(model, request, task);
     give_pairs(model, ask, task);
-    own->task_ends =
-        names_grow(own->task_ends, &own->task_capacity, own->task_count + 1, sizeof(uint64_t));
+    own->task_ends = names_grow(own->task_ends, &own->task_capacity, own->task_count + 1,
+                                sizeof(uint64_t));
     own->task_ends[own->task_count++] = task->deadline;
     if (parent != 0) {
         note_done(&model->tasks[parent],
@@ -415,15 +413,14 @@ void expect_task_claim(struct model *model, const struct ask *ask, struct model_
 void apply_task_claim(struct model *model, const struct ask *ask, const struct model_answer *answer)
 {
     const struct op_task_claim_reply *reply = &answer->reply.task_claim;
-    struct task *task =
-        &model->tasks[state_task_of(model, ask->op->request->task_claim.task)];
+    struct task *task = &model->tasks[state_task_of(model, ask->op->request->task_claim.task)];
 
     for (size_t i = ATTEMPTS_KEPT - 1; i > 0; i--) {
         task->attempts[i] = task->attempts[i - 1];
     }
-    task->attempts[0] =
-        (struct attempt){.position = reply->attempt,
-                         .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};
+    task->attempts[0] = (struct attempt){
+        .position = reply->attempt,
+        .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};
     task->claimed = true;
     task->lease = sat_add(ask->time, reply->lease);
     task->worker = ask->certificate;

@@ -113,8 +113,8 @@ struct task *state_task_add(struct model *model, struct id128 id)
 
     model->tasks = names_grow(model->tasks, &model->task_capacity, model->task_count + 1,
                               sizeof *model->tasks);
-    model->task_of =
-        names_grow(model->task_of, &model->task_of_end, name + 1, sizeof *model->task_of);
+    model->task_of = names_grow(model->task_of, &model->task_of_end, name + 1,
+                                sizeof *model->task_of);
     model->task_of[name] = model->task_count;
     task = &model->tasks[model->task_count++];
     task->id = name;
@@ -164,8 +164,8 @@ void state_record_add(struct client *client, struct record record)
 {
     uint32_t at = records_up_to(client, record.number);
 
-    client->records = names_grow(client->records, &client->capacity, client->count + 1,
-                                 sizeof *client->records);
+    client->records = names_grow_raw(client->records, &client->capacity, client->count + 1,
+                                     sizeof *client->records);
     memmove(client->records + at + 1, client->records + at,
             (client->count - at) * sizeof *client->records);
     client->count++;
@@ -180,8 +180,8 @@ void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct ma
 
     *all = names_grow(*all, end, name + 1, sizeof **all);
     marks = &(*all)[name];
-    marks->items =
-        names_grow(marks->items, &marks->capacity, marks->count + 1, sizeof *marks->items);
+    marks->items = names_grow(marks->items, &marks->capacity, marks->count + 1,
+                              sizeof *marks->items);
     marks->items[marks->count++] = mark;
 }
 

@@ -30,7 +30,8 @@ struct session {
     uint64_t epoch; /* C */
     uint64_t created;
     uint64_t idle; /* time */
-    /* The idle deadline lies in [idle_least, idle_most]: which calls move it is not said for all. */
+    /* The idle deadline lies in [idle_least, idle_most]: which calls move it is not said for all.
+     */
     uint64_t idle_least, idle_most;
     uint64_t absolute;
     uint64_t ended; /* position of its end on request, 0: none */
@@ -64,10 +65,10 @@ struct task {
     bool outlives; /* scope user */
     bool claimed;
     uint64_t begun, epoch, deadline, lease; /* B, E, and two points in time */
-    uint32_t worker; /* certificate's name */
+    uint32_t worker;                        /* certificate's name */
     struct id128 instance;
     struct attempt attempts[ATTEMPTS_KEPT]; /* newest first */
-    struct grant *pairs; /* (permission, G); deadlines are the session's */
+    struct grant *pairs;                    /* (permission, G); deadlines are the session's */
     uint32_t pair_count, pair_capacity;
     uint32_t *targets;
     uint32_t target_count, target_capacity;
@@ -100,7 +101,7 @@ struct record {
 struct client {
     uint64_t id;
     uint32_t tenant, certificate;
-    uint64_t heard; /* T */
+    uint64_t heard;         /* T */
     struct record *records; /* by number */
     uint32_t count, capacity;
 };

@@ -7,8 +7,7 @@
 #include <string.h>
 
 static const char *const property_texts[] = {
-    "",   "S1", "S2", "S3",  "S4",  "S5",  "S6",  "S7",
-    "S8", "S9", "S10", "S11", "S12", "S13", "S14",
+    "", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14",
 };
 
 const char *model_property_text(enum model_property property)
@@ -20,19 +19,29 @@ const char *model_property_text(enum model_property property)
 static struct bytes user_of(const struct model_op *op)
 {
     switch (op->f) {
-    case OP_session_create: return op->request->session_create.user;
-    case OP_session_validate: return op->request->session_validate.user;
-    case OP_session_end: return op->request->session_end.user;
-    case OP_grant_add: return op->request->grant_add.user;
-    case OP_permission_check: return op->request->permission_check.user;
-    case OP_task_begin: return op->request->task_begin.user;
-    case OP_task_claim: return op->request->task_claim.user;
-    case OP_state_put: return op->request->state_put.user;
-    case OP_state_get: return op->request->state_get.user;
+    case OP_session_create:
+        return op->request->session_create.user;
+    case OP_session_validate:
+        return op->request->session_validate.user;
+    case OP_session_end:
+        return op->request->session_end.user;
+    case OP_grant_add:
+        return op->request->grant_add.user;
+    case OP_permission_check:
+        return op->request->permission_check.user;
+    case OP_task_begin:
+        return op->request->task_begin.user;
+    case OP_task_claim:
+        return op->request->task_claim.user;
+    case OP_state_put:
+        return op->request->state_put.user;
+    case OP_state_get:
+        return op->request->state_get.user;
     case OP_client_register:
     case OP_revoke_user:
     case OP_revoke_agent:
-    case OP_NUMBER_NONE_: break;
+    case OP_NUMBER_NONE_:
+        break;
     }
     return BYTES_NONE;
 }
@@ -64,10 +73,13 @@ static void expect_by_rule(struct model *model, const struct ask *ask, struct mo
 {
     switch (ask->op->f) {
 #define RULE(name)                                                                                 \
-    case OP_##name: expect_##name(model, ask, expect); return;
+    case OP_##name:                                                                                \
+        expect_##name(model, ask, expect);                                                         \
+        return;
         EACH_RULE(RULE)
 #undef RULE
-    case OP_NUMBER_NONE_: break;
+    case OP_NUMBER_NONE_:
+        break;
     }
     UNREACHABLE("an operation without a rule");
 }
@@ -77,10 +89,13 @@ static void apply_by_rule(struct model *model, const struct ask *ask,
 {
     switch (ask->op->f) {
 #define RULE(name)                                                                                 \
-    case OP_##name: apply_##name(model, ask, answer); return;
+    case OP_##name:                                                                                \
+        apply_##name(model, ask, answer);                                                          \
+        return;
         EACH_RULE(RULE)
 #undef RULE
-    case OP_NUMBER_NONE_: break;
+    case OP_NUMBER_NONE_:
+        break;
     }
     UNREACHABLE("an operation without a rule");
 }

@@ -134,8 +134,8 @@ void maker_retry(struct maker *maker, struct maker_caller *caller, enum op_numbe
     call(maker, caller, f, request, 2);
     /* Whoever asks again gets the first's ids; its secret is the first's too as long as none is
      * minted again. */
-    if (maker->answer.outcome == OP_OK && maker->history->events[maker->row].position <
-                                              maker->position) {
+    if (maker->answer.outcome == OP_OK &&
+        maker->history->events[maker->row].position < maker->position) {
         struct event *event = &maker->history->events[maker->row];
         struct history_answer answer = {.outcome = first.outcome,
                                         .ret_ns = event->ret_ns,

@@ -220,12 +220,12 @@ static void begin(struct mix *mix)
     }
     go(mix);
     if (mix->maker->answer.outcome == OP_OK && mix->task_count < TASKS_MAX) {
-        mix->tasks[mix->task_count++] =
-            (struct known_task){.id = mix->maker->answer.reply.task_begin.task,
-                                .user = user,
-                                .tenant = tenant,
-                                .next = 1,
-                                .deadline = mix->maker->time + request->ttl};
+        mix->tasks[mix->task_count++] = (struct known_task){
+            .id = mix->maker->answer.reply.task_begin.task,
+            .user = user,
+            .tenant = tenant,
+            .next = 1,
+            .deadline = mix->maker->time + request->ttl};
     }
 }
 

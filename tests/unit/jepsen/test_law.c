@@ -1,5 +1,5 @@
-/* A right law's histories pass, a wrong law's are refused: each mutation of the specification is seen
- * by the checker (verification of S1-S4, S9, S12 against docs/MODEL.md sections 3 to 6). */
+/* A right law's histories pass, a wrong law's are refused: each mutation of the specification is
+ * seen by the checker (verification of S1-S4, S9, S12 against docs/MODEL.md sections 3 to 6). */
 #include "tests/unit/jepsen/maker.h"
 
 #include <setjmp.h>

@@ -384,6 +384,33 @@ static void a_damaged_clock_file_costs_the_clock_alone(void **state)
     world_end(&world);
 }
 
+/* ---- T2: following ---- */
+
+static void followers_keep_up_with_a_fast_leader(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 50);
+    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+    struct world_session session;
+    assert_int_equal(world_create(client, "alice", 20 * SIM_SECOND, 20 * SIM_SECOND, &session),
+                     TENURE_OK);
+    size_t leader = world_leader(&world);
+    sim_host_drift(world.nodes[leader].host, 50000);
+    world_pass(&world, 10 * SIM_SECOND);
+    uint64_t fast = clock_of(&world.nodes[leader]);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        assert_true(clock_of(&world.nodes[i]) + EPSILON > fast);
+    }
+    /* So the time goes on without it where it was with it. */
+    world_node_kill(&world.nodes[leader]);
+    size_t next = world_leader(&world);
+    assert_true(clock_of(&world.nodes[next]) > fast);
+    assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
+    tenure_close(client);
+    world_end(&world);
+}
+
 /* ---- T2: one clock jumps ---- */
 
 static void an_odd_clock_is_outvoted(void **state)
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_time_out_of_this_world_is_refused),
         cmocka_unit_test(a_rebooted_node_learns_from_the_others),
         cmocka_unit_test(a_damaged_clock_file_costs_the_clock_alone),
+        cmocka_unit_test(followers_keep_up_with_a_fast_leader),
         cmocka_unit_test(an_odd_clock_is_outvoted),
         cmocka_unit_test(a_jump_within_a_collection_is_noticed),
     };

@@ -119,7 +119,7 @@ static void on_client_unknown(struct tenure_client *client, struct tenure_pendin
 /* The cluster lets a client have fewer numbers open than we thought: nothing happened. */
 static bool too_many_open(const struct op_reply_head *head, const struct op_details *details)
 {
-    return head->outcome == OP_LIMIT && details->has_limit &&
+    return head->outcome == OP_OVERLOADED && details->has_limit &&
            bytes_equal(details->limit, bytes_of_text("client_open_max"));
 }
 

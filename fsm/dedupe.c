@@ -211,17 +211,21 @@ static void client_hear(struct fsm_context *ctx)
     fsm_schedule(ctx->fsm, FSM_CLIENTS, ctx->client);
 }
 
-/* Room to remember a new number; every result has its blocks reserved. */
+/* Room to remember a new number; every result has its blocks reserved. Without room the answer is of
+ * class RETRY, never REFUSED: it is not remembered, so an earlier try that is still on its way may yet
+ * be applied, and a definite refusal would be a lie. */
 static enum op_outcome request_room(struct fsm_context *ctx)
 {
     const struct client_record *client = table_read(ctx->fsm->tables[FSM_CLIENTS], ctx->client);
+    enum op_outcome outcome;
 
     if (ctx->command->request - client->lowest >= ctx->fsm->limits.client_open_max) {
         ctx->details->has_limit = true;
         ctx->details->limit = bytes_of_text("client_open_max");
-        return OP_LIMIT;
+        return OP_OVERLOADED;
     }
-    return fsm_result_room(ctx);
+    outcome = fsm_result_room(ctx);
+    return outcome == OP_LIMIT ? OP_OVERLOADED : outcome;
 }
 
 bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome)

@@ -302,7 +302,7 @@ static void bound(struct server *server, const struct request *request)
     window->lowest = u64_max(window->lowest, request->envelope.lowest);
     if (request->envelope.number - window->lowest >= window->limit) {
         struct op_details details = {.has_limit = true, .limit = bytes_of_text("client_open_max")};
-        server_answer(request, OP_LIMIT, &details);
+        server_answer(request, OP_OVERLOADED, &details);
         return;
     }
     server_obey(server, request);

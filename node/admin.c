@@ -115,8 +115,8 @@ static void status(struct node *node, struct node_connection *connection,
     uint64_t position = request.has_at ? request.at : fsm_position(node->fsm);
     struct hash128 digest = fsm_digest(node->fsm);
     if (request.has_at && !node_digests_find(&node->digests, position, &digest)) {
-        refuse(node, connection, message, position > fsm_position(node->fsm) ? OP_NOT_READY
-                                                                             : OP_NOT_FOUND,
+        refuse(node, connection, message,
+               position > fsm_position(node->fsm) ? OP_NOT_READY : OP_NOT_FOUND,
                "no digest is kept for that position");
         return;
     }
@@ -173,7 +173,7 @@ static void state_time(struct node *node, struct node_connection *connection,
 }
 
 bool node_admin_message(struct node *node, struct node_connection *connection,
-                   const struct op_message *message)
+                        const struct op_message *message)
 {
     if (message->kind != OP_MESSAGE_REQUEST) {
         return false;

@@ -13,7 +13,7 @@ struct node_flight {
     uint64_t index;
     uint64_t term;
     uint64_t stamp;
-    uint32_t silent; /* commands at its head that no client waits for */
+    uint32_t silent;      /* commands at its head that no client waits for */
     struct list requests; /* in the entry's order */
 };
 
@@ -67,8 +67,7 @@ static uint32_t take_commands(struct node_batch *batch, struct base_writer *writ
 {
     uint32_t count = 0;
     while (!list_empty(&batch->queue) && count < OP_BATCH_COMMANDS) {
-        struct node_request *request =
-            LIST_ENTRY(batch->queue.next, struct node_request, in_queue);
+        struct node_request *request = LIST_ENTRY(batch->queue.next, struct node_request, in_queue);
         size_t size = (size_t)(writer->at - writer->start);
         if (count > 0 && size + request->command_size > OP_BATCH_BYTES) {
             break;
@@ -174,18 +173,17 @@ static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
         return;
     }
     ASSERT(!list_empty(&flight->requests));
-    struct node_request *request =
-        LIST_ENTRY(flight->requests.next, struct node_request, in_queue);
+    struct node_request *request = LIST_ENTRY(flight->requests.next, struct node_request, in_queue);
     node_request_reply(node, request, reply, flight->stamp);
 }
 
 bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry)
 {
     struct node_batch *batch = node->batch;
-    struct node_flight *flight =
-        list_empty(&batch->flights)
-            ? NULL
-            : LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
+    struct node_flight *flight = list_empty(&batch->flights)
+                                     ? NULL
+                                     : LIST_ENTRY(batch->flights.next, struct node_flight,
+                                                  in_batch);
     if (flight != NULL && (flight->index != index || flight->term != term)) {
         flight = NULL;
     }
@@ -198,8 +196,8 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
             batch->tick_stamp = 0;
         }
         while (!list_empty(&flight->requests)) {
-            node_request_refuse(node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue),
-                           OP_UNKNOWN);
+            node_request_refuse(
+                node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue), OP_UNKNOWN);
         }
         list_remove(&flight->in_batch);
         free(flight);
@@ -212,7 +210,8 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
 static void refuse_all(struct node *node, struct list *requests, enum op_outcome outcome)
 {
     while (!list_empty(requests)) {
-        node_request_refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue), outcome);
+        node_request_refuse(node, LIST_ENTRY(requests->next, struct node_request, in_queue),
+                            outcome);
     }
 }
 
@@ -224,8 +223,7 @@ void node_batch_lost(struct node *node)
     batch->queued_bytes = 0;
     batch->tick_stamp = 0;
     while (!list_empty(&batch->flights)) {
-        struct node_flight *flight =
-            LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
+        struct node_flight *flight = LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
         refuse_all(node, &flight->requests, OP_UNKNOWN);
         list_remove(&flight->in_batch);
         free(flight);

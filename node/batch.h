@@ -1,4 +1,5 @@
-/* Writes: gathers the commands of a loop turn into one stamped entry, and answers when it is applied.
+/* Writes: gathers the commands of a loop turn into one stamped entry, and answers when it is
+ * applied.
  *
  * What was queued and not submitted when leadership goes is RETRY; what was submitted is UNKNOWN.
  */
@@ -10,7 +11,7 @@
 enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct node_batch {
-    struct list queue;   /* of requests */
+    struct list queue; /* of requests */
     size_t queued;
     size_t queued_bytes; /* of their commands */
     struct list flights; /* entries submitted and not applied, oldest first */

@@ -100,8 +100,7 @@ static bool check_member(const struct node_bootstrap *bootstrap, size_t which, c
         if (strcmp(members[i].address, members[which].address) == 0 ||
             strcmp(bootstrap->clients[i], bootstrap->clients[which]) == 0) {
             snprintf(error, error_size, "members %llu and %llu have one address",
-                     (unsigned long long)members[i].id,
-                     (unsigned long long)members[which].id);
+                     (unsigned long long)members[i].id, (unsigned long long)members[which].id);
             return false;
         }
     }

@@ -1,7 +1,7 @@
 /* The node's clock across restarts of its process (model.md T2): durable at least once a second.
  *
- * Two alternating slots in the file CLOCK, each with version, sequence number and checksum. A slot that
- * cannot be read only costs the clock, never the node.
+ * Two alternating slots in the file CLOCK, each with version, sequence number and checksum. A slot
+ * that cannot be read only costs the clock, never the node.
  */
 #ifndef NODE_CLOCK_FILE_H
 #define NODE_CLOCK_FILE_H
@@ -23,7 +23,7 @@ struct clock_file {
     bool busy;
     bool ending;
     bool wrote_clock; /* the newest slot says that there is a clock */
-    bool broken; /* a write failed: said once, not tried again */
+    bool broken;      /* a write failed: said once, not tried again */
     uint8_t slot[128];
 };
 

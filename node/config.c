@@ -21,8 +21,8 @@ struct file {
     CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, struct file, name, 1, 4096),
 #define NODE_NUMBER_(name, standard, least, greatest, help)                                        \
     CYAML_FIELD_UINT_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, name),
-static const cyaml_schema_field_t config_fields[] = {
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_) CYAML_FIELD_END};
+static const cyaml_schema_field_t config_fields[] = {NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+                                                         CYAML_FIELD_END};
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
 
@@ -83,8 +83,8 @@ static bool take(const char *path, const struct file *loaded, struct node_config
     NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
-    return ret->folder != NULL && ret->ca != NULL && ret->certificate != NULL &&
-           ret->key != NULL && ret->listen != NULL && ret->peer_listen != NULL;
+    return ret->folder != NULL && ret->ca != NULL && ret->certificate != NULL && ret->key != NULL &&
+           ret->listen != NULL && ret->peer_listen != NULL;
 }
 
 bool node_config_load(const char *path, struct node_config *ret_config, char *error,

@@ -1,7 +1,8 @@
-/* What one node is told at its start: its YAML configuration, and the bootstrap file of its cluster.
+/* What one node is told at its start: its YAML configuration, and the bootstrap file of its
+ * cluster.
  *
- * Parsing is libcyaml's, schema-driven; every mistake is one line that names the file, the line in it
- * and what to do. Does not open anything that the configuration names.
+ * Parsing is libcyaml's, schema-driven; every mistake is one line that names the file, the line in
+ * it and what to do. Does not open anything that the configuration names.
  */
 #ifndef NODE_CONFIG_H
 #define NODE_CONFIG_H
@@ -35,9 +36,9 @@ void node_config_help(void (*line)(void *arg, const char *text), void *arg);
  * `tenurectl cluster init`) ---- */
 
 struct node_bootstrap {
-    struct rlog_birth birth;                                    /* machine: points at machine_bytes */
-    char clients[RLOG_MEMBERS_MAX][ENV_ADDRESS_MAX];            /* client address of each member */
-    uint64_t time;                                              /* T0 */
+    struct rlog_birth birth;                         /* machine: points at machine_bytes */
+    char clients[RLOG_MEMBERS_MAX][ENV_ADDRESS_MAX]; /* client address of each member */
+    uint64_t time;                                   /* T0 */
     uint8_t hash_key[16];
     struct op_limits limits;
     uint8_t machine_bytes[16 * 1024];

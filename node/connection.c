@@ -80,8 +80,8 @@ void node_connection_break(struct node_connection *connection, const char *reaso
         return;
     }
     struct node *node = connection->node;
-    env_log(node->env, ENV_LOG_WARN, "client", "%s: %s: closed",
-            env_conn_address(connection->conn), reason);
+    env_log(node->env, ENV_LOG_WARN, "client", "%s: %s: closed", env_conn_address(connection->conn),
+            reason);
     struct op_reply_head head = node_head(node, OP_PROTOCOL);
     head.message = bytes_of_text(reason);
     struct base_writer writer;
@@ -145,8 +145,7 @@ static void take_frames(struct node_connection *connection)
 {
     size_t used = 0;
     while (!connection->closing && !overfull(connection)) {
-        struct bytes rest =
-            bytes_of(connection->input + used, connection->input_size - used);
+        struct bytes rest = bytes_of(connection->input + used, connection->input_size - used);
         size_t bound = connection->greeted ? OP_FRAME_MAX : OP_FRAME_HELLO_MAX;
         size_t size = 0;
         if (!op_frame_size(rest, bound, &size)) {
@@ -176,8 +175,7 @@ void node_listener_turn(struct node *node)
     listener->relieved = false;
     LIST_FOR_EACH(at, &listener->connections)
     {
-        struct node_connection *connection =
-            LIST_ENTRY(at, struct node_connection, in_listener);
+        struct node_connection *connection = LIST_ENTRY(at, struct node_connection, in_listener);
         if (connection->paused && !connection->closing && !overfull(connection)) {
             connection->paused = false;
             env_conn_pause(connection->conn, false);
@@ -229,7 +227,7 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
         env_log(connection->node->env, ENV_LOG_WARN, "client", "%s is no client of this cluster",
                 identity);
         node_connection_break(connection,
-                         "the certificate names no service or operator of this cluster");
+                              "the certificate names no service or operator of this cluster");
     }
 }
 
@@ -268,9 +266,9 @@ static void on_accept(void *arg, struct env_conn *conn)
     static const struct env_conn_handlers handlers = {
         .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close};
     struct node *node = arg;
-    struct node_connection *connection =
-        node->listener.count >= node->config->connections_max ? NULL
-                                                              : calloc(1, sizeof(*connection));
+    struct node_connection *connection = node->listener.count >= node->config->connections_max
+                                             ? NULL
+                                             : calloc(1, sizeof(*connection));
     if (connection == NULL) {
         env_conn_close(conn, false);
         return;
@@ -305,7 +303,7 @@ void node_listener_drain(struct node *node)
     LIST_FOR_EACH(at, &listener->connections)
     {
         node_connection_send(LIST_ENTRY(at, struct node_connection, in_listener),
-                        base_written(&writer));
+                             base_written(&writer));
     }
 }
 
@@ -313,8 +311,7 @@ void node_listener_close(struct node *node)
 {
     LIST_FOR_EACH(at, &node->listener.connections)
     {
-        struct node_connection *connection =
-            LIST_ENTRY(at, struct node_connection, in_listener);
+        struct node_connection *connection = LIST_ENTRY(at, struct node_connection, in_listener);
         if (!connection->closing) {
             connection->closing = true;
             env_conn_close(connection->conn, true);
@@ -358,8 +355,8 @@ void node_listener_done(struct node *node)
         listener->listener = NULL;
     }
     while (!list_empty(&listener->connections)) {
-        struct node_connection *connection =
-            LIST_ENTRY(listener->connections.next, struct node_connection, in_listener);
+        struct node_connection *connection = LIST_ENTRY(listener->connections.next,
+                                                        struct node_connection, in_listener);
         env_conn_adopt(connection->conn, &orphan, NULL);
         env_conn_close(connection->conn, false);
         connection_free(connection);

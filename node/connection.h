@@ -3,9 +3,11 @@
  * Invariants
  *   N1  nothing but hello is served before hello
  *   N2  a connection holds at most one partial frame; it is not read from while it has
- *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they can get
- *       exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed CONNECTION_UNSENT_MAX
- *   N3  an answer goes to the connection that asked, under the msgid that it asked with, or nowhere
+ *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they
+ *       can get exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed
+ *       CONNECTION_UNSENT_MAX
+ *   N3  an answer goes to the connection that asked, under the msgid that it asked with, or
+ *       nowhere
  */
 #ifndef NODE_CONNECTION_H
 #define NODE_CONNECTION_H

@@ -19,7 +19,7 @@ void node_digests_add(struct node_digests *digests, uint64_t position, struct ha
 }
 
 bool node_digests_find(const struct node_digests *digests, uint64_t position,
-                  struct hash128 *ret_digest)
+                       struct hash128 *ret_digest)
 {
     uint64_t low = digests->count - u64_min(digests->count, DIGESTS_KEPT);
     uint64_t high = digests->count;

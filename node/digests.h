@@ -19,6 +19,6 @@ void node_digests_init(struct node_digests *digests);
 void node_digests_add(struct node_digests *digests, uint64_t position, struct hash128 digest);
 /* False when that position is no entry's end, or too old, or not reached. */
 bool node_digests_find(const struct node_digests *digests, uint64_t position,
-                  struct hash128 *ret_digest);
+                       struct hash128 *ret_digest);
 
 #endif

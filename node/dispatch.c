@@ -112,8 +112,7 @@ static struct node_request *request_create(const struct call *call, struct bytes
                                            size_t size)
 {
     struct bytes name = bytes_of_text(call->connection->name);
-    struct node_request *request =
-        calloc(1, sizeof(*request) + tenant.size + name.size + size);
+    struct node_request *request = calloc(1, sizeof(*request) + tenant.size + name.size + size);
     if (request == NULL) {
         return NULL;
     }
@@ -177,8 +176,8 @@ static void dispatch_write(struct call *call, struct bytes tenant)
     op_store(&body, call->row->request, &call->request, OP_STORE_ALL);
     command.body = base_written(&body);
     size_t size = op_command_size(&command);
-    struct node_request *request =
-        size > OP_COMMAND_BYTES_MAX ? NULL : request_create(call, tenant, size);
+    struct node_request *request = size > OP_COMMAND_BYTES_MAX ? NULL
+                                                               : request_create(call, tenant, size);
     if (request == NULL) {
         refuse(call, size > OP_COMMAND_BYTES_MAX ? OP_INVALID : OP_OVERLOADED,
                size > OP_COMMAND_BYTES_MAX ? "the request is larger than 96 KiB" : NULL, NULL);
@@ -243,7 +242,7 @@ static void dispatch_call(struct call *call)
 }
 
 void node_dispatch_message(struct node *node, struct node_connection *connection,
-                      const struct op_message *message)
+                           const struct op_message *message)
 {
     switch (message->kind) {
     case OP_MESSAGE_RESPONSE:

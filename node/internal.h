@@ -32,8 +32,8 @@ struct node {
     struct node_listener listener;
     struct node_mint mint;
     struct node_digests digests;
-    uint8_t *scratch; /* NODE_SCRATCH bytes: one response being built */
-    uint8_t *read_body; /* FSM_REPLY_MAX bytes: one read's answer */
+    uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
+    uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
     char birth_error[512]; /* why the cluster's settings cannot be served here; empty: they can */
     bool stopping;
     bool handed_over; /* the stop has reached raftlog */
@@ -47,15 +47,15 @@ enum { NODE_SCRATCH = OP_FRAME_MAX + OP_FRAME_PREFIX };
 /* node/machine.c: raftlog's machine, made of this node's FSM. */
 struct rlog_machine node_machine_of(struct node *node);
 bool node_machine_create(struct node *node, const struct rlog_birth *birth, char *error,
-                    size_t error_size);
+                         size_t error_size);
 
 /* node/dispatch.c: one whole message of a client. */
 void node_dispatch_message(struct node *node, struct node_connection *connection,
-                      const struct op_message *message);
+                           const struct op_message *message);
 
 /* node/admin.c: hello, node.status, cluster.time: answered by this node, not by the log. */
 bool node_admin_message(struct node *node, struct node_connection *connection,
-                   const struct op_message *message);
+                        const struct op_message *message);
 
 /* Head of an answer that this node gives of itself. */
 struct op_reply_head node_head(struct node *node, enum op_outcome outcome);

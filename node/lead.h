@@ -1,15 +1,16 @@
 /* Leadership as the service sees it: when this node may serve, and what time it is then.
  *
- *   FOLLOWING --leader--> COLLECTING --majority of clocks--> STARTING --TERM_START applied--> SERVING
- *       ^                     |  ^                              |                                |
- *       |                     |  `------ own readings too far apart (paused) --------------------|
- *       |                     `--no clock anywhere--> TIMELESS --operator states the time--------^
- *       `---------------- any state: leadership lost -----------------------------------------
+ *   FOLLOWING --leader--> COLLECTING --majority of clocks--> STARTING --its entry applied--> SERVING
+ *                             |  ^                                                            |
+ *                             |  `------ own readings too far apart (paused) -----------------|
+ *                             `--no clock anywhere--> TIMELESS --operator states the time-----'
+ *   any state --leadership lost--> FOLLOWING
  *
  * Invariants
- *   L1  nothing is stamped and no read takes the clock outside SERVING (TIMELESS: ends and revokes, under
- *       the stamp T)
- *   L2  every reading of the clock by a leader goes through node_lead_clock, which notices a pause (T2)
+ *   L1  nothing is stamped and no read takes the clock outside SERVING (TIMELESS: ends and
+ *       revokes, under the stamp T)
+ *   L2  every reading of the clock by a leader goes through node_lead_clock, which notices a
+ *       pause (T2)
  */
 #ifndef NODE_LEAD_H
 #define NODE_LEAD_H
@@ -26,20 +27,20 @@ enum lead_state { LEAD_FOLLOWING, LEAD_COLLECTING, LEAD_STARTING, LEAD_SERVING, 
 struct node_lead {
     enum lead_state state;
     uint64_t term;
-    uint64_t leader;      /* known leader's id, 0: none */
-    uint64_t start_index; /* of our TERM_START; 0: not submitted in this term */
-    bool recollecting;    /* TERM_START of this term is applied already */
-    uint64_t last_reading;  /* BOOTTIME of the newest reading as a leader */
-    uint64_t last_entry;    /* BOOTTIME when we last submitted an entry */
-    uint64_t last_tick;     /* BOOTTIME of the last TICK proposed */
+    uint64_t leader;       /* known leader's id, 0: none */
+    uint64_t start_index;  /* of our TERM_START; 0: not submitted in this term */
+    bool recollecting;     /* TERM_START of this term is applied already */
+    uint64_t last_reading; /* BOOTTIME of the newest reading as a leader */
+    uint64_t last_entry;   /* BOOTTIME when we last submitted an entry */
+    uint64_t last_tick;    /* BOOTTIME of the last TICK proposed */
     /* the collection */
     uint64_t nonce;
-    uint64_t asked_at;      /* BOOTTIME */
-    uint64_t majority_at;   /* BOOTTIME when a majority had answered; 0: not yet */
+    uint64_t asked_at;    /* BOOTTIME */
+    uint64_t majority_at; /* BOOTTIME when a majority had answered; 0: not yet */
     struct node_time_offer offers[RLOG_MEMBERS_MAX]; /* value: clock at `received` */
     uint64_t received[RLOG_MEMBERS_MAX];
     size_t offer_count;
-    struct env_timer *timer;  /* the collection's, and T5's */
+    struct env_timer *timer; /* the collection's, and T5's */
 };
 
 int node_lead_init(struct node *node);

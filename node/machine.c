@@ -9,7 +9,7 @@
 enum { SNAPSHOT_SLOTS_A_STEP = 2048 }; /* about a millisecond of walking */
 
 bool node_machine_create(struct node *node, const struct rlog_birth *birth, char *error,
-                    size_t error_size)
+                         size_t error_size)
 {
     struct node_bootstrap *bootstrap = node->bootstrap;
     if (!node_birth_read(birth, bootstrap)) {
@@ -25,9 +25,8 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
                  (unsigned long long)(bootstrap->limits.lease_min_us / 10000));
         return false;
     }
-    struct fsm_birth fsm_birth = {.incarnation = birth->incarnation,
-                                  .time = bootstrap->time,
-                                  .limits = bootstrap->limits};
+    struct fsm_birth fsm_birth = {
+        .incarnation = birth->incarnation, .time = bootstrap->time, .limits = bootstrap->limits};
     memcpy(fsm_birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
     node->range_size = fsm_memory_size(&bootstrap->limits);
     node->range = env_range_reserve(node->range_size);

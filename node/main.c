@@ -56,7 +56,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 {
     enum { INIT = 1000, CHECK };
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"init", required_argument, NULL, INIT},
+        {"config", required_argument, NULL, 'c'},   {"init", required_argument, NULL, INIT},
         {"check-config", no_argument, NULL, CHECK}, {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     int option;
@@ -180,8 +180,7 @@ int main(int argc, char **argv)
     if (env_uv_create(&daemon.env) != ENV_OK) {
         return complain("cannot set up the event loop");
     }
-    rc = arguments.init != NULL ? init(&daemon, &config, arguments.init)
-                                : serve(&daemon, &config);
+    rc = arguments.init != NULL ? init(&daemon, &config, arguments.init) : serve(&daemon, &config);
     if (daemon.failed) {
         exit(rc);
     }

@@ -59,7 +59,7 @@ static struct id128 token_id(const struct op_row *row, const union op_request *r
 }
 
 void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
-                  struct op_command *command, uint8_t ret_secret[32])
+                       struct op_command *command, uint8_t ret_secret[32])
 {
     memset(ret_secret, 0, 32);
     if (row->idempotency != OP_NUMBERED) {

@@ -1,4 +1,5 @@
-/* What a leader draws before it proposes: ids and secrets (model.md section 4). Never stored here. */
+/* What a leader draws before it proposes: ids and secrets (model.md section 4). Never stored here.
+ */
 #ifndef NODE_MINT_H
 #define NODE_MINT_H
 
@@ -13,10 +14,10 @@ struct node_mint {
 };
 
 void node_mint_init(struct node_mint *mint);
-/* Fills minted_id and minted_verifier of a numbered write, and the secret behind it when its reply has a
- * token (`ret_secret`, zero otherwise). */
+/* Fills minted_id and minted_verifier of a numbered write, and the secret behind it when its reply
+ * has a token (`ret_secret`, zero otherwise). */
 void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
-                  struct op_command *command, uint8_t ret_secret[32]);
+                       struct op_command *command, uint8_t ret_secret[32]);
 /* The token field of an operation's reply, or NULL. */
 const struct op_field *node_mint_token_field(const struct op_row *row);
 /* SHA-256 over a token's incarnation, id and secret. */

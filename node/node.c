@@ -126,8 +126,8 @@ bool node_start(struct env *env, const struct node_config *config,
                 struct node **ret_node)
 {
     struct node *node = node_allocate(env, config, handlers);
-    if (node == NULL || node->read_body == NULL || node->batch == NULL ||
-        node->bootstrap == NULL || node->scratch == NULL) {
+    if (node == NULL || node->read_body == NULL || node->batch == NULL || node->bootstrap == NULL ||
+        node->scratch == NULL) {
         snprintf(error, error_size, "out of memory");
         node_destroy(node);
         return false;
@@ -151,8 +151,8 @@ static void on_rlog_stopped(void *arg)
     node_clock_file_end(&node->clock_file);
 }
 
-/* Open requests first, then leadership and the log, then answers and files that are on their way. The
- * owner may destroy the node in on_stopped: nothing of it is touched after that. */
+/* Open requests first, then leadership and the log, then answers and files that are on their way.
+ * The owner may destroy the node in on_stopped: nothing of it is touched after that. */
 static void step_stop(struct node *node)
 {
     if (!node->handed_over && node_batch_empty(node->batch) && node_reads_empty(&node->reads)) {

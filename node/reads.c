@@ -81,12 +81,13 @@ static void on_confirmed(void *arg, bool confirmed)
     struct read_round *round = arg;
     struct node *node = round->node;
     uint64_t clock = 0;
-    bool serve = confirmed && node_lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
+    bool serve = confirmed &&
+                 node_lead_clock(node, &clock); /* afresh, after the confirmation: T6 */
     clock = u64_max(clock, fsm_time(node->fsm));
     bool leads = node->lead.state != LEAD_FOLLOWING;
     while (!list_empty(&round->requests)) {
-        struct node_request *request =
-            LIST_ENTRY(round->requests.next, struct node_request, in_queue);
+        struct node_request *request = LIST_ENTRY(round->requests.next, struct node_request,
+                                                  in_queue);
         if (serve) {
             request->clock = clock;
             answer(node, request);
@@ -117,8 +118,7 @@ void node_reads_turn(struct node *node)
     list_append(&reads->rounds, &round->in_reads);
     enum rlog_submit taken = rlog_confirm(node->rlog, on_confirmed, round);
     if (taken != RLOG_SUBMITTED) {
-        refuse_all(node, &round->requests,
-                   taken == RLOG_BUSY ? OP_OVERLOADED : OP_NOT_LEADER);
+        refuse_all(node, &round->requests, taken == RLOG_BUSY ? OP_OVERLOADED : OP_NOT_LEADER);
         list_remove(&round->in_reads);
         free(round);
     }

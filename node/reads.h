@@ -1,7 +1,8 @@
 /* Reads: linearizable without a log write (model.md section 7 and T6).
  *
- * Arrivals of a turn share one confirmation round, which begins after the last of them. Then c is read
- * afresh, and each is answered from the FSM, or waits until an entry with stamp >= c is applied.
+ * Arrivals of a turn share one confirmation round, which begins after the last of them. Then c is
+ * read afresh, and each is answered from the FSM, or waits until an entry with stamp >= c is
+ * applied.
  */
 #ifndef NODE_READS_H
 #define NODE_READS_H
@@ -10,9 +11,9 @@
 
 struct node_reads {
     struct list arrived;
-    struct list rounds;  /* on their way: struct read_round */
-    struct list waiting; /* confirmed requests, T6 */
-    size_t count;        /* of all three */
+    struct list rounds;   /* on their way: struct read_round */
+    struct list waiting;  /* confirmed requests, T6 */
+    size_t count;         /* of all three */
     uint64_t tick_wanted; /* the largest c that somebody waits for; 0: none */
 };
 

@@ -51,8 +51,8 @@ static void request_free(struct node_request *request)
 }
 
 void node_request_answer(struct node *node, struct node_request *request,
-                    const struct op_reply_head *head, const struct op_details *details,
-                    const struct op_struct *s, const void *value)
+                         const struct op_reply_head *head, const struct op_details *details,
+                         const struct op_struct *s, const void *value)
 {
     node_request_move(request, REQUEST_ANSWERED);
     struct node_connection *connection = request->connection;
@@ -106,8 +106,8 @@ static void complete_token(const struct node_request *request, const struct fsm_
     memcpy(token->secret, request->secret, sizeof(token->secret));
 }
 
-void node_request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
-                   uint64_t clock)
+void node_request_reply(struct node *node, struct node_request *request,
+                        const struct fsm_reply *reply, uint64_t clock)
 {
     struct op_reply_head head = head_of(node, reply, clock);
     struct base_reader reader;

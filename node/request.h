@@ -35,8 +35,8 @@ enum request_state {
 };
 
 struct node_request {
-    struct list in_queue;      /* of its state */
-    struct list in_connection; /* of its connection, while that lives */
+    struct list in_queue;               /* of its state */
+    struct list in_connection;          /* of its connection, while that lives */
     struct node_connection *connection; /* NULL once that is gone or the call was cancelled */
     enum request_state state;
     uint32_t msgid;
@@ -55,17 +55,17 @@ void node_request_move(struct node_request *request, enum request_state to);
 struct bytes node_request_body(const struct node_request *request);
 struct bytes node_request_command(const struct node_request *request);
 
-/* The last move: sends the answer (unless the caller is gone), leaves its queue, wipes and frees. `s`
- * and `value` as for op_response_write; `head->outcome` decides between result and error. */
+/* The last move: sends the answer (unless the caller is gone), leaves its queue, wipes and frees.
+ * `s` and `value` as for op_response_write; `head->outcome` decides between result and error. */
 void node_request_answer(struct node *node, struct node_request *request,
-                    const struct op_reply_head *head, const struct op_details *details,
-                    const struct op_struct *s, const void *value);
-/* An answer of this node's own (NOT_LEADER, OVERLOADED, UNKNOWN, …), with position, T and leader filled
- * in from the node. */
+                         const struct op_reply_head *head, const struct op_details *details,
+                         const struct op_struct *s, const void *value);
+/* An answer of this node's own (NOT_LEADER, OVERLOADED, UNKNOWN, …), with position, T and leader
+ * filled in from the node. */
 void node_request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome);
 /* The FSM's answer to it; `clock` is a write's stamp or a read's c. */
 struct fsm_reply;
-void node_request_reply(struct node *node, struct node_request *request, const struct fsm_reply *reply,
-                   uint64_t clock);
+void node_request_reply(struct node *node, struct node_request *request,
+                        const struct fsm_reply *reply, uint64_t clock);
 
 #endif

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What libcyaml logs comes from the inside out: the first line is the mistake, the next names where. */
+/* What libcyaml logs comes from the inside out: the first line is the mistake, the next names
+ * where. */
 struct report {
     char what[256];
     char where[256];

@@ -1,4 +1,5 @@
-/* Writers that do not stop: counters under a few keys of one session, and what was acknowledged of them.
+/* Writers that do not stop: counters under a few keys of one session, and what was acknowledged of
+ * them.
  *
  * Says nothing about the answers' order between keys: each key has one open write at a time.
  */

@@ -1,4 +1,5 @@
-/* A client that says exactly what a test tells it, well formed or not: frames over one connection. */
+/* A client that says exactly what a test tells it, well formed or not: frames over one connection.
+ */
 #ifndef TESTS_NODE_RAW_H
 #define TESTS_NODE_RAW_H
 
@@ -12,7 +13,7 @@ struct raw {
     uint8_t *input;
     size_t size;
     size_t capacity;
-    uint8_t *message; /* the one last taken */
+    uint8_t *message;  /* the one last taken */
     uint64_t received; /* bytes in all */
 };
 

@@ -2,8 +2,8 @@
  *
  * Usage: soak [FIRST [COUNT]]. Checks while it runs and at each seed's end:
  *   - no acknowledged write is lost, none made up (tests/node/load.h);
- *   - no session is accepted after its deadline by the world's own clock, after its end or its revoke
- *     was acknowledged, nor refused as expired before its deadline (S2, S4, S6);
+ *   - no session is accepted after its deadline by the world's own clock, after its end or its
+ * revoke was acknowledged, nor refused as expired before its deadline (S2, S4, S6);
  *   - terms never go back on a node, equal positions have equal digests (S8, S13).
  * Judges no history beyond that: the simulator does.
  */
@@ -125,9 +125,8 @@ static void grant_and_check(struct soak *soak)
     enum tenure_outcome given = tenure_grant_add(soak->client, &grant, &granted, &result);
     tenure_result_done(&result);
     judge(soak, given, called);
-    const struct tenure_permission_check_request check = {.user = grant.user,
-                                                          .token = grant.token,
-                                                          .permission = grant.permission};
+    const struct tenure_permission_check_request check = {
+        .user = grant.user, .token = grant.token, .permission = grant.permission};
     struct tenure_permission_check_reply checked;
     called = now_of(soak);
     enum tenure_outcome held = tenure_permission_check(soak->client, &check, &checked, &result);
@@ -192,9 +191,8 @@ static void end_or_revoke(struct soak *soak)
     struct subject *subject = &soak->subject;
     subject->may_have_ended = true;
     bool revokes = sim_random(soak->world.sim, 2) == 0;
-    enum tenure_outcome outcome = revokes
-                                      ? world_revoke(soak->client, subject->session.user)
-                                      : world_logout(soak->client, &subject->session);
+    enum tenure_outcome outcome = revokes ? world_revoke(soak->client, subject->session.user)
+                                          : world_logout(soak->client, &subject->session);
     subject->ended |= outcome == TENURE_OK;
 }
 

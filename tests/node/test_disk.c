@@ -1,4 +1,5 @@
-/* What survives: power cuts under load, snapshots while serving, wrong folders, a crash at each point. */
+/* What survives: power cuts under load, snapshots while serving, wrong folders, a crash at each
+ * point. */
 #include "tests/node/load.h"
 
 #include <setjmp.h>
@@ -23,11 +24,11 @@ static void state_the_time(struct world *world)
     enum tenure_outcome outcome = TENURE_UNREACHABLE;
     for (int i = 0; i < 5 && outcome != TENURE_OK; i++) {
         assert_true(sim_run_until(world->sim, is_timeless, world, 10 * SIM_SECOND));
-        struct tenure_client *operator = world_client(world, world_timeless(world), "operator");
+        struct tenure_client *operator= world_client(world, world_timeless(world), "operator");
         const struct tenure_cluster_time_request request = {.time = WORLD_T0 + 60 * SIM_SECOND};
         struct tenure_cluster_time_reply reply;
         struct tenure_result result;
-        outcome = tenure_cluster_time(operator, &request, &reply, &result);
+        outcome = tenure_cluster_time(operator, & request, &reply, &result);
         tenure_result_done(&result);
         tenure_close(operator);
     }

@@ -1,4 +1,5 @@
-/* Leadership as clients see it: who answers, who must not any more, how it is handed over and lost. */
+/* Leadership as clients see it: who answers, who must not any more, how it is handed over and lost.
+ */
 #include "tests/node/load.h"
 #include "tests/node/raw.h"
 
@@ -18,8 +19,7 @@ static void ask_validate(struct raw *raw, uint32_t msgid, const struct world_ses
 {
     struct op_session_validate_request validate = {
         .has_user = true, .user = bytes_of_text(session->user), .has_token = true};
-    assert_true(
-        op_token_read(bytes_of_text(session->token), OP_TOKEN_session, &validate.token));
+    assert_true(op_token_read(bytes_of_text(session->token), OP_TOKEN_session, &validate.token));
     raw_request(raw, msgid, "session.validate", NULL,
                 op_row_of_method(bytes_of_text("session.validate"))->request, &validate);
 }
@@ -69,7 +69,8 @@ static bool reads_wait(void *arg)
     return node->reads.count > 0;
 }
 
-/* The leader stands still at every moment of a read's way, while another revokes what it is about. */
+/* The leader stands still at every moment of a read's way, while another revokes what it is about.
+ */
 static void a_frozen_leader_answers_nothing_when_it_thaws(void **state)
 {
     (void)state;

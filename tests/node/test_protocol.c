@@ -1,4 +1,5 @@
-/* What a node does with a client's bytes: who is served, what is refused, and within which bounds. */
+/* What a node does with a client's bytes: who is served, what is refused, and within which bounds.
+ */
 #include "tests/node/raw.h"
 
 #include <setjmp.h>
@@ -77,15 +78,13 @@ static void hello_comes_once_and_in_a_known_version(void **state)
 {
     struct fixture *f = *state;
     raw_hello(&f->raw);
-    const struct op_hello_request hello = {
-        .has_version = true, .version = 1, .has_instance = true};
+    const struct op_hello_request hello = {.has_version = true, .version = 1, .has_instance = true};
     raw_request(&f->raw, 2, OP_METHOD_HELLO, NULL, &op_hello_request_struct, &hello);
     raw_expect(&f->raw, 0, OP_PROTOCOL);
     raw_expect_closed(&f->raw);
     raw_close(&f->raw);
     raw_open(&f->raw, &f->world, f->leader, f->tls);
-    const struct op_hello_request newer = {
-        .has_version = true, .version = 2, .has_instance = true};
+    const struct op_hello_request newer = {.has_version = true, .version = 2, .has_instance = true};
     raw_request(&f->raw, 1, OP_METHOD_HELLO, NULL, &op_hello_request_struct, &newer);
     raw_expect(&f->raw, 0, OP_PROTOCOL);
     raw_expect_closed(&f->raw);
@@ -94,15 +93,15 @@ static void hello_comes_once_and_in_a_known_version(void **state)
 static void a_certificate_that_is_no_client_s_is_told_so(void **state)
 {
     static const char *const strangers[] = {
-        "tenure://test/-/peer/1",              /* a node */
-        "tenure://other/acme/service/gateway", /* another cluster's */
-        "tenure://test/acme/owner/gateway",    /* no such role */
-        "tenure://test/acme/service",          /* no name */
-        "tenure://test/acme/service/a/b",      /* too much */
-        "tenure://test/acme/service/gateway/", /* a second spelling of one name */
-        "tenure://test//service/gateway",      /* no tenant */
-        "tenure://test/-/service/gateway",     /* a service has a tenant */
-        "tenure://test/acme/operator/root",    /* an operator has none */
+        "tenure://test/-/peer/1",               /* a node */
+        "tenure://other/acme/service/gateway",  /* another cluster's */
+        "tenure://test/acme/owner/gateway",     /* no such role */
+        "tenure://test/acme/service",           /* no name */
+        "tenure://test/acme/service/a/b",       /* too much */
+        "tenure://test/acme/service/gateway/",  /* a second spelling of one name */
+        "tenure://test//service/gateway",       /* no tenant */
+        "tenure://test/-/service/gateway",      /* a service has a tenant */
+        "tenure://test/acme/operator/root",     /* an operator has none */
         "tenure://test/ac\tme/service/gateway", /* no text that the protocol could carry */
         "tenure://test/acme/service/\xff",
     };
@@ -133,12 +132,10 @@ static void only_operators_name_a_tenant_and_they_have_to(void **state)
     raw_hello(&f->raw);
     raw_request(&f->raw, 2, "state.get", &envelope, fields("state.get"), &get);
     raw_expect(&f->raw, 2, OP_FORBIDDEN); /* by the row's roles */
-    const struct op_revoke_user_request revoke = {.has_user = true,
-                                                  .user = bytes_of_text("alice")};
+    const struct op_revoke_user_request revoke = {.has_user = true, .user = bytes_of_text("alice")};
     raw_request(&f->raw, 3, "revoke.user", NULL, fields("revoke.user"), &revoke);
     raw_expect(&f->raw, 3, OP_INVALID);
-    raw_request(&f->raw, 4, "revoke.user", &envelope, fields("revoke.user"),
-                &revoke);
+    raw_request(&f->raw, 4, "revoke.user", &envelope, fields("revoke.user"), &revoke);
     struct raw_answer answer; /* and it has no number */
     raw_answer(&f->raw, &answer);
     assert_int_equal(answer.head.outcome, OP_INVALID);
@@ -166,11 +163,11 @@ static void a_frame_beyond_the_bound_ends_the_connection(void **state)
 static void a_malformed_frame_ends_the_connection(void **state)
 {
     static const char *const frames[] = {
-        "\x01\xc1",                       /* no message */
-        "\x05\x94\x00\xcc\x05\xa1",       /* not the shortest form */
-        "\x01\x94",                       /* cut short */
-        "\x05\x94\x01\x02\xc0\x80",       /* a response */
-        "\x07\x94\x00\x02\xa1x\x91\x80",  /* bytes too few after */
+        "\x01\xc1",                      /* no message */
+        "\x05\x94\x00\xcc\x05\xa1",      /* not the shortest form */
+        "\x01\x94",                      /* cut short */
+        "\x05\x94\x01\x02\xc0\x80",      /* a response */
+        "\x07\x94\x00\x02\xa1x\x91\x80", /* bytes too few after */
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < 4; i++) {
@@ -233,16 +230,15 @@ static void five_thousand_pipelined_requests_are_all_answered(void **state)
     memset(seen, 0, sizeof(seen));
     raw_hello(&f->raw);
     for (uint32_t i = 0; i < MANY; i++) {
-        raw_request(&f->raw, i, "session.validate", NULL, fields("session.validate"),
-                    &validate);
+        raw_request(&f->raw, i, "session.validate", NULL, fields("session.validate"), &validate);
     }
     const struct node *node = f->world.nodes[f->leader].node;
     for (uint32_t i = 0; i < MANY; i++) {
         struct raw_answer answer;
         LIST_FOR_EACH(at, &node->listener.connections)
         {
-            const struct node_connection *connection =
-                LIST_ENTRY(at, struct node_connection, in_listener);
+            const struct node_connection *connection = LIST_ENTRY(at, struct node_connection,
+                                                                  in_listener);
             assert_true(connection->request_count <= CONNECTION_REQUESTS_MAX);
         }
         raw_answer(&f->raw, &answer);
@@ -256,7 +252,8 @@ static void five_thousand_pipelined_requests_are_all_answered(void **state)
     }
 }
 
-/* It asks for large answers and takes none: memory stays bounded, and all come when it reads again. */
+/* It asks for large answers and takes none: memory stays bounded, and all come when it reads again.
+ */
 static void a_client_that_does_not_read_is_not_read_from(void **state)
 {
     enum { MANY = 2000, VALUE = 60000 };
@@ -283,8 +280,8 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     bool paused = false;
     LIST_FOR_EACH(at, &node->listener.connections)
     {
-        const struct node_connection *connection =
-            LIST_ENTRY(at, struct node_connection, in_listener);
+        const struct node_connection *connection = LIST_ENTRY(at, struct node_connection,
+                                                              in_listener);
         assert_true(env_conn_queued(connection->conn) <
                     CONNECTION_OPEN_MAX + CONNECTION_UNSENT_MAX);
         paused |= connection->paused;
@@ -303,8 +300,7 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
 static void register_request(struct fixture *f, uint32_t msgid)
 {
     const struct op_client_register_request request = {.op_unused_ = false};
-    raw_request(&f->raw, msgid, "client.register", NULL, fields("client.register"),
-                &request);
+    raw_request(&f->raw, msgid, "client.register", NULL, fields("client.register"), &request);
 }
 
 static void a_cancelled_request_gets_no_answer(void **state)
@@ -323,6 +319,11 @@ static void a_cancelled_request_gets_no_answer(void **state)
     raw_expect(&f->raw, 6, OP_OK);
 }
 
+static bool batch_is_empty(void *arg)
+{
+    return node_batch_empty(arg);
+}
+
 /* R3: the connection goes, what it asked for happens all the same. */
 static void a_closed_connection_takes_nothing_back(void **state)
 {
@@ -338,7 +339,7 @@ static void a_closed_connection_takes_nothing_back(void **state)
     world_pass(&f->world, SIM_SECOND);
     assert_true(fsm_position(node->fsm) > before);
     assert_int_equal(node->listener.count, 0);
-    assert_true(node_batch_empty(node->batch));
+    assert_true(sim_run_until(f->world.sim, batch_is_empty, node->batch, SIM_SECOND));
     raw_open(&f->raw, &f->world, f->leader, f->tls);
 }
 
@@ -351,8 +352,7 @@ static void a_follower_names_the_leader(void **state)
     raw_open(&raw, &f->world, world_other(f->leader), f->tls);
     raw_hello(&raw);
     const struct op_client_register_request request = {.op_unused_ = false};
-    raw_request(&raw, 2, "client.register", NULL, fields("client.register"),
-                &request);
+    raw_request(&raw, 2, "client.register", NULL, fields("client.register"), &request);
     struct raw_answer answer;
     raw_answer(&raw, &answer);
     assert_int_equal(answer.head.outcome, OP_NOT_LEADER);

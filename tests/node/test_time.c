@@ -1,4 +1,5 @@
-/* Cluster time on three nodes: deadlines (T5, T6), clocks over restarts, reboots and jumps (T2, T3). */
+/* Cluster time on three nodes: deadlines (T5, T6), clocks over restarts, reboots and jumps (T2,
+ * T3). */
 #include "tests/node/world.h"
 
 #include <setjmp.h>
@@ -39,7 +40,8 @@ static void want_clocks(struct world *world)
 
 /* ---- T4, T5, T6 ---- */
 
-/* Asks all through the session's last moments: first only OK, then only EXPIRED, each in its time. */
+/* Asks all through the session's last moments: first only OK, then only EXPIRED, each in its time.
+ */
 static void watch_it_die(struct world *world, struct tenure_client *client,
                          const struct world_session *session)
 {
@@ -131,8 +133,7 @@ static void no_answer_is_early_or_late(void **state)
             assert_false(outcome == TENURE_OK &&
                          asked > returned + 2500 * SIM_MILLISECOND + EPSILON);
             dead = outcome == TENURE_EXPIRED;
-            assert_false(dead &&
-                         sim_now_us(world.sim) + EPSILON < called + 2500 * SIM_MILLISECOND);
+            assert_false(dead && sim_now_us(world.sim) + EPSILON < called + 2500 * SIM_MILLISECOND);
             world_pass(&world, 3000);
         }
         for (size_t i = 0; i < WORLD_NODES; i++) {
@@ -256,7 +257,6 @@ static bool is_timeless(void *arg)
     return world_timeless(arg) != WORLD_NODES;
 }
 
-
 /* The last try of a call may still be under way at its deadline: then it is TIMED_OUT. */
 static void want_no_time(enum tenure_outcome outcome)
 {
@@ -280,7 +280,7 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     struct world world;
     world_start(&world, 6);
     struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-    struct tenure_client *operator = world_client(&world, WORLD_NODES, "operator");
+    struct tenure_client *operator= world_client(&world, WORLD_NODES, "operator");
     struct world_session mine;
     struct world_session other;
     assert_int_equal(world_create(client, "alice", HOUR, HOUR, &mine), TENURE_OK);
@@ -308,7 +308,7 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     struct tenure_result result;
     assert_int_equal(tenure_cluster_time(client, &request, &reply, &result), TENURE_FORBIDDEN);
     tenure_result_done(&result);
-    assert_int_equal(tenure_cluster_time(operator, &request, &reply, &result), TENURE_OK);
+    assert_int_equal(tenure_cluster_time(operator, & request, &reply, &result), TENURE_OK);
     tenure_result_done(&result);
     assert_true(reply.time >= request.time);
     client->timeout_us = 10 * SIM_SECOND;
@@ -318,7 +318,7 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     assert_int_equal(world_validate(client, &other, NULL), TENURE_ENDED);
     /* It is stated once: a cluster that knows its time is told nothing. */
     request.time += HOUR;
-    assert_int_equal(tenure_cluster_time(operator, &request, &reply, &result), TENURE_INVALID);
+    assert_int_equal(tenure_cluster_time(operator, & request, &reply, &result), TENURE_INVALID);
     tenure_result_done(&result);
     want_clocks(&world);
     world_node_kill(&world.nodes[world_leader(&world)]);
@@ -333,14 +333,14 @@ static void a_time_out_of_this_world_is_refused(void **state)
     (void)state;
     struct world world;
     world_start(&world, 7);
-    struct tenure_client *operator = world_client(&world, WORLD_NODES, "operator");
+    struct tenure_client *operator= world_client(&world, WORLD_NODES, "operator");
     assert_int_equal(world_revoke(operator, "nobody"), TENURE_OK);
     all_reboot(&world);
     assert_true(sim_run_until(world.sim, is_timeless, &world, 10 * SIM_SECOND));
     struct tenure_cluster_time_request request = {.time = UINT64_MAX};
     struct tenure_cluster_time_reply reply;
     struct tenure_result result;
-    assert_int_equal(tenure_cluster_time(operator, &request, &reply, &result), TENURE_INVALID);
+    assert_int_equal(tenure_cluster_time(operator, & request, &reply, &result), TENURE_INVALID);
     tenure_result_done(&result);
     assert_true(is_timeless(&world));
     tenure_close(operator);

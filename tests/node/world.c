@@ -101,8 +101,7 @@ static void configure(struct world *world, size_t which)
     node->host = sim_host_create(world->sim, name);
     certify(node->host, "own", identity);
     snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
-    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401",
-             sim_host_address(node->host));
+    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401", sim_host_address(node->host));
     node_config_init(&node->config);
     node->config.node = (uint32_t)which + 1;
     node->config.folder = (char *)"/data";
@@ -128,9 +127,9 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
     static const struct {
         const char *name;
         uint64_t value;
-    } small[] = {{"sessions_max", 4000},    {"tasks_max", 1000},    {"tombstones_max", 4000},
-                 {"clients_max", 400},      {"requests_max", 8192}, {"tenants_max", 16},
-                 {"watermarks_max", 1000},  {"names_max", 8192},    {"blocks_max", 65536},
+    } small[] = {{"sessions_max", 4000},   {"tasks_max", 1000},    {"tombstones_max", 4000},
+                 {"clients_max", 400},     {"requests_max", 8192}, {"tenants_max", 16},
+                 {"watermarks_max", 1000}, {"names_max", 8192},    {"blocks_max", 65536},
                  {"keys_max", 8192}};
     for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
         assert_true(op_limits_set(&ret->limits, bytes_of_text(small[i].name), small[i].value));
@@ -138,8 +137,7 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
     ret->birth.member_count = WORLD_NODES;
     for (size_t i = 0; i < WORLD_NODES; i++) {
         ret->birth.members[i].id = i + 1;
-        snprintf(ret->birth.members[i].address, ENV_ADDRESS_MAX, "%s",
-                 world->nodes[i].peer_listen);
+        snprintf(ret->birth.members[i].address, ENV_ADDRESS_MAX, "%s", world->nodes[i].peer_listen);
         snprintf(ret->clients[i], ENV_ADDRESS_MAX, "%s", world->nodes[i].listen);
     }
 }
@@ -340,8 +338,8 @@ enum tenure_outcome world_validate(struct tenure_client *client,
                                    const struct world_session *session,
                                    struct tenure_result *ret_result)
 {
-    const struct tenure_session_validate_request request = {
-        .user = tenure_text(session->user), .token = tenure_text(session->token)};
+    const struct tenure_session_validate_request request = {.user = tenure_text(session->user),
+                                                            .token = tenure_text(session->token)};
     struct tenure_session_validate_reply reply;
     struct tenure_result result;
     enum tenure_outcome outcome = tenure_session_validate(client, &request, &reply, &result);
@@ -399,8 +397,7 @@ enum tenure_outcome world_revoke(struct tenure_client *client, const char *user)
     return outcome;
 }
 
-enum tenure_outcome world_logout(struct tenure_client *client,
-                                 const struct world_session *session)
+enum tenure_outcome world_logout(struct tenure_client *client, const struct world_session *session)
 {
     const struct tenure_session_end_request request = {.user = tenure_text(session->user),
                                                        .token = tenure_text(session->token)};

@@ -1,6 +1,7 @@
 /* Three nodes on the simulated world, and clients of them: what the tests of this folder stand on.
  *
- * Fails the running test by itself when something that has to work does not. Plays no faults of its own.
+ * Fails the running test by itself when something that has to work does not. Plays no faults of its
+ * own.
  */
 #ifndef TESTS_NODE_WORLD_H
 #define TESTS_NODE_WORLD_H
@@ -21,10 +22,10 @@ struct world_node {
     struct node_config config;
     char listen[ENV_ADDRESS_MAX];
     char peer_listen[ENV_ADDRESS_MAX];
-    bool stopped;      /* on_stopped was called */
-    bool failed;       /* on_fatal was called */
-    bool may_fail;     /* a test that expects on_fatal */
-    char error[512];   /* of node_start or on_fatal */
+    bool stopped;    /* on_stopped was called */
+    bool failed;     /* on_fatal was called */
+    bool may_fail;   /* a test that expects on_fatal */
+    char error[512]; /* of node_start or on_fatal */
 };
 
 struct world {
@@ -60,7 +61,8 @@ size_t world_other(size_t node);
 /* Waits until all live nodes have applied the same position; their digests have to be equal. */
 void world_agree(struct world *world);
 
-/* A client of all nodes, or of `only` alone (WORLD_NODES: of all). `role`: "service", "operator". */
+/* A client of all nodes, or of `only` alone (WORLD_NODES: of all). `role`: "service", "operator".
+ */
 struct tenure_client *world_client(struct world *world, size_t only, const char *role);
 /* A TLS identity of the console, of any text. */
 struct env_tls *world_identity(struct world *world, const char *identity);
@@ -86,7 +88,6 @@ enum tenure_outcome world_put(struct tenure_client *client, const struct world_s
 enum tenure_outcome world_get(struct tenure_client *client, const struct world_session *session,
                               const char *key, char ret_value[64]);
 enum tenure_outcome world_revoke(struct tenure_client *client, const char *user);
-enum tenure_outcome world_logout(struct tenure_client *client,
-                                 const struct world_session *session);
+enum tenure_outcome world_logout(struct tenure_client *client, const struct world_session *session);
 
 #endif

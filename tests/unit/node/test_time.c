@@ -134,7 +134,8 @@ static void a_clock_that_two_others_contradict_is_odd(void **state)
     /* those without a clock contradict nobody */
     agreed(4, (const uint64_t[]){NOW + 9 * SECOND, NOW, NONE, NONE}, NOW + 9 * SECOND);
     /* of five: the pair need not be the next below */
-    odd_one(5, (const uint64_t[]){NOW + 90 * SECOND, NOW + 50 * SECOND, NOW + 20 * SECOND, NOW, NOW},
+    odd_one(5,
+            (const uint64_t[]){NOW + 90 * SECOND, NOW + 50 * SECOND, NOW + 20 * SECOND, NOW, NOW},
             NOW, 1);
     /* two that jumped alike hold each other up: the largest stands */
     agreed(5,

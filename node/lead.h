@@ -1,6 +1,6 @@
 /* Leadership as the service sees it: when this node may serve, and what time it is then.
  *
- *   FOLLOWING --leader--> COLLECTING --majority of clocks--> STARTING --its entry applied--> SERVING
+ *   FOLLOWING --leader--> COLLECTING --majority of clocks--> STARTING --entry applied--> SERVING
  *                             |  ^                                                            |
  *                             |  `------ own readings too far apart (paused) -----------------|
  *                             `--no clock anywhere--> TIMELESS --operator states the time-----'

@@ -130,8 +130,8 @@ void check_print(const struct history *history, const struct check_verdict *verd
 {
     (void)fprintf(file, "%s", kind_text(verdict->kind));
     if (verdict->kind != CHECK_OK) {
-        (void)fprintf(file, " %s%s%s", model_property_text(verdict->property),
-                      verdict->property != 0 ? ": " : "", verdict->rule);
+        (void)fprintf(file, "%s%s: %s", verdict->property != 0 ? " " : "",
+                      model_property_text(verdict->property), verdict->rule);
     }
     (void)fprintf(file, "\n");
 #define COUNTER(counter)                                                                           \

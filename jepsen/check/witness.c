@@ -106,7 +106,8 @@ static bool replay_all(struct replay *replay)
         uint32_t row = replay->order->rows[replay->failed];
         const struct event *event = &replay->history->events[row];
 
-        while (next < replay->placed_count && replay->placed[next].position < event->position) {
+        /* No row's command is at a placed position, but reads may be: they come after it. */
+        while (next < replay->placed_count && replay->placed[next].position <= event->position) {
             step_placed(replay, model, &replay->placed[next++], time);
         }
         if (!step_row(replay, model, row)) {

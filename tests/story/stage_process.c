@@ -223,20 +223,6 @@ static bool worker_thaw(void *arg, size_t which)
     return kill(world->workers[which].pid, SIGCONT) == 0 ? true : complain("SIGCONT");
 }
 
-static void worker_end(struct process_worker *worker)
-{
-    if (worker->pid == 0) {
-        return;
-    }
-    (void)kill(worker->pid, SIGCONT);
-    (void)kill(worker->pid, SIGTERM);
-    (void)waitpid(worker->pid, NULL, 0);
-    close(worker->to);
-    if (worker->from != NULL) {
-        fclose(worker->from);
-    }
-}
-
 /* ---- the stage: nodes and time ---- */
 
 static bool node_kill(void *arg, size_t which)
@@ -269,9 +255,9 @@ static void let_pass(void *arg, uint64_t us)
 
 /* ---- life ---- */
 
-static bool world_start(struct world *world)
+static bool stage_set(struct world *world)
 {
-    if (!local(world, "up", NULL) || !read_settings(world)) {
+    if (!read_settings(world)) {
         return false;
     }
     world->stage = (struct story_stage){
@@ -294,28 +280,59 @@ static bool world_start(struct world *world)
     return opened;
 }
 
-static void world_end(struct world *world, bool keep)
+/* The player's whole life; its workers are in its process group and end with that. */
+static int play(struct world *world)
 {
-    for (size_t i = 0; i < STORY_WORKERS; i++) {
-        worker_end(&world->workers[i]);
-    }
+    bool played = stage_set(world) && story_play(&world->stage);
     tenure_close(world->stage.client);
     for (size_t i = 0; i < STORY_NODES; i++) {
         tenure_close(world->stage.nodes[i]);
     }
-    if (keep) {
-        (void)local(world, "env", NULL);
-    } else {
-        (void)local(world, "down", NULL);
-        char *words[] = {(char *)"/bin/rm", (char *)"-rf", world->parent, NULL};
-        (void)run(words);
-    }
+    return played ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Set by a signal: the story ends at its next failure, and everything is cleaned up. */
+static volatile sig_atomic_t interrupted;
+
 static void on_signal(int number)
 {
     (void)number;
+    interrupted = 1;
+}
+
+/* Plays in a process group of its own, so that whatever happens to it, all of it can be ended. */
+static bool supervise(struct world *world)
+{
+    fflush(stdout);
+    pid_t player = fork();
+    if (player == 0) {
+        (void)setpgid(0, 0);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        exit(play(world));
+    }
+    (void)setpgid(player, player); /* whoever of the two comes first */
+    int status = 0;
+    pid_t ended = 0;
+    while (player > 0 && ended != player && interrupted == 0) {
+        ended = waitpid(player, &status, 0);
+    }
+    (void)kill(-player, SIGKILL);
+    if (ended != player) {
+        (void)waitpid(player, &status, 0);
+        fprintf(stderr, "tenure-story: interrupted\n");
+    }
+    return ended == player && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+}
+
+static void world_end(struct world *world, bool keep)
+{
+    if (keep) {
+        (void)local(world, "env", NULL);
+        return;
+    }
+    (void)local(world, "down", NULL);
+    char *words[] = {(char *)"/bin/rm", (char *)"-rf", world->parent, NULL};
+    (void)run(words);
 }
 
 static const char usage[] =
@@ -391,14 +408,14 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     signal(SIGPIPE, SIG_IGN);
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}; /* waits end early: no SA_RESTART */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (!make_folder(&world)) {
         return EXIT_FAILURE;
     }
-    bool started = world_start(&world);
-    bool played = started && story_play(&world.stage);
-    world_end(&world, keep && started);
+    bool started = local(&world, "up", NULL);
+    bool played = started && interrupted == 0 && supervise(&world);
+    world_end(&world, keep && started && interrupted == 0);
     return played ? EXIT_SUCCESS : EXIT_FAILURE;
 }

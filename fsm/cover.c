@@ -92,21 +92,24 @@ static void cover_settle(struct fsm *fsm, uint32_t slot)
     table_free(fsm->tables[FSM_COVERS], slot);
 }
 
-uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t position)
-{
-    uint32_t slot = cover_read(fsm, cover)->watermark_first;
-
-    while (slot != SLOT_NONE && watermark_read(fsm, slot)->position <= position) {
-        slot = watermark_read(fsm, slot)->next;
-    }
-    return slot;
-}
-
 uint64_t fsm_watermark_newest(const struct fsm *fsm, uint32_t cover)
 {
     uint32_t slot = cover_read(fsm, cover)->watermark_last;
 
     return slot == SLOT_NONE ? 0 : watermark_read(fsm, slot)->position;
+}
+
+uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t position)
+{
+    uint32_t slot = cover_read(fsm, cover)->watermark_first;
+
+    if (fsm_watermark_newest(fsm, cover) <= position) {
+        return SLOT_NONE; /* whatever lives: one look, however many revokes there were */
+    }
+    while (slot != SLOT_NONE && watermark_read(fsm, slot)->position <= position) {
+        slot = watermark_read(fsm, slot)->next;
+    }
+    return slot;
 }
 
 void fsm_watermark_add(struct fsm *fsm, uint32_t cover_slot, uint64_t position, uint64_t time)

@@ -109,9 +109,9 @@ static uint64_t first_return(const struct search *search, const struct spot *spo
 /* Remembers a spot; false when the search was there before. */
 static bool is_new(struct search *search, const struct spot *spot)
 {
-    uint32_t end = names_end(search->seen);
+    uint32_t end = model_names_end(search->seen);
 
-    return names_number(search->seen, bytes_of(spot, sizeof *spot)) == end;
+    return model_names_number(search->seen, bytes_of(spot, sizeof *spot)) == end;
 }
 
 /* The next spot behind `frame`, or false when there is none left. */
@@ -166,11 +166,11 @@ enum blind_result blind_search(const struct blind_op *ops, uint32_t count, uint6
     enum blind_result result;
 
     ASSERT(count <= BLIND_OPS_MAX);
-    search.seen = names_create();
+    search.seen = model_names_create();
     search.frames = calloc(count + 1, sizeof *search.frames);
     ASSERT(search.frames != NULL);
     result = run(&search);
     free(search.frames);
-    names_destroy(search.seen);
+    model_names_destroy(search.seen);
     return result;
 }

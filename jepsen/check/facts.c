@@ -8,7 +8,7 @@
 
 static uint32_t id_name(const struct history *history, struct id128 id)
 {
-    return names_number(history->names, bytes_of(id.bytes, sizeof id.bytes));
+    return model_names_number(history->names, bytes_of(id.bytes, sizeof id.bytes));
 }
 
 uint32_t facts_session(const struct facts *facts, struct id128 id)
@@ -35,19 +35,19 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
 
     history_reply(facts->history, event, &reply);
     name = id_name(facts->history, reply.session_create.session);
-    facts->sessions = names_grow(facts->sessions, &facts->session_capacity,
-                                 facts->session_count + 1, sizeof *facts->sessions);
-    facts->session_of = names_grow(facts->session_of, &facts->session_of_end, name + 1,
-                                   sizeof(uint32_t));
+    facts->sessions = model_names_grow(facts->sessions, &facts->session_capacity,
+                                       facts->session_count + 1, sizeof *facts->sessions);
+    facts->session_of = model_names_grow(facts->session_of, &facts->session_of_end, name + 1,
+                                         sizeof(uint32_t));
     if (facts->session_of[name] != 0) {
         return; /* another try's answer */
     }
     facts->session_of[name] = facts->session_count;
     session = &facts->sessions[facts->session_count++];
     session->row = row;
-    session->tenant = names_number(names, history_caller_of(facts->history, event).tenant);
-    session->user = names_number(names, request->session_create.user);
-    session->agent = names_number(names, request->session_create.agent);
+    session->tenant = model_names_number(names, history_caller_of(facts->history, event).tenant);
+    session->user = model_names_number(names, request->session_create.user);
+    session->agent = model_names_number(names, request->session_create.agent);
     session->epoch = reply.session_create.epoch;
     session->idle = sat_add(event->time, reply.session_create.idle);
     session->absolute = sat_add(event->time, reply.session_create.absolute);
@@ -62,9 +62,10 @@ static void note_task(struct facts *facts, uint32_t row, const union op_request 
 
     history_reply(facts->history, event, &reply);
     name = id_name(facts->history, reply.task_begin.task);
-    facts->tasks = names_grow(facts->tasks, &facts->task_capacity, facts->task_count + 1,
-                              sizeof *facts->tasks);
-    facts->task_of = names_grow(facts->task_of, &facts->task_of_end, name + 1, sizeof(uint32_t));
+    facts->tasks = model_names_grow(facts->tasks, &facts->task_capacity, facts->task_count + 1,
+                                    sizeof *facts->tasks);
+    facts->task_of = model_names_grow(facts->task_of, &facts->task_of_end, name + 1,
+                                      sizeof(uint32_t));
     if (facts->task_of[name] != 0) {
         return;
     }
@@ -86,8 +87,8 @@ static void note_claim(struct facts *facts, uint32_t row, const union op_request
         return;
     }
     history_reply(facts->history, &facts->history->events[row], &reply);
-    task->claims = names_grow(task->claims, &task->claim_capacity, task->claim_count + 1,
-                              sizeof *task->claims);
+    task->claims = model_names_grow(task->claims, &task->claim_capacity, task->claim_count + 1,
+                                    sizeof *task->claims);
     task->claims[task->claim_count++] = (struct fact_claim){.attempt = reply.task_claim.attempt,
                                                             .row = row};
 }
@@ -99,15 +100,16 @@ static void note_revoke(struct facts *facts, uint32_t row, const union op_reques
     struct fact_revokes **all = of_user ? &facts->users : &facts->agents;
     uint32_t *end = of_user ? &facts->user_end : &facts->agent_end;
     struct names *names = facts->history->names;
-    uint32_t name = names_number(names,
-                                 of_user ? request->revoke_user.user : request->revoke_agent.agent);
+    uint32_t name = model_names_number(names, of_user ? request->revoke_user.user
+                                                      : request->revoke_agent.agent);
     struct fact_revokes *of;
 
-    *all = names_grow(*all, end, name + 1, sizeof **all);
+    *all = model_names_grow(*all, end, name + 1, sizeof **all);
     of = &(*all)[name];
-    of->items = names_grow(of->items, &of->capacity, of->count + 1, sizeof *of->items);
+    of->items = model_names_grow(of->items, &of->capacity, of->count + 1, sizeof *of->items);
     of->items[of->count++] = (struct fact_revoke){
-        .tenant = names_number(names, history_caller_of(facts->history, event).tenant), .row = row};
+        .tenant = model_names_number(names, history_caller_of(facts->history, event).tenant),
+        .row = row};
 }
 
 void facts_objects(const struct facts *facts, const struct event *event,
@@ -188,9 +190,9 @@ void facts_init(struct facts *facts, const struct history *history, const struct
 {
     memset(facts, 0, sizeof *facts);
     facts->history = history;
-    facts->sessions = names_grow(NULL, &facts->session_capacity, 1, sizeof *facts->sessions);
+    facts->sessions = model_names_grow(NULL, &facts->session_capacity, 1, sizeof *facts->sessions);
     facts->session_count = 1;
-    facts->tasks = names_grow(NULL, &facts->task_capacity, 1, sizeof *facts->tasks);
+    facts->tasks = model_names_grow(NULL, &facts->task_capacity, 1, sizeof *facts->tasks);
     facts->task_count = 1;
     for (uint32_t i = 0; i < order->count; i++) {
         note(facts, order->rows[i]);

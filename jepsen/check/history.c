@@ -16,7 +16,7 @@ struct history *history_create(void)
     struct history *history = calloc(1, sizeof *history);
 
     ASSERT(history != NULL);
-    history->names = names_create();
+    history->names = model_names_create();
     return history;
 }
 
@@ -25,7 +25,7 @@ void history_destroy(struct history *history)
     if (history == NULL) {
         return;
     }
-    names_destroy(history->names);
+    model_names_destroy(history->names);
     free(history->events);
     free(history->words);
     free(history);
@@ -36,8 +36,8 @@ void history_destroy(struct history *history)
 static void put_word(struct history *history, uint32_t word)
 {
     if (history->word_count == history->word_capacity) {
-        history->words = names_grow_raw(history->words, &history->word_capacity,
-                                        history->word_count + 1, sizeof *history->words);
+        history->words = model_names_grow_raw(history->words, &history->word_capacity,
+                                              history->word_count + 1, sizeof *history->words);
     }
     history->words[history->word_count++] = word;
 }
@@ -50,7 +50,7 @@ static void put_u64(struct history *history, uint64_t value)
 
 static uint32_t name_of(struct history *history, const void *data, size_t size)
 {
-    return names_number(history->names, bytes_of(data, size));
+    return model_names_number(history->names, bytes_of(data, size));
 }
 
 static bool all_zero(const uint8_t *bytes, size_t size)
@@ -100,7 +100,8 @@ static void pack_field(struct history *history, const struct op_field *field, co
         break;
     case OP_KIND_blob:
     case OP_KIND_text:
-        put_word(history, names_number(history->names, *(const struct bytes *)(const void *)at));
+        put_word(history,
+                 model_names_number(history->names, *(const struct bytes *)(const void *)at));
         break;
     case OP_KIND_token:
         put_token(history, (const struct op_token *)(const void *)at,
@@ -148,7 +149,7 @@ static uint64_t u64_at(const uint32_t *words)
 
 static void copy_name(const struct history *history, uint32_t name, uint8_t *to, size_t size)
 {
-    struct bytes from = names_bytes(history->names, name);
+    struct bytes from = model_names_bytes(history->names, name);
 
     ASSERT(from.size == size);
     memcpy(to, from.data, size);
@@ -194,7 +195,7 @@ static const uint32_t *unpack_field(const struct history *history, const uint32_
         return words + 1;
     case OP_KIND_blob:
     case OP_KIND_text:
-        *(struct bytes *)(void *)at = names_bytes(history->names, words[0]);
+        *(struct bytes *)(void *)at = model_names_bytes(history->names, words[0]);
         return words + 1;
     case OP_KIND_token:
         return unpack_token(history, words, (enum op_token_kind)field->bound,
@@ -244,8 +245,8 @@ static const uint32_t *unpack(const struct history *history, const uint32_t *wor
 
 static uint32_t caller_name(struct history *history, const struct history_caller *caller)
 {
-    uint32_t parts[4] = {names_number(history->names, caller->tenant),
-                         names_number(history->names, caller->certificate), caller->role,
+    uint32_t parts[4] = {model_names_number(history->names, caller->tenant),
+                         model_names_number(history->names, caller->certificate), caller->role,
                          name_of(history, caller->instance.bytes, 16)};
 
     return name_of(history, parts, sizeof parts);
@@ -256,11 +257,11 @@ struct history_caller history_caller_of(const struct history *history, const str
     struct history_caller caller;
     uint32_t parts[4];
 
-    memcpy(parts, names_bytes(history->names, event->caller).data, sizeof parts);
-    caller.tenant = names_bytes(history->names, parts[0]);
-    caller.certificate = names_bytes(history->names, parts[1]);
+    memcpy(parts, model_names_bytes(history->names, event->caller).data, sizeof parts);
+    caller.tenant = model_names_bytes(history->names, parts[0]);
+    caller.certificate = model_names_bytes(history->names, parts[1]);
     caller.role = parts[2];
-    memcpy(caller.instance.bytes, names_bytes(history->names, parts[3]).data, 16);
+    memcpy(caller.instance.bytes, model_names_bytes(history->names, parts[3]).data, 16);
     return caller;
 }
 
@@ -270,8 +271,8 @@ uint32_t history_invoke(struct history *history, const struct history_call *call
     struct event *event;
 
     ASSERT(row != NULL);
-    history->events = names_grow_raw(history->events, &history->capacity, history->count + 1,
-                                     sizeof *history->events);
+    history->events = model_names_grow_raw(history->events, &history->capacity, history->count + 1,
+                                           sizeof *history->events);
     event = &history->events[history->count];
     *event = (struct event){.call_ns = call->call_ns,
                             .ret_ns = HISTORY_NEVER,

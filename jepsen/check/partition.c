@@ -25,7 +25,8 @@ struct cut {
 
 static void add(struct cut *cut, uint32_t session, const struct blind_op *op, uint32_t key)
 {
-    cut->entries = names_grow(cut->entries, &cut->capacity, cut->count + 1, sizeof *cut->entries);
+    cut->entries = model_names_grow(cut->entries, &cut->capacity, cut->count + 1,
+                                    sizeof *cut->entries);
     cut->entries[cut->count++] = (struct entry){.session = session, .op = *op, .key = key};
 }
 
@@ -49,14 +50,15 @@ static bool kind_of(const struct cut *cut, const struct event *event,
         op->kind = BLIND_END;
     } else if (event->f == OP_state_put) {
         op->kind = BLIND_WRITE;
-        *ret_key = names_number(names, request->state_put.key);
-        op->value = names_number(names, request->state_put.value) + 1;
+        *ret_key = model_names_number(names, request->state_put.key);
+        op->value = model_names_number(names, request->state_put.value) + 1;
     } else if (event->f == OP_state_get && !op->unknown) {
         history_reply(cut->history, event, &reply);
         op->kind = BLIND_READ;
-        *ret_key = names_number(names, request->state_get.key);
-        op->value = reply.state_get.version == 0 ? 0
-                                                 : names_number(names, reply.state_get.value) + 1;
+        *ret_key = model_names_number(names, request->state_get.key);
+        op->value = reply.state_get.version == 0
+                        ? 0
+                        : model_names_number(names, reply.state_get.value) + 1;
     }
     return true;
 }
@@ -77,9 +79,9 @@ static void add_revoke(struct cut *cut, const struct event *event, const union o
 {
     struct names *names = cut->history->names;
     bool of_user = event->f == OP_revoke_user;
-    uint32_t tenant = names_number(names, history_caller_of(cut->history, event).tenant);
-    uint32_t name = names_number(names,
-                                 of_user ? request->revoke_user.user : request->revoke_agent.agent);
+    uint32_t tenant = model_names_number(names, history_caller_of(cut->history, event).tenant);
+    uint32_t name = model_names_number(names, of_user ? request->revoke_user.user
+                                                      : request->revoke_agent.agent);
 
     for (uint32_t i = 1; i < cut->facts.session_count; i++) {
         const struct fact_session *session = &cut->facts.sessions[i];

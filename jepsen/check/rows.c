@@ -265,7 +265,7 @@ bool history_read(struct history *history, FILE *file, char *ret_fault, size_t f
 
     while (good && (c = fgetc(file)) != EOF) {
         if (c != '\n') {
-            text = names_grow(text, &width, (uint32_t)size + 1, 1);
+            text = model_names_grow(text, &width, (uint32_t)size + 1, 1);
             text[size++] = (char)c;
             continue;
         }

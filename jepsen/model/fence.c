@@ -35,7 +35,8 @@ bool fence_known(struct model *model, const struct task *task, const struct op_t
         return true;
     }
     for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
-        if (task->attempts[i].position != 0 && task->attempts[i].secret == secret) {
+        if (task->attempts[i].position != 0 &&
+            (task->attempts[i].secret == secret || task->attempts[i].older == secret)) {
             return true;
         }
     }
@@ -55,7 +56,8 @@ static bool is_target(const struct task *task, uint32_t session)
 static bool w1_holds(struct model *model, const struct task *task, const struct op_token *token)
 {
     return task->claimed && token->attempt == task->attempts[0].position &&
-           state_secret(model, token) == task->attempts[0].secret;
+           (state_secret(model, token) == task->attempts[0].secret ||
+            state_secret(model, token) == task->attempts[0].older);
 }
 
 static bool w3_holds(struct model *model, const struct task *task, uint32_t target, uint64_t time)

@@ -31,7 +31,7 @@ static void *must(void *memory)
     return memory;
 }
 
-void *names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
+void *model_names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
 {
     uint32_t wanted = *capacity;
 
@@ -45,11 +45,11 @@ void *names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t ite
     return must(realloc(items, (size_t)wanted * item_size));
 }
 
-void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
+void *model_names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size)
 {
     uint32_t before = *capacity;
 
-    items = names_grow_raw(items, capacity, count, item_size);
+    items = model_names_grow_raw(items, capacity, count, item_size);
     if (*capacity > before) {
         memset((uint8_t *)items + (size_t)before * item_size, 0,
                (size_t)(*capacity - before) * item_size);
@@ -76,18 +76,18 @@ static uint32_t hash_of(struct bytes text)
     return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
-struct names *names_create(void)
+struct names *model_names_create(void)
 {
     struct names *names = must(calloc(1, sizeof *names));
 
     names->slots = must(calloc(SLOTS_LEAST, sizeof *names->slots));
     names->mask = SLOTS_LEAST - 1;
-    names->entries = names_grow(NULL, &names->capacity, 1, sizeof *names->entries);
+    names->entries = model_names_grow(NULL, &names->capacity, 1, sizeof *names->entries);
     names->count = 1;
     return names;
 }
 
-void names_destroy(struct names *names)
+void model_names_destroy(struct names *names)
 {
     if (names == NULL) {
         return;
@@ -125,15 +125,15 @@ static uint32_t append(struct names *names, struct bytes text, uint32_t hash)
         names->pool = must(realloc(names->pool, names->pool_capacity));
     }
     memcpy(names->pool + names->pool_size, text.data, text.size);
-    names->entries = names_grow_raw(names->entries, &names->capacity, names->count + 1,
-                                    sizeof *names->entries);
+    names->entries = model_names_grow_raw(names->entries, &names->capacity, names->count + 1,
+                                          sizeof *names->entries);
     names->entries[names->count] = (struct entry){
         .hash = hash, .size = (uint32_t)text.size, .offset = names->pool_size};
     names->pool_size += text.size;
     return names->count++;
 }
 
-uint32_t names_number(struct names *names, struct bytes text)
+uint32_t model_names_number(struct names *names, struct bytes text)
 {
     uint32_t hash, at;
 
@@ -159,7 +159,7 @@ uint32_t names_number(struct names *names, struct bytes text)
     return at;
 }
 
-struct bytes names_bytes(const struct names *names, uint32_t number)
+struct bytes model_names_bytes(const struct names *names, uint32_t number)
 {
     const struct entry *entry = &names->entries[number];
 
@@ -167,7 +167,7 @@ struct bytes names_bytes(const struct names *names, uint32_t number)
     return number == 0 ? BYTES_NONE : bytes_of(names->pool + entry->offset, entry->size);
 }
 
-uint32_t names_end(const struct names *names)
+uint32_t model_names_end(const struct names *names)
 {
     return names->count;
 }

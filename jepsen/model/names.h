@@ -11,20 +11,20 @@
 struct names;
 
 /* Returns owned; ends the process when memory runs out, as all of jepsen/ does. */
-struct names *names_create(void);
-void names_destroy(struct names *names);
+struct names *model_names_create(void);
+void model_names_destroy(struct names *names);
 
 /* The number of these bytes, 0 for none at all; copies what it has not seen before. */
-uint32_t names_number(struct names *names, struct bytes text);
-/* Borrows until the next names_number. */
-struct bytes names_bytes(const struct names *names, uint32_t number);
+uint32_t model_names_number(struct names *names, struct bytes text);
+/* Borrows until the next model_names_number. */
+struct bytes model_names_bytes(const struct names *names, uint32_t number);
 /* Numbers given so far: each is below this. */
-uint32_t names_end(const struct names *names);
+uint32_t model_names_end(const struct names *names);
 
 /* realloc that never fails, and clears what is new; grows `*capacity` (in items) to hold at least
  * `count`. */
-void *names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
+void *model_names_grow(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
 /* The same without clearing what is new: large lists take no memory before they use it. */
-void *names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
+void *model_names_grow_raw(void *items, uint32_t *capacity, uint32_t count, size_t item_size);
 
 #endif

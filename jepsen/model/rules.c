@@ -1,6 +1,8 @@
 /* What several operations share: who is asking about what, and refusals in the law's order. */
 #include "jepsen/model/rules.h"
 
+#include "base/sat.h"
+
 #include <string.h>
 
 void expect_refusal(struct model_expect *expect, enum op_outcome outcome,
@@ -16,12 +18,12 @@ void expect_also(struct model_expect *expect, enum op_outcome outcome)
     expect->also |= 1ULL << outcome;
 }
 
-uint32_t permission_number(struct model *model, const char *permission)
+uint32_t ask_permission(struct model *model, const char *permission)
 {
     return permission[0] == '\0' ? 0 : state_name(model, bytes_of_text(permission));
 }
 
-bool owned(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user)
+bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user)
 {
     return (ask->tenant == tenant || model->mutation == MODEL_MUTATION_TENANT_IGNORED) &&
            (ask->user == user || model->mutation == MODEL_MUTATION_USER_IGNORED ||
@@ -33,6 +35,7 @@ static bool presents(struct model *model, const struct session *session,
 {
     return state_id(model, token->incarnation) == session->incarnation &&
            (state_secret(model, token) == session->secret ||
+            state_secret(model, token) == session->older ||
             model->mutation == MODEL_MUTATION_SECRET_IGNORED);
 }
 
@@ -76,7 +79,7 @@ uint32_t expect_session(struct model *model, const struct ask *ask, const struct
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "no session has that id");
         return 0;
     }
-    if (!owned(model, ask, of->tenant, of->user)) {
+    if (!ask_owns(model, ask, of->tenant, of->user)) {
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "the session is another user's or tenant's");
         return 0;
     }
@@ -84,7 +87,18 @@ uint32_t expect_session(struct model *model, const struct ask *ask, const struct
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "the secret is not the session's");
         return 0;
     }
+    if (of->older != 0 && state_secret(model, token) == of->older) {
+        expect_also(expect, OP_NOT_FOUND); /* until a later try replaced it: nobody saw when */
+    }
     return expect_death(model, ask, session, expect) ? 0 : session;
+}
+
+void expect_task_forgotten(struct model *model, const struct ask *ask, const struct task *task,
+                           struct model_expect *expect)
+{
+    if (ask->time >= sat_add(task->deadline, model->limits.tombstone_us)) {
+        expect_also(expect, OP_NOT_FOUND); /* section 2: kept so long, swept some time after */
+    }
 }
 
 uint32_t expect_task(struct model *model, const struct ask *ask, const struct op_token *fence,
@@ -97,7 +111,7 @@ uint32_t expect_task(struct model *model, const struct ask *ask, const struct op
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "no task has that id");
         return 0;
     }
-    if (!owned(model, ask, of->tenant, of->user)) {
+    if (!ask_owns(model, ask, of->tenant, of->user)) {
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S3,
                        "W2: the task is another user's or tenant's");
         return 0;
@@ -106,6 +120,12 @@ uint32_t expect_task(struct model *model, const struct ask *ask, const struct op
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "the fence's secret is none of the task's");
         return 0;
     }
+    for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
+        if (of->attempts[i].older != 0 && state_secret(model, fence) == of->attempts[i].older) {
+            expect_also(expect, OP_NOT_FOUND);
+        }
+    }
+    expect_task_forgotten(model, ask, of, expect);
     return task;
 }
 
@@ -130,7 +150,7 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
                   const char *needs, const struct op_token *fence, struct model_expect *expect)
 {
     const struct task *of = &model->tasks[task];
-    uint64_t failed = fence_failed(model, of, fence, target, permission_number(model, needs),
+    uint64_t failed = fence_failed(model, of, fence, target, ask_permission(model, needs),
                                    ask->time);
     uint64_t headline = fence_headline(failed);
     struct op_details *details = &expect->details;
@@ -139,6 +159,9 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
         return false;
     }
     expect_refusal(expect, OP_FENCED, MODEL_S3, rule_text(headline));
+    if (failed & TAG(3)) {
+        expect->failed_free = TAG(7); /* a grant dies with its session: W3 says that already */
+    }
     details->has_failed = details->has_headline = true;
     details->failed = failed;
     details->headline = headline;
@@ -187,6 +210,30 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
         return true;
     }
     return false;
+}
+
+/* A later try mints the secret anew while the object carries the one of this request. */
+void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    const struct op_session_create_reply *create = &answer->reply.session_create;
+    const struct op_task_claim_reply *claim = &answer->reply.task_claim;
+
+    if (ask->op->f == OP_session_create && create->has_token) {
+        struct session *session = &model->sessions[state_session_of(model, create->session)];
+
+        session->older = session->secret;
+        session->secret = state_secret(model, &create->token);
+        session->incarnation = state_id(model, create->token.incarnation);
+    } else if (ask->op->f == OP_task_claim && claim->has_fence) {
+        struct task *task = &model->tasks[state_task_of(model, claim->task)];
+
+        for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
+            if (task->attempts[i].position == claim->attempt) {
+                task->attempts[i].older = task->attempts[i].secret;
+                task->attempts[i].secret = state_secret(model, &claim->fence);
+            }
+        }
+    }
 }
 
 /* The deadline moves at most to T + idle time. Whether this call moved it shows in a later answer.

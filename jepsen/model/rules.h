@@ -21,6 +21,9 @@ uint32_t expect_session(struct model *model, const struct ask *ask, const struct
 /* The task that a fence shows, or 0 after refusing with NOT_FOUND. */
 uint32_t expect_task(struct model *model, const struct ask *ask, const struct op_token *fence,
                      struct model_expect *expect);
+/* Allows NOT_FOUND too, once the task may have been forgotten. */
+void expect_task_forgotten(struct model *model, const struct ask *ask, const struct task *task,
+                           struct model_expect *expect);
 /* Refuses with FENCED when a rule fails. */
 bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uint32_t target,
                   const char *needs, const struct op_token *fence, struct model_expect *expect);
@@ -29,10 +32,12 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
 bool expect_number(struct model *model, const struct task *task, uint64_t n, uint64_t digest,
                    struct model_expect *expect, const struct done **ret_done);
 /* Same user and tenant as the asker's? */
-bool owned(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+/* Another try of a request number was answered OK: it may have a new secret (section 6). */
+void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
 /* A call under the session's own secret may have kept it from idling (T7). */
 void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token);
-uint32_t permission_number(struct model *model, const char *permission);
+uint32_t ask_permission(struct model *model, const char *permission);
 
 #define RULES(name)                                                                                \
     void expect_##name(struct model *model, const struct ask *ask, struct model_expect *expect);   \

@@ -64,8 +64,8 @@ void apply_grant_add(struct model *model, const struct ask *ask, const struct mo
     struct grant *grant = state_grant(session, permission);
 
     if (grant == NULL) {
-        session->grants = names_grow(session->grants, &session->grant_capacity,
-                                     session->grant_count + 1, sizeof *session->grants);
+        session->grants = model_names_grow(session->grants, &session->grant_capacity,
+                                           session->grant_count + 1, sizeof *session->grants);
         grant = &session->grants[session->grant_count++];
     }
     grant->permission = permission;

@@ -111,8 +111,8 @@ void apply_session_create(struct model *model, const struct ask *ask,
         struct grant *grant = state_grant(session, permission);
 
         if (grant == NULL) {
-            session->grants = names_grow(session->grants, &session->grant_capacity,
-                                         session->grant_count + 1, sizeof *session->grants);
+            session->grants = model_names_grow(session->grants, &session->grant_capacity,
+                                               session->grant_count + 1, sizeof *session->grants);
             grant = &session->grants[session->grant_count++];
         }
         grant->permission = permission;
@@ -134,11 +134,11 @@ void expect_session_validate(struct model *model, const struct ask *ask,
     }
     reply->session = token->id;
     reply->epoch = of->epoch;
-    reply->agent = names_bytes(model->names, of->agent);
+    reply->agent = model_names_bytes(model->names, of->agent);
     reply->idle = sat_sub(of->idle_most, ask->time);
     reply->absolute = sat_sub(of->absolute, ask->time);
     reply->has_metadata = of->metadata != 0;
-    reply->metadata = names_bytes(model->names, of->metadata);
+    reply->metadata = model_names_bytes(model->names, of->metadata);
     expect->free_tags = of->idle_least == of->idle_most ? 0 : TAG(4);
 }
 

@@ -79,7 +79,7 @@ static void expect_put_by_task(struct model *model, const struct ask *ask,
 void expect_state_put(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_state_put_request *request = &ask->op->request->state_put;
-    uint32_t session, permission = permission_number(model, "state:write");
+    uint32_t session, permission = ask_permission(model, "state:write");
 
     if (request->has_token == request->has_fence ||
         (request->has_fence && (!request->has_session || !request->has_operation))) {
@@ -112,13 +112,13 @@ static void write_key(struct model *model, const struct op_state_put_request *re
     struct key *key = state_key(session, name);
 
     if (key == NULL) {
-        session->keys = names_grow(session->keys, &session->key_capacity, session->key_count + 1,
-                                   sizeof *session->keys);
+        session->keys = model_names_grow(session->keys, &session->key_capacity,
+                                         session->key_count + 1, sizeof *session->keys);
         key = &session->keys[session->key_count++];
         key->key = name;
         session->state_bytes += request->key.size;
     } else {
-        session->state_bytes -= names_bytes(model->names, key->value).size;
+        session->state_bytes -= model_names_bytes(model->names, key->value).size;
     }
     session->state_bytes += request->value.size;
     key->value = state_name(model, request->value);
@@ -140,8 +140,8 @@ void apply_state_put(struct model *model, const struct ask *ask, const struct mo
         return; /* a known (task, n), told again */
     }
     if (writer != 0) {
-        task->done = names_grow(task->done, &task->done_capacity, task->done_count + 1,
-                                sizeof *task->done);
+        task->done = model_names_grow(task->done, &task->done_capacity, task->done_count + 1,
+                                      sizeof *task->done);
         task->done[task->done_count++] = (struct done){
             .n = request->operation, .digest = put_digest(model, request), .version = version};
         task->newest = u64_max(task->newest, request->operation);
@@ -163,10 +163,10 @@ static void show_key(struct model *model, const struct op_state_get_request *req
         return;
     }
     reply->version = key->version;
-    reply->value = names_bytes(model->names, key->value);
+    reply->value = model_names_bytes(model->names, key->value);
     reply->has_writer = key->writer != 0;
     if (reply->has_writer) {
-        writer = names_bytes(model->names, model->tasks[key->writer].id);
+        writer = model_names_bytes(model->names, model->tasks[key->writer].id);
         for (size_t i = 0; i < sizeof reply->writer.bytes; i++) {
             reply->writer.bytes[i] = writer.data[i];
         }

@@ -65,12 +65,12 @@ static void expect_rights(struct model *model, const struct ask *ask, uint32_t s
     bool outlives = request->scope == OP_TASK_SCOPE_USER;
 
     if (parent == 0 &&
-        beginner_holds(model, ask, session, 0, permission_number(model, "task:begin")) == NULL) {
+        beginner_holds(model, ask, session, 0, ask_permission(model, "task:begin")) == NULL) {
         expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold task:begin");
         return;
     }
-    if (outlives && beginner_holds(model, ask, session, parent,
-                                   permission_number(model, "task:user")) == NULL) {
+    if (outlives &&
+        beginner_holds(model, ask, session, parent, ask_permission(model, "task:user")) == NULL) {
         expect_refusal(expect, OP_DENIED, MODEL_S12, "scope user without holding task:user");
         if (parent != 0) {
             expect_also(expect, OP_FENCED);
@@ -110,6 +110,7 @@ static void expect_targets(struct model *model, const struct ask *ask, struct mo
         }
         if (target.outcome == OP_NOT_FOUND) {
             expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "a target is not the asker's to name");
+            expect_also(expect, OP_INVALID); /* where a scope is too wide as well */
             return;
         }
         expect_also(expect, target.outcome); /* a dead target: refuse, or let W3 do it */
@@ -149,7 +150,7 @@ static void expect_begin_reply(struct model *model, const struct ask *ask, uint3
 
     reply->session = ID128_ZERO;
     if (session != 0) {
-        struct bytes id = names_bytes(model->names, model->sessions[session].id);
+        struct bytes id = model_names_bytes(model->names, model->sessions[session].id);
 
         for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
             reply->session.bytes[i] = id.data[i];
@@ -198,6 +199,10 @@ static uint32_t expect_beginner(struct model *model, const struct ask *ask, uint
     if (expect_fence(model, ask, *ret_parent, 0, "task:begin", &request->fence, expect)) {
         return 0;
     }
+    if (request->scope != OP_TASK_SCOPE_USER &&
+        expect_death(model, ask, model->tasks[*ret_parent].session, expect)) {
+        return 0; /* section 5: under an ended own session only scope `user` is accepted */
+    }
     return model->tasks[*ret_parent].session;
 }
 
@@ -218,6 +223,15 @@ void expect_task_begin(struct model *model, const struct ask *ask, struct model_
     if (session == 0) {
         return;
     }
+    if (parent != 0 && request->scope != OP_TASK_SCOPE_USER &&
+        expect_death(model, ask, session, expect)) {
+        /* Under an ended own session only scope user is accepted; how that is said is open. */
+        expect_also(expect, OP_FENCED);
+        expect_also(expect, OP_INVALID);
+        expect_also(expect, OP_DENIED);
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
     expect_targets(model, ask, expect);
     if (expect->outcome != OP_OK) {
         expect_also(expect, OP_DENIED); /* the order of targets and rights is not said */
@@ -235,8 +249,8 @@ void expect_task_begin(struct model *model, const struct ask *ask, struct model_
 
 static void give_pair(struct task *task, uint32_t permission, uint64_t given)
 {
-    task->pairs = names_grow(task->pairs, &task->pair_capacity, task->pair_count + 1,
-                             sizeof *task->pairs);
+    task->pairs = model_names_grow(task->pairs, &task->pair_capacity, task->pair_count + 1,
+                                   sizeof *task->pairs);
     task->pairs[task->pair_count++] = (struct grant){.permission = permission, .given = given};
 }
 
@@ -267,8 +281,8 @@ static void give_pairs(struct model *model, const struct ask *ask, struct task *
 
 static void note_done(struct task *task, struct done done)
 {
-    task->done = names_grow(task->done, &task->done_capacity, task->done_count + 1,
-                            sizeof *task->done);
+    task->done = model_names_grow(task->done, &task->done_capacity, task->done_count + 1,
+                                  sizeof *task->done);
     task->done[task->done_count++] = done;
     task->newest = u64_max(task->newest, done.n);
 }
@@ -277,8 +291,8 @@ static void note_targets(struct model *model, const struct op_task_begin_request
                          struct task *task)
 {
     for (uint32_t i = 0; request->has_targets && i < request->targets_count; i++) {
-        task->targets = names_grow(task->targets, &task->target_capacity, task->target_count + 1,
-                                   sizeof *task->targets);
+        task->targets = model_names_grow(task->targets, &task->target_capacity,
+                                         task->target_count + 1, sizeof *task->targets);
         task->targets[task->target_count++] = state_session_of(model, request->targets[i].token.id);
     }
 }
@@ -311,8 +325,8 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
     task->deadline = sat_add(ask->time, reply->left);
     note_targets(model, request, task);
     give_pairs(model, ask, task);
-    own->task_ends = names_grow(own->task_ends, &own->task_capacity, own->task_count + 1,
-                                sizeof(uint64_t));
+    own->task_ends = model_names_grow(own->task_ends, &own->task_capacity, own->task_count + 1,
+                                      sizeof(uint64_t));
     own->task_ends[own->task_count++] = task->deadline;
     if (parent != 0) {
         note_done(&model->tasks[parent],
@@ -385,17 +399,18 @@ void expect_task_claim(struct model *model, const struct ask *ask, struct model_
         expect_also(expect, OP_NOT_FOUND);
         return;
     }
-    if (task == 0 || !owned(model, ask, of->tenant, of->user)) {
+    if (task == 0 || !ask_owns(model, ask, of->tenant, of->user)) {
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S3, "W2: no such task of this user");
         return;
     }
+    expect_task_forgotten(model, ask, of, expect);
     if (expect_claim_fence(model, ask, task, expect)) {
         expect_turn(model, ask, of, &(struct model_expect){.outcome = OP_OK});
         expect_also(expect, OP_TAKEN);
         return;
     }
     expect_turn(model, ask, of, expect);
-    own = names_bytes(model->names, model->sessions[of->session].id);
+    own = model_names_bytes(model->names, model->sessions[of->session].id);
     reply->task = request->task;
     for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
         reply->session.bytes[i] = own.data[i];

@@ -13,9 +13,9 @@ struct model *model_create(struct names *names, const struct op_limits *limits)
     ASSERT(model != NULL);
     model->names = names;
     model->limits = *limits;
-    model->sessions = names_grow(NULL, &model->session_capacity, 1, sizeof *model->sessions);
+    model->sessions = model_names_grow(NULL, &model->session_capacity, 1, sizeof *model->sessions);
     model->session_count = 1;
-    model->tasks = names_grow(NULL, &model->task_capacity, 1, sizeof *model->tasks);
+    model->tasks = model_names_grow(NULL, &model->task_capacity, 1, sizeof *model->tasks);
     model->task_count = 1;
     return model;
 }
@@ -63,17 +63,17 @@ void model_mutate(struct model *model, enum model_mutation mutation)
 
 uint32_t state_name(struct model *model, struct bytes text)
 {
-    return names_number(model->names, text);
+    return model_names_number(model->names, text);
 }
 
 uint32_t state_id(struct model *model, struct id128 id)
 {
-    return names_number(model->names, bytes_of(id.bytes, sizeof id.bytes));
+    return model_names_number(model->names, bytes_of(id.bytes, sizeof id.bytes));
 }
 
 uint32_t state_secret(struct model *model, const struct op_token *token)
 {
-    return names_number(model->names, bytes_of(token->secret, sizeof token->secret));
+    return model_names_number(model->names, bytes_of(token->secret, sizeof token->secret));
 }
 
 static uint32_t object_of(const uint32_t *objects, uint32_t end, uint32_t name)
@@ -96,10 +96,10 @@ struct session *state_session_add(struct model *model, struct id128 id)
     uint32_t name = state_id(model, id);
     struct session *session;
 
-    model->sessions = names_grow(model->sessions, &model->session_capacity,
-                                 model->session_count + 1, sizeof *model->sessions);
-    model->session_of = names_grow(model->session_of, &model->session_of_end, name + 1,
-                                   sizeof *model->session_of);
+    model->sessions = model_names_grow(model->sessions, &model->session_capacity,
+                                       model->session_count + 1, sizeof *model->sessions);
+    model->session_of = model_names_grow(model->session_of, &model->session_of_end, name + 1,
+                                         sizeof *model->session_of);
     model->session_of[name] = model->session_count;
     session = &model->sessions[model->session_count++];
     session->id = name;
@@ -111,10 +111,10 @@ struct task *state_task_add(struct model *model, struct id128 id)
     uint32_t name = state_id(model, id);
     struct task *task;
 
-    model->tasks = names_grow(model->tasks, &model->task_capacity, model->task_count + 1,
-                              sizeof *model->tasks);
-    model->task_of = names_grow(model->task_of, &model->task_of_end, name + 1,
-                                sizeof *model->task_of);
+    model->tasks = model_names_grow(model->tasks, &model->task_capacity, model->task_count + 1,
+                                    sizeof *model->tasks);
+    model->task_of = model_names_grow(model->task_of, &model->task_of_end, name + 1,
+                                      sizeof *model->task_of);
     model->task_of[name] = model->task_count;
     task = &model->tasks[model->task_count++];
     task->id = name;
@@ -135,8 +135,8 @@ struct client *state_client_add(struct model *model, uint64_t id)
 {
     struct client *client;
 
-    model->clients = names_grow(model->clients, &model->client_capacity, model->client_count + 1,
-                                sizeof *model->clients);
+    model->clients = model_names_grow(model->clients, &model->client_capacity,
+                                      model->client_count + 1, sizeof *model->clients);
     client = &model->clients[model->client_count++];
     client->id = id;
     return client;
@@ -164,8 +164,8 @@ void state_record_add(struct client *client, struct record record)
 {
     uint32_t at = records_up_to(client, record.number);
 
-    client->records = names_grow_raw(client->records, &client->capacity, client->count + 1,
-                                     sizeof *client->records);
+    client->records = model_names_grow_raw(client->records, &client->capacity, client->count + 1,
+                                           sizeof *client->records);
     memmove(client->records + at + 1, client->records + at,
             (client->count - at) * sizeof *client->records);
     client->count++;
@@ -178,10 +178,10 @@ void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct ma
     uint32_t *end = of_agent ? &model->agent_mark_end : &model->user_mark_end;
     struct marks *marks;
 
-    *all = names_grow(*all, end, name + 1, sizeof **all);
+    *all = model_names_grow(*all, end, name + 1, sizeof **all);
     marks = &(*all)[name];
-    marks->items = names_grow(marks->items, &marks->capacity, marks->count + 1,
-                              sizeof *marks->items);
+    marks->items = model_names_grow(marks->items, &marks->capacity, marks->count + 1,
+                                    sizeof *marks->items);
     marks->items[marks->count++] = mark;
 }
 

@@ -26,6 +26,7 @@ struct key {
 
 struct session {
     uint32_t id, secret, incarnation;
+    uint32_t older; /* secret that an earlier try of its creation was given */
     uint32_t tenant, user, agent, metadata;
     uint64_t epoch; /* C */
     uint64_t created;
@@ -49,6 +50,7 @@ struct session {
 struct attempt {
     uint64_t position; /* A */
     uint32_t secret;
+    uint32_t older; /* as a session's */
 };
 
 /* A (task, n) that was applied. */

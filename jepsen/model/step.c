@@ -166,6 +166,8 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
     model->position = u64_max(model->position, op->position);
     if (answer->outcome == OP_OK && !again) {
         apply_by_rule(model, &ask, answer);
+    } else if (answer->outcome == OP_OK) {
+        apply_again(model, &ask, answer);
     }
     model->time = u64_max(model->time, op->time);
     if (client != NULL) {

@@ -40,7 +40,7 @@ void maker_wait(struct maker *maker, uint64_t us)
 static struct model_op op_of(const struct maker *maker, const struct maker_caller *caller,
                              enum op_number f, const union op_request *request)
 {
-    struct id128 instance = {{caller->worker}};
+    struct id128 instance = {{0x77, caller->worker}};
     bool numbered = op_row_of_number(f)->idempotency == OP_NUMBERED;
 
     return (struct model_op){.f = f,
@@ -90,9 +90,13 @@ static void call(struct maker *maker, struct maker_caller *caller, enum op_numbe
     memcpy(secret + 1, &maker->minted, sizeof maker->minted);
     maker->row = history_invoke(maker->history, &row);
     op.digest = history_digest(maker->history, &maker->history->events[maker->row]);
-    model_answer(maker->model, &op, id, secret, &maker->answer);
-    model_apply(maker->model, &op, &maker->answer);
-    if (attempt > 1) {
+    if (maker->ask != NULL) {
+        maker->ask(maker, &op, attempt, id, secret, &maker->answer);
+    } else {
+        model_answer(maker->model, &op, id, secret, &maker->answer);
+        model_apply(maker->model, &op, &maker->answer);
+    }
+    if (attempt > 1 && maker->ask == NULL) {
         told_first(maker, &op);
     }
     answer = (struct history_answer){
@@ -134,7 +138,7 @@ void maker_retry(struct maker *maker, struct maker_caller *caller, enum op_numbe
     call(maker, caller, f, request, 2);
     /* Whoever asks again gets the first's ids; its secret is the first's too as long as none is
      * minted again. */
-    if (maker->answer.outcome == OP_OK &&
+    if (maker->ask == NULL && maker->answer.outcome == OP_OK &&
         maker->history->events[maker->row].position < maker->position) {
         struct event *event = &maker->history->events[maker->row];
         struct history_answer answer = {.outcome = first.outcome,

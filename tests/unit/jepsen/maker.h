@@ -12,7 +12,16 @@ struct maker_caller {
     uint8_t worker; /* of its instance */
 };
 
+struct maker;
+
+/* Somebody else than the specification who answers: a machine under test. Sets position and T. */
+typedef void maker_ask_fn(struct maker *maker, struct model_op *op, uint16_t attempt,
+                          struct id128 minted_id, const uint8_t minted_secret[32],
+                          struct model_answer *ret_answer);
+
 struct maker {
+    maker_ask_fn *ask; /* or NULL */
+    void *ask_arg;
     struct history *history;
     struct model *model;
     uint64_t position, time, ns;

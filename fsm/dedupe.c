@@ -84,16 +84,6 @@ void fsm_dedupe_free(struct fsm *fsm, uint32_t client_slot, uint64_t from, uint6
     }
 }
 
-uint32_t fsm_row_mints(const struct op_row *row)
-{
-    for (size_t i = 0; i < row->reply->field_count; i++) {
-        if (row->reply->fields[i].kind == OP_KIND_token) {
-            return (uint32_t)row->reply->fields[i].bound;
-        }
-    }
-    return 0;
-}
-
 /* Replaces a session's secret when request `made` made the present one. */
 static bool remint_session(struct fsm *fsm, struct id128 id, uint64_t made, const uint8_t *verifier)
 {
@@ -283,7 +273,7 @@ void fsm_dedupe_record(struct fsm_context *ctx)
     memcpy(record->digest, ctx->command->digest, sizeof record->digest);
     if (!id128_is_zero(ctx->minted)) {
         record->object = ctx->minted;
-        record->mints = fsm_row_mints(ctx->row);
+        record->mints = (uint32_t)op_minted_token(ctx->row)->bound;
     }
     index_insert(fsm->indexes[INDEX_REQUEST], fsm_hash_pair(fsm, ctx->client, record->number),
                  slot);

@@ -85,7 +85,7 @@ struct fsm_context {
 };
 
 /* ---- dispatch: one handler per row of OP_TABLE, declared and called from the table alone ---- */
-#define FSM_HANDLER_(number, name, FIELDS, access, roles, needs, idempotency, help)                \
+#define FSM_HANDLER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)  \
     enum op_outcome fsm_do_##name(struct fsm_context *ctx,                                         \
                                   const struct op_##name##_request *request,                       \
                                   struct op_##name##_reply *reply);
@@ -235,8 +235,6 @@ uint32_t fsm_request_of(const struct fsm *fsm, uint32_t client, uint64_t number)
 /* Copies a result into ctx->answer and sets ctx->first. */
 void fsm_result_take(struct fsm_context *ctx, const struct result_head *result);
 void fsm_result_keep(struct fsm_context *ctx, struct result_head *result, uint32_t of);
-/* Kind of the secret that the operation's reply carries; 0 when it mints none. */
-uint32_t fsm_row_mints(const struct op_row *row);
 
 /* ---- client.c ---- */
 /* The client of this certificate, not silent for too long, or SLOT_NONE. */

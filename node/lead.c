@@ -302,14 +302,6 @@ bool node_lead_stamp(struct node *node, uint64_t *ret_stamp)
     return node_lead_clock(node, ret_stamp);
 }
 
-/* What a cluster without time may still do: take away (T3). Ends and revokes are numbered, so that
- * who asks for one has to be able to register. */
-static bool takes_away(const struct op_row *row)
-{
-    return row->number == OP_session_end || row->number == OP_client_register ||
-           strncmp(row->name, "revoke_", 7) == 0;
-}
-
 enum op_outcome node_lead_admits(const struct node *node, const struct op_row *row)
 {
     if (node->stopping) {
@@ -324,7 +316,7 @@ enum op_outcome node_lead_admits(const struct node *node, const struct op_row *r
     case LEAD_SERVING:
         return OP_OK;
     case LEAD_TIMELESS:
-        return takes_away(row) ? OP_OK : OP_NO_TIME;
+        return row->without_time ? OP_OK : OP_NO_TIME; /* T3 */
     }
     UNREACHABLE("all states are named");
 }

@@ -25,16 +25,6 @@ static void draw(struct node *node, void *buffer, size_t size)
     mint->used += size;
 }
 
-const struct op_field *node_mint_token_field(const struct op_row *row)
-{
-    for (size_t i = 0; i < row->reply->field_count; i++) {
-        if (row->reply->fields[i].kind == OP_KIND_token) {
-            return &row->reply->fields[i];
-        }
-    }
-    return NULL;
-}
-
 void node_mint_verifier(struct op_token *token)
 {
     uint8_t input[64];
@@ -43,19 +33,15 @@ void node_mint_verifier(struct op_token *token)
     env_wipe(input, sizeof(input));
 }
 
-/* A fence token is for the task that the request names; a session's for the id that we mint. */
 static struct id128 token_id(const struct op_row *row, const union op_request *request,
                              const struct op_command *command)
 {
-    for (size_t i = 0; i < row->request->field_count; i++) {
-        const struct op_field *field = &row->request->fields[i];
-        if (field->kind == OP_KIND_id && strcmp(field->name, "task") == 0) {
-            struct id128 id;
-            memcpy(&id, (const uint8_t *)request + field->offset, sizeof(id));
-            return id;
-        }
+    const struct op_field *field = op_minted_for(row);
+    struct id128 id = command->minted_id;
+    if (field != NULL) {
+        memcpy(&id, (const uint8_t *)request + field->offset, sizeof(id));
     }
-    return command->minted_id;
+    return id;
 }
 
 void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
@@ -71,7 +57,7 @@ void node_mint_command(struct node *node, const struct op_row *row, const union 
         (void)fsm_minted_before(node->fsm, &command->caller, command->client, command->request,
                                 &command->minted_id);
     }
-    if (node_mint_token_field(row) == NULL) {
+    if (op_minted_token(row) == NULL) {
         return;
     }
     struct op_token token = {.incarnation = fsm_incarnation(node->fsm),

@@ -18,8 +18,6 @@ void node_mint_init(struct node_mint *mint);
  * has a token (`ret_secret`, zero otherwise). */
 void node_mint_command(struct node *node, const struct op_row *row, const union op_request *request,
                        struct op_command *command, uint8_t ret_secret[32]);
-/* The token field of an operation's reply, or NULL. */
-const struct op_field *node_mint_token_field(const struct op_row *row);
 /* SHA-256 over a token's incarnation, id and secret. */
 void node_mint_verifier(struct op_token *token);
 

@@ -96,7 +96,7 @@ static struct op_reply_head head_of(struct node *node, const struct fsm_reply *r
 static void complete_token(const struct node_request *request, const struct fsm_reply *reply,
                            union op_reply *value)
 {
-    const struct op_field *field = node_mint_token_field(request->row);
+    const struct op_field *field = op_minted_token(request->row);
     if (field == NULL) {
         return;
     }

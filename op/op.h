@@ -108,7 +108,7 @@ struct op_details {
 
 /* struct op_session_create_request, struct op_session_create_reply, … ; `op_unused_` keeps an
  * operation without fields a C struct. */
-#define OP_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, help)                 \
+#define OP_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)   \
     struct op_##name##_request {                                                                   \
         bool op_unused_;                                                                           \
         OP_##FIELDS##_REQUEST(OP_MEMBER_, op_##name##_request)                                     \
@@ -121,14 +121,14 @@ OP_TABLE(OP_STRUCTS_)
 #undef OP_STRUCTS_
 
 /* OP_session_create = 2, … */
-#define OP_NUMBER_(number, name, FIELDS, access, roles, needs, idempotency, help)                  \
+#define OP_NUMBER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)    \
     OP_##name = number,
 enum op_number { OP_NUMBER_NONE_ = 0, OP_TABLE(OP_NUMBER_) };
 #undef OP_NUMBER_
 
 union op_request {
     bool op_unused_;
-#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, help)                   \
+#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)     \
     struct op_##name##_request name;
     OP_TABLE(OP_UNION_)
 #undef OP_UNION_
@@ -136,7 +136,7 @@ union op_request {
 
 union op_reply {
     bool op_unused_;
-#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, help)                   \
+#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)     \
     struct op_##name##_reply name;
     OP_TABLE(OP_UNION_)
 #undef OP_UNION_
@@ -196,6 +196,7 @@ struct op_row {
     uint32_t roles;
     const char *needs;
     enum op_idempotency idempotency;
+    bool without_time; /* served while no clock has survived */
     const char *help;
     const struct op_struct *request;
     const struct op_struct *reply;
@@ -209,6 +210,10 @@ const struct op_row *op_rows(size_t *ret_count);
 /* NULL when there is none. */
 const struct op_row *op_row_of_number(uint64_t number);
 const struct op_row *op_row_of_method(struct bytes method);
+/* The token that the row's reply mints, or NULL. */
+const struct op_field *op_minted_token(const struct op_row *row);
+/* The request's field that names the object which that token is for; NULL: the leader draws its id. */
+const struct op_field *op_minted_for(const struct op_row *row);
 /* NULL for a number that the enumeration has not. */
 const char *op_enum_text(const struct op_enum *e, uint32_t number);
 bool op_enum_number(const struct op_enum *e, struct bytes text, uint32_t *ret_number);

@@ -105,7 +105,7 @@ PUBLIC_STRUCT_(op_result_head, OP_RESULT_HEAD, "result")
 PUBLIC_STRUCT_(op_error_head, OP_ERROR_HEAD, "error")
 #undef PUBLIC_STRUCT_
 
-#define ROW_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, help)                \
+#define ROW_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)  \
     FIELDS_(op_##name##_request, OP_##FIELDS##_REQUEST)                                            \
     FIELDS_(op_##name##_reply, OP_##FIELDS##_REPLY)                                                \
     static const struct op_struct struct_op_##name##_request = STRUCT_(op_##name##_request,        \
@@ -144,7 +144,7 @@ enum { METHOD_BYTES = 25 };
      CHAR_(n, 15), CHAR_(n, 16), CHAR_(n, 17), CHAR_(n, 18), CHAR_(n, 19),                         \
      CHAR_(n, 20), CHAR_(n, 21), CHAR_(n, 22), CHAR_(n, 23), CHAR_(n, 24)}
 
-#define ROW_METHOD_(number, name, FIELDS, access, roles, needs, idempotency, help)                 \
+#define ROW_METHOD_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)   \
     _Static_assert(sizeof #name <= METHOD_BYTES, "name too long");                                 \
     static const char method_##name[METHOD_BYTES] = METHOD_(#name);
 OP_TABLE(ROW_METHOD_)
@@ -152,7 +152,10 @@ OP_TABLE(ROW_METHOD_)
 
 /* ---- rows ---- */
 
-#define ROW_(number_, name_, FIELDS, access_, roles_, needs_, idempotency_, help_)                 \
+#define WITHOUT_TIME_SERVED true
+#define WITHOUT_TIME_REFUSED false
+
+#define ROW_(number_, name_, FIELDS, access_, roles_, needs_, idempotency_, without_time_, help_)  \
     {.number = OP_##name_,                                                                         \
      .name = #name_,                                                                               \
      .method = method_##name_,                                                                     \
@@ -160,6 +163,7 @@ OP_TABLE(ROW_METHOD_)
      .roles = roles_,                                                                              \
      .needs = needs_,                                                                              \
      .idempotency = OP_##idempotency_,                                                             \
+     .without_time = WITHOUT_TIME_##without_time_,                                                 \
      .help = help_,                                                                                \
      .request = &struct_op_##name_##_request,                                                      \
      .reply = &struct_op_##name_##_reply},
@@ -228,4 +232,26 @@ const char *op_class_name(enum op_class class)
         return "UNKNOWN";
     }
     UNREACHABLE("an outcome's class comes from outcome.def");
+}
+
+const struct op_field *op_minted_token(const struct op_row *row)
+{
+    for (size_t i = 0; i < row->reply->field_count; i++) {
+        if (row->reply->fields[i].kind == OP_KIND_token) {
+            return &row->reply->fields[i];
+        }
+    }
+    return NULL;
+}
+
+const struct op_field *op_minted_for(const struct op_row *row)
+{
+    const struct op_field *object = &row->reply->fields[0];
+    for (size_t i = 0; i < row->request->field_count; i++) {
+        const struct op_field *field = &row->request->fields[i];
+        if (field->kind == OP_KIND_id && strcmp(field->name, object->name) == 0) {
+            return field;
+        }
+    }
+    return NULL;
 }

@@ -59,7 +59,7 @@ static void sessions_and_claims_alone_have_a_token(void **state)
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
         bool mints = rows[i].number == OP_session_create || rows[i].number == OP_task_claim;
-        assert_int_equal(node_mint_token_field(&rows[i]) != NULL, mints);
+        assert_int_equal(op_minted_token(&rows[i]) != NULL, mints);
     }
 }
 

@@ -149,19 +149,6 @@ void facts_objects(const struct facts *facts, const struct event *event,
     }
 }
 
-/* Its own secret may have moved its idle deadline. */
-static void note_touch(struct facts *facts, const struct event *event,
-                       const union op_request *request)
-{
-    const struct op_token *fence;
-    uint32_t session, task;
-
-    facts_objects(facts, event, request, &session, &task, &fence);
-    if (session != 0 && fence == NULL) {
-        facts->sessions[session].touched = true;
-    }
-}
-
 static void note(struct facts *facts, uint32_t row)
 {
     const struct event *event = &facts->history->events[row];
@@ -171,7 +158,6 @@ static void note(struct facts *facts, uint32_t row)
         return;
     }
     history_request(facts->history, event, &request);
-    note_touch(facts, event, &request);
     if (event->outcome != OP_OK) {
         return;
     }
@@ -196,12 +182,6 @@ void facts_init(struct facts *facts, const struct history *history, const struct
     facts->task_count = 1;
     for (uint32_t i = 0; i < order->count; i++) {
         note(facts, order->rows[i]);
-    }
-    for (uint32_t i = 0; i < order->doubtful_count; i++) {
-        union op_request request;
-
-        history_request(history, &history->events[order->doubtful[i]], &request);
-        note_touch(facts, &history->events[order->doubtful[i]], &request);
     }
 }
 

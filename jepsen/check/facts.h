@@ -12,7 +12,6 @@ struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
     uint64_t epoch, idle, absolute;
-    bool touched; /* written under its own secret: its idle deadline may have moved */
 };
 
 struct fact_claim {

@@ -79,7 +79,7 @@ static bool sweep_s3(const struct look *look)
            refuse(look, MODEL_S3, "W4: a task reaches a session created after it began", task->row);
 }
 
-/* S4: OK implies T < deadline. Idle deadlines only where nothing can have moved them. */
+/* S4: OK implies T < deadline. */
 static bool sweep_s4_ok(const struct look *look)
 {
     const struct fact_session *session = &look->facts->sessions[look->session];
@@ -90,11 +90,11 @@ static bool sweep_s4_ok(const struct look *look)
     if (look->event->time >= session->absolute) {
         return refuse(look, MODEL_S4, "OK at or after the absolute deadline", session->row);
     }
-    return look->event->time < session->idle || session->touched ||
+    return look->event->time < session->idle ||
            refuse(look, MODEL_S4, "OK at or after the idle deadline", session->row);
 }
 
-/* S4: EXPIRED implies T >= deadline; deadlines only ever move on. */
+/* S4: EXPIRED implies T >= deadline. */
 static bool sweep_s4_expired(const struct look *look)
 {
     const struct fact_session *session = &look->facts->sessions[look->session];
@@ -121,16 +121,12 @@ static bool sweep_s6(const struct look *look, bool ok)
 {
     const struct fact_session *session = &look->facts->sessions[look->session];
     const struct event *from = look->session == 0 ? look->event : creation(look);
-    uint64_t least = u64_min(session->idle, session->absolute), most = session->absolute;
     uint64_t after;
 
     if (look->session == 0 || look->fence != NULL || from->clock == 0) {
         return true;
     }
-    if (!session->touched) {
-        most = least;
-    }
-    after = ns_of_us(sat_sub(ok ? most : least, from->clock));
+    after = ns_of_us(sat_sub(u64_min(session->idle, session->absolute), from->clock));
     if (ok) {
         return look->event->call_ns <=
                    sat_add(sat_add(from->ret_ns, after), drift_ns(look, after)) ||
@@ -243,28 +239,19 @@ static bool same_answer(const struct history *history, const struct event *a, co
     }
     history_reply(history, a, &x);
     history_reply(history, b, &y);
-    switch ((enum op_number)a->f) {
-    case OP_session_create:
+    if (a->f == OP_session_create) {
         return id128_equal(x.session_create.session, y.session_create.session);
-    case OP_task_begin:
-        return id128_equal(x.task_begin.task, y.task_begin.task);
-    case OP_task_claim:
-        return x.task_claim.attempt == y.task_claim.attempt;
-    case OP_state_put:
-        return x.state_put.version == y.state_put.version;
-    case OP_grant_add:
-        return x.grant_add.given == y.grant_add.given;
-    case OP_session_end:
-    case OP_revoke_user:
-    case OP_revoke_agent:
-    case OP_client_register:
-    case OP_session_validate:
-    case OP_permission_check:
-    case OP_state_get:
-    case OP_NUMBER_NONE_:
-        break;
     }
-    return true;
+    if (a->f == OP_task_begin) {
+        return id128_equal(x.task_begin.task, y.task_begin.task);
+    }
+    if (a->f == OP_task_claim) {
+        return x.task_claim.attempt == y.task_claim.attempt;
+    }
+    if (a->f == OP_state_put) {
+        return x.state_put.version == y.state_put.version;
+    }
+    return a->f != OP_grant_add || x.grant_add.given == y.grant_add.given;
 }
 
 /* S9: one effect and one result for each request number. */

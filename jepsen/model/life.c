@@ -1,7 +1,7 @@
 /* Who is alive and which grant holds: docs/MODEL.md section 2, "life is a predicate", and
  * section 4.
  *
- * Changes nothing but the note that a doubtful idle deadline was asked about.
+ * Changes nothing.
  */
 #include "jepsen/model/state.h"
 
@@ -72,25 +72,12 @@ uint64_t life_watermark(const struct model *model, const struct session *session
     return newest;
 }
 
-/* The idle deadline, as far as it is known: between its bounds either may be right. */
-static uint64_t idle_deadline(struct model *model, const struct session *session, uint64_t time)
-{
-    if (session->idle_least == session->idle_most ||
-        !life_passed(model, session->idle_least, time)) {
-        return session->idle_least;
-    }
-    if (life_passed(model, session->idle_most, time)) {
-        return session->idle_most;
-    }
-    model->doubtful = true;
-    return model->assume_alive ? session->idle_most : session->idle_least;
-}
-
 /* Which of two deadlines comes first; absolute before idle on a tie. One step of T may pass both,
  * and then they tie: what T did between two operations is not always known. */
 static uint32_t deadline_cause(const struct model *model, const struct session *session,
-                               uint64_t idle, uint64_t time, uint64_t *ret_also)
+                               uint64_t time, uint64_t *ret_also)
 {
+    uint64_t idle = session->idle;
     bool absolute = life_passed(model, session->absolute, time);
 
     if (!life_passed(model, idle, time)) {
@@ -99,7 +86,7 @@ static uint32_t deadline_cause(const struct model *model, const struct session *
     if (!absolute) {
         return OP_END_CAUSE_IDLE_TIMEOUT;
     }
-    *ret_also = idle == session->absolute && session->idle_least == session->idle_most
+    *ret_also = idle == session->absolute
                     ? 0
                     : BIT(OP_END_CAUSE_ABSOLUTE_TIMEOUT) | BIT(OP_END_CAUSE_IDLE_TIMEOUT);
     return idle < session->absolute ? OP_END_CAUSE_IDLE_TIMEOUT : OP_END_CAUSE_ABSOLUTE_TIMEOUT;
@@ -109,7 +96,7 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
                  uint64_t *ret_also)
 {
     const struct mark *mark = first_mark(model, session);
-    uint64_t idle, until = time;
+    uint64_t until = time;
     uint32_t cause;
 
     *ret_also = 0;
@@ -119,15 +106,14 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
     if (mark != NULL) {
         until = u64_min(time, mark->time);
     }
-    idle = idle_deadline(model, session, until);
-    cause = deadline_cause(model, session, idle, until, ret_also);
+    cause = deadline_cause(model, session, until, ret_also);
     if (mark == NULL) {
         return cause;
     }
     if (cause == 0) {
         return OP_END_CAUSE_REVOKED;
     }
-    if (u64_min(idle, session->absolute) > mark->time_before) {
+    if (u64_min(session->idle, session->absolute) > mark->time_before) {
         *ret_also |= BIT(OP_END_CAUSE_REVOKED); /* T may have passed it with the revoke's entry */
     }
     return cause;
@@ -137,7 +123,7 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
 static uint64_t death_time(const struct model *model, const struct session *session)
 {
     const struct mark *mark = first_mark(model, session);
-    uint64_t death = u64_min(session->idle_least, session->absolute);
+    uint64_t death = u64_min(session->idle, session->absolute);
 
     if (session->ended != 0) {
         death = session->ended_time;

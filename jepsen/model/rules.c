@@ -235,12 +235,3 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
         }
     }
 }
-
-/* The deadline moves at most to T + idle time. Whether this call moved it shows in a later answer.
- */
-void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token)
-{
-    struct session *session = &model->sessions[state_session_of(model, token->id)];
-
-    session->idle_most = u64_max(session->idle_most, sat_add(ask->time, session->idle));
-}

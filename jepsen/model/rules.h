@@ -35,8 +35,6 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
 /* Another try of a request number was answered OK: it may have a new secret (section 6). */
 void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
-/* A call under the session's own secret may have kept it from idling (T7). */
-void apply_touch(struct model *model, const struct ask *ask, const struct op_token *token);
 uint32_t ask_permission(struct model *model, const char *permission);
 
 #define RULES(name)                                                                                \

@@ -45,6 +45,7 @@ void expect_grant_add(struct model *model, const struct ask *ask, struct model_e
     reply->given = held != NULL ? held->given : ask->op->position;
     if (held != NULL && deadline < held->deadline) {
         expect->free_tags = TAG(3); /* shorter than what is held: whether it shrinks is not said */
+        deadline = held->deadline;  /* an add adds: so a command without an answer is taken */
     }
     reply->has_left = deadline != OP_INFINITE;
     reply->left = sat_sub(deadline, ask->time);
@@ -71,7 +72,6 @@ void apply_grant_add(struct model *model, const struct ask *ask, const struct mo
     grant->permission = permission;
     grant->given = reply->given;
     grant->deadline = reply->has_left ? sat_add(ask->time, reply->left) : OP_INFINITE;
-    apply_touch(model, ask, &request->token);
 }
 
 void expect_permission_check(struct model *model, const struct ask *ask,

@@ -102,8 +102,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
     session->epoch = reply->epoch;
     session->created = ask->time;
-    session->idle = request->idle;
-    session->idle_least = session->idle_most = sat_add(ask->time, reply->idle);
+    session->idle = sat_add(ask->time, reply->idle);
     session->absolute = sat_add(ask->time, reply->absolute);
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         const struct op_item_grant *from = &request->grants[i];
@@ -135,24 +134,18 @@ void expect_session_validate(struct model *model, const struct ask *ask,
     reply->session = token->id;
     reply->epoch = of->epoch;
     reply->agent = model_names_bytes(model->names, of->agent);
-    reply->idle = sat_sub(of->idle_most, ask->time);
+    reply->idle = sat_sub(of->idle, ask->time);
     reply->absolute = sat_sub(of->absolute, ask->time);
     reply->has_metadata = of->metadata != 0;
     reply->metadata = model_names_bytes(model->names, of->metadata);
-    expect->free_tags = of->idle_least == of->idle_most ? 0 : TAG(4);
 }
 
-/* The answer says where the idle deadline lies. */
 void apply_session_validate(struct model *model, const struct ask *ask,
                             const struct model_answer *answer)
 {
-    uint32_t session = state_session_of(model, ask->op->request->session_validate.token.id);
-    struct session *of = &model->sessions[session];
-    uint64_t deadline = sat_add(ask->time, answer->reply.session_validate.idle);
-
-    if (deadline >= of->idle_least && deadline <= of->idle_most) {
-        of->idle_least = of->idle_most = deadline;
-    }
+    (void)model;
+    (void)ask;
+    (void)answer;
 }
 
 void expect_session_end(struct model *model, const struct ask *ask, struct model_expect *expect)

@@ -145,8 +145,6 @@ void apply_state_put(struct model *model, const struct ask *ask, const struct mo
         task->done[task->done_count++] = (struct done){
             .n = request->operation, .digest = put_digest(model, request), .version = version};
         task->newest = u64_max(task->newest, request->operation);
-    } else {
-        apply_touch(model, ask, &request->token);
     }
     if (model->mutation != MODEL_MUTATION_LOST_WRITE || ++model->writes % 8 != 0) {
         write_key(model, request, session, writer, version);

@@ -334,8 +334,6 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
                                 .digest = begin_digest(model, request),
                                 .version = reply->begun,
                                 .object = state_task_of(model, reply->task)});
-    } else {
-        apply_touch(model, ask, &request->token);
     }
 }
 

@@ -30,12 +30,8 @@ struct session {
     uint32_t tenant, user, agent, metadata;
     uint64_t epoch; /* C */
     uint64_t created;
-    uint64_t idle; /* time */
-    /* The idle deadline lies in [idle_least, idle_most]: which calls move it is not said for all.
-     */
-    uint64_t idle_least, idle_most;
-    uint64_t absolute;
-    uint64_t ended; /* position of its end on request, 0: none */
+    uint64_t idle, absolute; /* deadlines; no operation moves them yet */
+    uint64_t ended;          /* position of its end on request, 0: none */
     uint64_t ended_time;
     struct grant *grants;
     uint32_t grant_count, grant_capacity;
@@ -125,9 +121,6 @@ struct model {
     /* by the number of an id: what object it names */
     uint32_t *session_of, *task_of;
     uint32_t session_of_end, task_of_end;
-    /* An idle deadline was asked about where either answer is right: what to take it for. */
-    bool assume_alive;
-    bool doubtful;
 };
 
 /* What an operation's caller and request come to. */

@@ -2,8 +2,6 @@
 #include "base/assert.h"
 #include "jepsen/model/rules.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char *const property_texts[] = {
@@ -15,35 +13,16 @@ const char *model_property_text(enum model_property property)
     return property_texts[property];
 }
 
-/* The acting user stands first in each request that has one. */
+/* The acting user stands first in each request that has one; a revoke's is not acting. */
 static struct bytes user_of(const struct model_op *op)
 {
-    switch (op->f) {
-    case OP_session_create:
-        return op->request->session_create.user;
-    case OP_session_validate:
-        return op->request->session_validate.user;
-    case OP_session_end:
-        return op->request->session_end.user;
-    case OP_grant_add:
-        return op->request->grant_add.user;
-    case OP_permission_check:
-        return op->request->permission_check.user;
-    case OP_task_begin:
-        return op->request->task_begin.user;
-    case OP_task_claim:
-        return op->request->task_claim.user;
-    case OP_state_put:
-        return op->request->state_put.user;
-    case OP_state_get:
-        return op->request->state_get.user;
-    case OP_client_register:
-    case OP_revoke_user:
-    case OP_revoke_agent:
-    case OP_NUMBER_NONE_:
-        break;
+    const struct op_struct *s = op_row_of_number(op->f)->request;
+
+    if (s->field_count == 0 || strcmp(s->fields[0].name, "user") != 0 || op->f == OP_revoke_user) {
+        return BYTES_NONE;
     }
-    return BYTES_NONE;
+    return *(const struct bytes *)(const void *)((const uint8_t *)op->request +
+                                                 s->fields[0].offset);
 }
 
 static struct ask ask_of(struct model *model, const struct model_op *op)
@@ -187,18 +166,9 @@ bool model_step(struct model *model, const struct model_op *op, const struct mod
 {
     struct model_expect expect;
 
-    model->assume_alive = true;
-    model->doubtful = false;
     model_expect(model, op, &expect);
     if (!model_judge(&expect, op, answer, ret_reason)) {
-        if (!model->doubtful) {
-            return false;
-        }
-        model->assume_alive = false;
-        model_expect(model, op, &expect);
-        if (!model_judge(&expect, op, answer, ret_reason)) {
-            return false;
-        }
+        return false;
     }
     model_apply(model, op, answer);
     return true;
@@ -235,7 +205,6 @@ void model_answer(struct model *model, const struct model_op *op, struct id128 m
 {
     struct model_expect expect;
 
-    model->assume_alive = true;
     model_expect(model, op, &expect);
     ret_answer->outcome = expect.outcome;
     ret_answer->details = expect.details;

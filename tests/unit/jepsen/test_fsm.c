@@ -37,7 +37,9 @@ static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
 
     (void)index;
     machine->reply = *reply;
-    memcpy(machine->body, reply->body.data, reply->body.size);
+    if (reply->body.size > 0) {
+        memcpy(machine->body, reply->body.data, reply->body.size);
+    }
     machine->reply.body = bytes_of(machine->body, reply->body.size);
 }
 

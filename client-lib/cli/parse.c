@@ -88,7 +88,7 @@ static bool take_text(struct parser *parser, const struct cli_option *option, co
 static bool take_option(struct parser *parser, const char *word)
 {
     const struct cli_option *option = find_option(parser, word);
-    const char *text;
+    const char *text = NULL;
     if (option == NULL) {
         const char *of = program_of(parser->run->command);
         return cli_fail(parser->error, "%s is no option here: see tenurectl %s%s--help", word, of,

@@ -53,6 +53,7 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
     uint64_t index = update->entries.index;
     if (index <= rlog_log_last(rlog->log)) {
         rlog_log_truncate(rlog->log, index);
+        rlog_members_forget(&rlog->members, index);
     }
     ASSERT(index == rlog_log_last(rlog->log) + 1);
     for (unsigned i = 0; i < update->entries.n; i++) {
@@ -62,6 +63,8 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
         rlog_log_append(rlog->log, &stored);
         if (stored.type == RLOG_COMMAND) {
             rlog->machine.appended(rlog->machine.arg, stored.term, local, stored.payload);
+        } else if (stored.type == RLOG_BARRIER) {
+            rlog_members_note(&rlog->members, index + i, stored.payload);
         }
     }
     if (update->entries.batch == &engine->raft.barrier) {
@@ -174,6 +177,7 @@ static void carry_out(struct rlog_engine *engine, const struct raft_update *upda
         metadata = update->snapshot.metadata;
         rlog_snapshot_task_abort(rlog);
         rlog_log_restart(rlog->log, metadata.index, metadata.term);
+        rlog_members_forget(&rlog->members, 1);
     }
     if ((update->flags & (unsigned)(RAFT_UPDATE_MESSAGES)) != 0) {
         rlog_translate_send(engine, update->messages.batch, update->messages.n);

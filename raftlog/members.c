@@ -51,8 +51,27 @@ uint64_t rlog_members_identity(const char *cluster, const char *identity)
 bool rlog_members_fits(const struct rlog_members *members, uint64_t id, struct id128 store)
 {
     size_t i = rlog_members_find(members, id);
-    return i < members->count &&
-           (id128_is_zero(members->stores[i]) || id128_equal(members->stores[i], store));
+    if (i == members->count) {
+        return false;
+    }
+    if (!id128_is_zero(members->stores[i])) {
+        return id128_equal(members->stores[i], store);
+    }
+    return (members->noted_at[i] == 0 || id128_equal(members->noted[i], store)) &&
+           (id128_is_zero(members->met[i]) || id128_equal(members->met[i], store));
+}
+
+bool rlog_members_replaced(const struct rlog_members *members, uint64_t id, struct id128 store)
+{
+    size_t i = rlog_members_find(members, id);
+    return i < members->count && !id128_is_zero(members->stores[i]) &&
+           !id128_equal(members->stores[i], store);
+}
+
+bool rlog_members_unbound(const struct rlog_members *members, uint64_t id)
+{
+    size_t i = rlog_members_find(members, id);
+    return i < members->count && id128_is_zero(members->stores[i]) && members->noted_at[i] == 0;
 }
 
 struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id128 store)
@@ -66,25 +85,78 @@ struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id1
     return base_written(&writer);
 }
 
-bool rlog_members_apply(struct rlog_members *members, struct bytes payload)
+/* The position of the member that it binds; `count` when it is no binding, or of no member. */
+static size_t read_binding(const struct rlog_members *members, struct bytes payload,
+                           struct id128 *ret_store)
 {
     struct base_reader reader;
     base_reader_init(&reader, payload);
     uint8_t version = base_read_u8(&reader);
     uint8_t kind = base_read_u8(&reader);
     uint64_t id = base_read_u64(&reader);
-    struct id128 store = base_read_id(&reader);
+    *ret_store = base_read_id(&reader);
     if (!base_reader_finished(&reader) || version != BINDING_VERSION || kind != BINDING_KIND) {
-        return false;
+        return members->count;
     }
-    size_t i = rlog_members_find(members, id);
+    return rlog_members_find(members, id);
+}
+
+bool rlog_members_apply(struct rlog_members *members, struct bytes payload)
+{
+    struct id128 store;
+    size_t i = read_binding(members, payload, &store);
     if (i == members->count) {
         return false;
     }
     if (id128_is_zero(members->stores[i])) {
         members->stores[i] = store;
+        members->changed = true;
     }
     return true;
+}
+
+/* The first one counts: it is what will be applied. */
+void rlog_members_note(struct rlog_members *members, uint64_t index, struct bytes payload)
+{
+    struct id128 store;
+    size_t i = read_binding(members, payload, &store);
+    if (i < members->count && members->noted_at[i] == 0) {
+        members->noted[i] = store;
+        members->noted_at[i] = index;
+        members->changed = true;
+    }
+}
+
+void rlog_members_forget(struct rlog_members *members, uint64_t index)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (members->noted_at[i] >= index) {
+            members->noted_at[i] = 0;
+        }
+    }
+}
+
+bool rlog_members_meet(struct rlog_members *members, uint64_t id, struct id128 store)
+{
+    size_t i = rlog_members_find(members, id);
+    if (i == members->count || !id128_is_zero(members->met[i])) {
+        return false;
+    }
+    members->met[i] = store;
+    return true;
+}
+
+bool rlog_members_override(struct rlog_members *members)
+{
+    bool any = false;
+    for (size_t i = 0; i < members->count; i++) {
+        if (!id128_is_zero(members->stores[i]) &&
+            !id128_equal(members->stores[i], members->met[i])) {
+            members->met[i] = members->stores[i];
+            any = true;
+        }
+    }
+    return any;
 }
 
 struct bytes rlog_members_write_configuration(const struct rlog_members *members, struct bytes raft,
@@ -126,6 +198,7 @@ bool rlog_members_read_configuration(struct bytes configuration, struct rlog_mem
         size_t at = rlog_members_find(members, ids[i]);
         if (at < members->count) {
             members->stores[at] = stores[i];
+            members->changed = true;
         }
     }
     *ret_raft = raft;

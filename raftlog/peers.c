@@ -198,6 +198,9 @@ static void on_hello(struct link *link, struct bytes body)
         refuse(link, reason);
         return;
     }
+    if (!rlog_meet(rlog, peer->id, hello.store)) {
+        return; /* all links are closing */
+    }
     if (peer->ready != NULL) {
         link_close(peer->ready, false); /* an older epoch */
     }

@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "env/net.h"
 #include "raftlog/engine.h"
+#include "raftlog/met.h"
 #include "raftlog/peers.h"
 #include "raftlog/reads.h"
 #include "raftlog/snapshot_task.h"
@@ -47,36 +48,49 @@ bool rlog_alive(const struct rlog *rlog)
 /* The leader says whose disk each member's is, once it has met it. */
 static bool bind_stores(struct rlog *rlog)
 {
-    struct rlog_members *members = &rlog->members;
-    uint64_t term = rlog_engine_term(rlog);
+    const struct rlog_members *members = &rlog->members;
     bool any = false;
     if (rlog_engine_role(rlog) != RLOG_LEADER || rlog->phase != RLOG_RUNNING) {
         return false;
     }
     for (size_t i = 0; i < members->count; i++) {
         uint64_t id = members->list[i].id;
-        bool on_its_way = members->binding[i] != 0 && members->binding_term[i] == term;
         struct id128 store = id == rlog->config.id ? rlog->store.store_id
                                                    : rlog_peers_store(rlog, id);
-        if (!id128_is_zero(members->stores[i]) || on_its_way || id128_is_zero(store)) {
+        if (!rlog_members_unbound(members, id) || id128_is_zero(store)) {
             continue;
         }
         uint8_t buffer[RLOG_BINDING_SIZE];
         uint64_t index = 0;
-        if (rlog_engine_submit(rlog, RLOG_BARRIER, rlog_members_write_binding(buffer, id, store),
-                               &index) == RLOG_SUBMITTED) {
-            members->binding[i] = index;
-            members->binding_term[i] = term;
-            any = true;
-        }
+        any = rlog_engine_submit(rlog, RLOG_BARRIER, rlog_members_write_binding(buffer, id, store),
+                                 &index) == RLOG_SUBMITTED ||
+              any;
     }
     return any;
+}
+
+static bool store_met(struct rlog *rlog)
+{
+    int rc = rlog_met_store(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members);
+    if (rc != 0) {
+        rlog_fail(rlog, rc, "whom this node met cannot be stored: %s", env_error_text(rc));
+    }
+    return rc == 0;
+}
+
+bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store)
+{
+    return !rlog_members_meet(&rlog->members, id, store) || store_met(rlog);
 }
 
 /* Connections and our own store must fit what is bound. */
 static void check_stores(struct rlog *rlog)
 {
-    if (!rlog_members_fits(&rlog->members, rlog->config.id, rlog->store.store_id)) {
+    rlog->members.changed = false;
+    if (rlog_members_override(&rlog->members) && !store_met(rlog)) {
+        return;
+    }
+    if (rlog_members_replaced(&rlog->members, rlog->config.id, rlog->store.store_id)) {
         rlog_fail(rlog, ENV_INVALID,
                   "this node's disk was replaced: remove node %llu from the cluster and add it",
                   (unsigned long long)rlog->config.id);
@@ -90,11 +104,9 @@ static void on_stop_timer(void *arg);
 static bool settle_once(struct rlog *rlog)
 {
     bool any = rlog_engine_notify(rlog);
-    if (rlog_alive(rlog) && rlog_engine_apply(rlog)) {
-        any = true;
-        if (rlog_alive(rlog)) {
-            check_stores(rlog);
-        }
+    any = (rlog_alive(rlog) && rlog_engine_apply(rlog)) || any;
+    if (rlog_alive(rlog) && rlog->members.changed) {
+        check_stores(rlog);
     }
     any = (rlog_alive(rlog) && bind_stores(rlog)) || any;
     return (rlog_alive(rlog) && rlog_reads_advance(rlog)) || any;
@@ -224,6 +236,10 @@ static int open_store(struct rlog *rlog, char *error, size_t error_size)
                             error, error_size);
     }
     if (rc == 0) {
+        rc = rlog_met_load(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members,
+                           error, error_size);
+    }
+    if (rc == 0) {
         rc = rlog->machine.birth(rlog->machine.arg, &rlog->store.birth);
         if (rc != 0) {
             snprintf(error, error_size, "%s: the birth's settings are refused",
@@ -314,6 +330,8 @@ static void tell_what_was_found(struct rlog *rlog)
         struct rlog_log_entry entry = rlog_log_entry(rlog->log, i);
         if (entry.type == RLOG_COMMAND) {
             rlog->machine.appended(rlog->machine.arg, entry.term, true, entry.payload);
+        } else if (entry.type == RLOG_BARRIER) {
+            rlog_members_note(&rlog->members, i, entry.payload);
         }
     }
 }

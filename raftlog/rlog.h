@@ -70,6 +70,9 @@ void rlog_settle_soon(struct rlog *rlog);
 /* The node can go on no more: closes all connections, tells the machine once. */
 void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The member `id` said hello with `store`: remembers a first meeting durably. False when that
+ * failed, and the node with it. */
+bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
 /* Neither failed nor stopped. */
 bool rlog_alive(const struct rlog *rlog);
 

@@ -1,7 +1,8 @@
 /* A node's data folder: made once, locked while it is open. Knows what files a node has, not what
  * the log, the vote and the snapshots hold.
  *
- * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, and last BIRTH, each durable.
+ * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, met, and last BIRTH, each
+ * durable.
  * A folder without BIRTH holds no node, whatever else is in it.
  */
 #include "raftlog/store.h"
@@ -9,9 +10,11 @@
 #include "env/fault.h"
 #include "env/random.h"
 #include "raftlog/log.h"
+#include "raftlog/met.h"
 #include "raftlog/path.h"
 #include "raftlog/sealed.h"
 #include "raftlog/vote.h"
+#include "raftlog/whole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,49 +106,13 @@ static bool birth_decode(struct bytes body, struct rlog_store *ret_store)
     return true;
 }
 
-/* Written beside, synced, renamed, and the folder synced. */
-static int birth_write(struct env *env, const char *folder, struct bytes content)
-{
-    char path[RLOG_FILE_PATH_MAX], beside[RLOG_FILE_PATH_MAX];
-    struct env_file *file;
-    int rc;
-
-    (void)rlog_path(path, folder, "BIRTH");
-    (void)rlog_path(beside, folder, "BIRTH.tmp");
-    rc = env_file_open(env, beside, ENV_OPEN_CREATE, &file);
-    if (rc != ENV_OK) {
-        return rc;
-    }
-    rc = env_file_write(file, 0, content);
-    env_fault(env, "store.birth_written");
-    if (rc == ENV_OK) {
-        rc = env_file_sync(file);
-    }
-    env_file_close(file);
-    env_fault(env, "store.birth_synced");
-    if (rc == ENV_OK) {
-        rc = env_rename(env, beside, path);
-    }
-    env_fault(env, "store.birth_named");
-    return rc == ENV_OK ? env_folder_sync(env, folder) : rc;
-}
-
 static int birth_read(struct env *env, const char *folder, struct rlog_store *ret_store)
 {
-    char path[RLOG_FILE_PATH_MAX];
     uint8_t content[BIRTH_FILE_MAX];
-    struct env_file *file;
     struct bytes body;
     size_t size = 0;
-    int rc;
+    int rc = rlog_whole_read(env, folder, "BIRTH", content, sizeof content, &size);
 
-    (void)rlog_path(path, folder, "BIRTH");
-    rc = env_file_open(env, path, ENV_OPEN_READ, &file);
-    if (rc != ENV_OK) {
-        return rc;
-    }
-    rc = env_file_read(file, 0, content, sizeof content, &size);
-    env_file_close(file);
     if (rc == ENV_OK) {
         rc = rlog_unseal(bytes_of(content, size), birth_kind, &birth_key, &body, NULL);
     }
@@ -258,6 +225,9 @@ static int parts_format(struct env *env, const char *folder, struct id128 store_
         rc = rlog_vote_format(env, folder, store_id, (struct rlog_vote){.term = 1});
     }
     env_fault(env, "store.vote_made");
+    if (rc == ENV_OK) {
+        rc = rlog_met_format(env, folder, store_id);
+    }
     return rc;
 }
 
@@ -311,7 +281,7 @@ int rlog_store_format(struct env *env, const char *folder, uint64_t id,
     }
     rc = parts_format(env, folder, store_id, first_configuration, segment_bytes);
     if (rc == ENV_OK) {
-        rc = birth_write(env, folder, bytes_of(content, size));
+        rc = rlog_whole_write(env, folder, "BIRTH", bytes_of(content, size));
     }
     env_file_close(lock);
     return rc == ENV_OK ? ENV_OK : say(error, error_size, rc, folder, env_error_text(rc));

@@ -1,7 +1,7 @@
 /* A node's data folder: its lock, its birth, its store id; and what must be there.
  *
  * LOCK (held while open), BIRTH (cluster, incarnation, node id, store id, members, machine's bytes;
- * written once), vote-0/vote-1, log/ and snapshots/. Every file has a magic, a version and a
+ * written once), vote-0/vote-1, met, log/ and snapshots/. Every file has a magic, a version and a
  * checksum.
  */
 #ifndef RAFTLOG_STORE_H
@@ -19,8 +19,9 @@ struct rlog_store {
 };
 
 /* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of
- * term 1 with `first_configuration`; snapshots/; vote (term 1, nobody); and, last, BIRTH: a crash
- * before that leaves no node. EXISTS when the folder is not empty. `error`: one line for a person.
+ * term 1 with `first_configuration`; snapshots/; vote (term 1, nobody); met; and, last, BIRTH: a
+ * crash before that leaves no node. EXISTS when the folder is not empty. `error`: one line for a
+ * person.
  */
 int rlog_store_format(struct env *env, const char *folder, uint64_t id,
                       const struct rlog_birth *birth, struct bytes first_configuration,

@@ -80,6 +80,99 @@ static void a_replaced_disk(void **state)
     cluster_destroy(cluster);
 }
 
+/* `late` knows nothing of what was acknowledged, and `wiped` forgot it. */
+static void cannot_elect(struct cluster *cluster, size_t late, size_t wiped, size_t leader)
+{
+    assert_int_equal(cluster_start(cluster, late), 0);
+    assert_int_equal(cluster_start(cluster, wiped), 0);
+    assert_false(cluster_run_until(cluster, cluster_has_leader, 20 * SIM_SECOND));
+    assert_int_equal(cluster_start(cluster, leader), 0);
+    cluster_wait_leader(cluster);
+    cluster_crash(cluster, wiped); /* it never becomes even */
+    cluster_settle(cluster, 20 * SIM_SECOND);
+}
+
+/* The late node has seen a binding in its log at most, and no commit since it started again. */
+static void a_replaced_disk_and_a_late_node(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 40; seed < 50; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        cluster_start_all(cluster);
+        size_t leader = cluster_wait_leader(cluster)->id - 1;
+        size_t wiped = (leader + 1) % 3, late = (leader + 2) % 3;
+        cluster_write(cluster, 10);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        cluster_crash(cluster, late);
+        cluster_write(cluster, 10);
+        cluster_run(cluster, 2 * SIM_SECOND);
+        cluster_crash(cluster, leader);
+        cluster_crash(cluster, wiped);
+        cluster_replace_disk(cluster, wiped);
+        cannot_elect(cluster, late, wiped, leader);
+        cluster_destroy(cluster);
+    }
+}
+
+/* The late node has met the other one and never got an entry. */
+static void a_replaced_disk_and_a_node_without_a_binding(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 60; seed < 70; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        size_t late = seed % 3, wiped = (late + 1) % 3, leader = (late + 2) % 3;
+        assert_int_equal(cluster_start(cluster, late), 0);
+        assert_int_equal(cluster_start(cluster, wiped), 0);
+        cluster_run(cluster, 100 * SIM_MILLISECOND); /* no election timeout passes */
+        assert_null(cluster_leader(cluster));
+        cluster_power_cut(cluster, late);
+        assert_int_equal(cluster_start(cluster, leader), 0);
+        cluster_write(cluster, 10);
+        cluster_run(cluster, SIM_SECOND);
+        cluster_crash(cluster, leader);
+        cluster_crash(cluster, wiped);
+        cluster_replace_disk(cluster, wiped);
+        cannot_elect(cluster, late, wiped, leader);
+        cluster_destroy(cluster);
+    }
+}
+
+/* Node 1 has the bindings in its log and knows of none that it is committed. */
+static bool is_bound_in_its_log(struct cluster *cluster)
+{
+    struct rlog_status status;
+    rlog_status(cluster->nodes[0].rlog, &status);
+    return status.stored >= 5 && status.commit < 3;
+}
+
+/* The late node has never met the other one; the binding came from the leader, by its log. */
+static void a_replaced_disk_and_a_node_that_never_met_it(void **state)
+{
+    (void)state;
+    unsigned tried = 0;
+    for (uint64_t seed = 80; seed < 100; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        const size_t late = 0, wiped = 1, leader = 2;
+        sim_net_cut(cluster->sim, cluster->nodes[late].host, cluster->nodes[wiped].host, true);
+        sim_net_cut(cluster->sim, cluster->nodes[wiped].host, cluster->nodes[late].host, true);
+        cluster_start_all(cluster);
+        if (cluster_run_until(cluster, is_bound_in_its_log, 2 * SIM_SECOND) &&
+            cluster_wait_leader(cluster)->id == leader + 1) {
+            tried++;
+            cluster_crash(cluster, late);
+            cluster_write(cluster, 10);
+            cluster_run(cluster, 2 * SIM_SECOND);
+            cluster_crash(cluster, leader);
+            cluster_crash(cluster, wiped);
+            cluster_replace_disk(cluster, wiped);
+            sim_net_heal(cluster->sim);
+            cannot_elect(cluster, late, wiped, leader);
+        }
+        cluster_destroy(cluster);
+    }
+    assert_true(tried > 3);
+}
+
 static void the_same_name_born_twice(void **state)
 {
     (void)state;
@@ -356,6 +449,9 @@ int main(void)
         cmocka_unit_test(a_folder_of_another_cluster),
         cmocka_unit_test(a_folder_without_a_node),
         cmocka_unit_test(a_replaced_disk),
+        cmocka_unit_test(a_replaced_disk_and_a_late_node),
+        cmocka_unit_test(a_replaced_disk_and_a_node_without_a_binding),
+        cmocka_unit_test(a_replaced_disk_and_a_node_that_never_met_it),
         cmocka_unit_test(the_same_name_born_twice),
         cmocka_unit_test(strangers_are_told_nothing),
         cmocka_unit_test(greetings_that_do_not_fit),

@@ -37,23 +37,12 @@ bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant,
 void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
 uint32_t ask_permission(struct model *model, const char *permission);
 
-#define RULES(name)                                                                                \
+/* A pair for each row of the table: one without its rule does not link. */
+#define RULES(number, name, ...)                                                                   \
     void expect_##name(struct model *model, const struct ask *ask, struct model_expect *expect);   \
     void apply_##name(struct model *model, const struct ask *ask,                                  \
                       const struct model_answer *answer);
-
-RULES(client_register)
-RULES(session_create)
-RULES(session_validate)
-RULES(session_end)
-RULES(revoke_user)
-RULES(revoke_agent)
-RULES(grant_add)
-RULES(permission_check)
-RULES(task_begin)
-RULES(task_claim)
-RULES(state_put)
-RULES(state_get)
+OP_TABLE(RULES)
 #undef RULES
 
 #endif

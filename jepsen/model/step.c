@@ -34,28 +34,14 @@ static struct ask ask_of(struct model *model, const struct model_op *op)
                         .certificate = state_name(model, op->certificate)};
 }
 
-#define EACH_RULE(RULE)                                                                            \
-    RULE(client_register)                                                                          \
-    RULE(session_create)                                                                           \
-    RULE(session_validate)                                                                         \
-    RULE(session_end)                                                                              \
-    RULE(revoke_user)                                                                              \
-    RULE(revoke_agent)                                                                             \
-    RULE(grant_add)                                                                                \
-    RULE(permission_check)                                                                         \
-    RULE(task_begin)                                                                               \
-    RULE(task_claim)                                                                               \
-    RULE(state_put)                                                                                \
-    RULE(state_get)
-
 static void expect_by_rule(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     switch (ask->op->f) {
-#define RULE(name)                                                                                 \
+#define RULE(number, name, ...)                                                                    \
     case OP_##name:                                                                                \
         expect_##name(model, ask, expect);                                                         \
         return;
-        EACH_RULE(RULE)
+        OP_TABLE(RULE)
 #undef RULE
     case OP_NUMBER_NONE_:
         break;
@@ -67,11 +53,11 @@ static void apply_by_rule(struct model *model, const struct ask *ask,
                           const struct model_answer *answer)
 {
     switch (ask->op->f) {
-#define RULE(name)                                                                                 \
+#define RULE(number, name, ...)                                                                    \
     case OP_##name:                                                                                \
         apply_##name(model, ask, answer);                                                          \
         return;
-        EACH_RULE(RULE)
+        OP_TABLE(RULE)
 #undef RULE
     case OP_NUMBER_NONE_:
         break;

@@ -1,0 +1,393 @@
+/* The workload: one generator for each operation of the table, and the mixes of the processes.
+ *
+ * Values are unique. Some calls are wrong on purpose: another user, a fence of a lost attempt, a
+ * session that the task must not reach.
+ */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REQUEST_(number, name, ...) struct tenure_##name##_request name;
+union any_request {
+    OP_TABLE(REQUEST_)
+};
+#undef REQUEST_
+
+/* What a generator draws into; the texts live here until the call has copied them. */
+struct draft {
+    union any_request request;
+    struct run_fence *fence; /* of a claim: where its token goes */
+    char user[16];
+    char text[32];
+    char value[1400];
+};
+
+static const char *const permissions[] = {"state:write", "task:begin", "task:user", "tool:run",
+                                          "tool:read", "mail:send"};
+
+static struct tenure_bytes any_permission(struct run *run)
+{
+    return tenure_text(permissions[run_random(run, 6)]);
+}
+
+static struct run_session *any_session(struct run *run)
+{
+    for (int tries = 0; tries < 8; tries++) {
+        uint64_t near = run_chance(run, 70) ? 8 : SESSIONS_MAX; /* the newest are likely to live */
+        uint64_t back = 1 + run_random(run, near);
+        if (back <= run->next_session) {
+            return &run->sessions[(run->next_session - back) % SESSIONS_MAX];
+        }
+    }
+    return NULL;
+}
+
+static struct run_session *session_of(struct run *run, const char *user)
+{
+    for (int tries = 0; tries < 12; tries++) {
+        struct run_session *session = any_session(run);
+        if (session != NULL && strcmp(session->user, user) == 0) {
+            return session;
+        }
+    }
+    return NULL;
+}
+
+static struct run_task *any_task(struct run *run)
+{
+    uint64_t back = 1 + run_random(run, run_chance(run, 70) ? 5 : TASKS_MAX);
+    return back <= run->next_task ? &run->tasks[(run->next_task - back) % TASKS_MAX] : NULL;
+}
+
+static struct run_fence *any_fence(struct run_actor *actor)
+{
+    size_t first = (size_t)run_random(actor->run, FENCES_MAX);
+    for (size_t i = 0; i < FENCES_MAX; i++) {
+        struct run_fence *fence = &actor->fences[(first + i) % FENCES_MAX];
+        if (fence->held) {
+            return fence;
+        }
+    }
+    return NULL;
+}
+
+static struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user)
+{
+    if (run_chance(run, 2)) {
+        snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+        return tenure_text(draft->user);
+    }
+    return tenure_text(user);
+}
+
+/* ---- one generator an operation; false: there is nothing to ask about yet ---- */
+
+typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
+
+static bool draw_session_create(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_session_create_request *request = &draft->request.session_create;
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    snprintf(draft->text, sizeof(draft->text), "agent-%" PRIu64, run_random(run, AGENTS));
+    request->user = tenure_text(draft->user);
+    request->agent = tenure_text(draft->text);
+    request->idle = SIM_SECOND + run_random(run, run->plan.idle_us);
+    request->absolute = SIM_SECOND + run_random(run, run->plan.absolute_us);
+    request->has_grants = true;
+    for (size_t i = 0; i < 4; i++) {
+        if (i == 0 || run_chance(run, 75)) {
+            struct tenure_grant *grant = &request->grants[request->grants_count++];
+            grant->permission = tenure_text(permissions[i]);
+            grant->has_ttl = run_chance(run, 25);
+            grant->ttl = SIM_SECOND + run_random(run, 5 * SIM_SECOND);
+        }
+    }
+    return true;
+}
+
+static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
+{
+    struct run_session *session = any_session(actor->run);
+    if (session == NULL) {
+        return false;
+    }
+    draft->request.session_validate = (struct tenure_session_validate_request){
+        .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+    return true;
+}
+
+static bool draw_session_end(struct run_actor *actor, struct draft *draft)
+{
+    struct run_session *session = any_session(actor->run);
+    if (session == NULL) {
+        return false;
+    }
+    draft->request.session_end = (struct tenure_session_end_request){
+        .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+    return true;
+}
+
+static bool draw_revoke_user(struct run_actor *actor, struct draft *draft)
+{
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(actor->run, USERS));
+    draft->request.revoke_user.user = tenure_text(draft->user);
+    return true;
+}
+
+static bool draw_revoke_agent(struct run_actor *actor, struct draft *draft)
+{
+    snprintf(draft->text, sizeof(draft->text), "agent-%" PRIu64, run_random(actor->run, AGENTS));
+    draft->request.revoke_agent.agent = tenure_text(draft->text);
+    return true;
+}
+
+static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_session *session = any_session(run);
+    if (session == NULL) {
+        return false;
+    }
+    draft->request.grant_add =
+        (struct tenure_grant_add_request){.user = acting(run, draft, session->user),
+                                          .token = tenure_text(session->token),
+                                          .permission = any_permission(run),
+                                          .has_ttl = run_chance(run, 60),
+                                          .ttl = SIM_SECOND + run_random(run, 6 * SIM_SECOND)};
+    return true;
+}
+
+static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
+{
+    struct run_session *session = any_session(actor->run);
+    if (session == NULL) {
+        return false;
+    }
+    draft->request.permission_check = (struct tenure_permission_check_request){
+        .user = acting(actor->run, draft, session->user),
+        .token = tenure_text(session->token),
+        .permission = any_permission(actor->run)};
+    return true;
+}
+
+static void draw_task(struct run *run, struct draft *draft)
+{
+    struct tenure_task_begin_request *request = &draft->request.task_begin;
+    request->kind = tenure_text("work");
+    request->scope = run_chance(run, 40) ? TENURE_TASK_SCOPE_USER : TENURE_TASK_SCOPE_SESSION;
+    request->ttl = 2 * SIM_SECOND + run_random(run, 40 * SIM_SECOND);
+    if (run_chance(run, 30)) {
+        request->has_permissions = true;
+        request->permissions_count = 1;
+        request->permissions[0].permission = tenure_text("state:write");
+    }
+}
+
+static bool draw_task_begin(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_task_begin_request *request = &draft->request.task_begin;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    draw_task(run, draft);
+    if (fence != NULL) {
+        request->user = tenure_text(fence->user);
+        request->has_fence = request->has_operation = true;
+        request->fence = tenure_text(fence->token);
+        request->operation = fence->next++;
+        return true;
+    }
+    request->user = acting(run, draft, session->user);
+    request->has_token = true;
+    request->token = tenure_text(session->token);
+    struct run_session *other = run_chance(run, 30) ? session_of(run, session->user) : NULL;
+    if (other != NULL) {
+        request->has_targets = true;
+        request->targets_count = 1;
+        request->targets[0].token = tenure_text(other->token);
+    }
+    return true;
+}
+
+/* By a worker: its token is kept. By a service: another owner, whose fence nobody uses. */
+static bool draw_task_claim(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_task *task = any_task(run);
+    if (task == NULL) {
+        return false;
+    }
+    struct tenure_task_claim_request *request = &draft->request.task_claim;
+    request->user = acting(run, draft, task->user);
+    request->task = task->id;
+    request->lease = 5 * SIM_SECOND + run_random(run, 5 * SIM_SECOND);
+    draft->fence = &actor->fences[run_random(run, FENCES_MAX)];
+    return true;
+}
+
+/* The session that a task is to reach: its own, or another of its user, whenever created. */
+static struct tenure_id reach(struct run *run, const struct run_fence *fence)
+{
+    struct run_session *session = run_chance(run, 40) ? session_of(run, fence->user) : NULL;
+    return session == NULL ? fence->session : session->id;
+}
+
+static bool draw_state_put(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_state_put_request *request = &draft->request.state_put;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
+    memset(draft->value, '.', sizeof(draft->value));
+    int size = snprintf(draft->value, sizeof(draft->value), "%" PRIu64, ++run->next_value);
+    draft->value[size] = '.';
+    request->key = tenure_text(draft->text);
+    request->value.data = (const uint8_t *)draft->value;
+    request->value.size = 16 + (size_t)run_random(run, run_chance(run, 10) ? 1300 : 20);
+    if (fence == NULL) {
+        request->user = acting(run, draft, session->user);
+        request->has_token = true;
+        request->token = tenure_text(session->token);
+        return true;
+    }
+    request->user = tenure_text(fence->user);
+    request->has_fence = request->has_session = request->has_operation = true;
+    request->fence = tenure_text(fence->token);
+    request->session = reach(run, fence);
+    request->operation = fence->next++;
+    if (run_chance(run, 5) && fence->next > 2) {
+        request->operation -= 1 + run_random(run, 2); /* known already, with another value */
+        fence->next--;
+    }
+    return true;
+}
+
+static bool draw_state_get(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_state_get_request *request = &draft->request.state_get;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
+    request->key = tenure_text(draft->text);
+    if (fence == NULL) {
+        request->user = acting(run, draft, session->user);
+        request->has_token = true;
+        request->token = tenure_text(session->token);
+        return true;
+    }
+    request->user = tenure_text(fence->user);
+    request->has_fence = request->has_session = true;
+    request->fence = tenure_text(fence->token);
+    request->session = reach(run, fence);
+    return true;
+}
+
+/* ---- mixes ---- */
+
+struct generator {
+    enum op_number number;
+    draw_fn *draw;
+    uint64_t service, worker; /* weights */
+};
+
+/* Registering is the library's own: it does so by itself, again and again. */
+static const struct generator generators[] = {
+    {OP_client_register, NULL, 0, 0},
+    {OP_session_create, draw_session_create, 14, 0},
+    {OP_session_validate, draw_session_validate, 22, 0},
+    {OP_session_end, draw_session_end, 3, 0},
+    {OP_revoke_user, draw_revoke_user, 1, 0},
+    {OP_revoke_agent, draw_revoke_agent, 1, 0},
+    {OP_grant_add, draw_grant_add, 8, 0},
+    {OP_permission_check, draw_permission_check, 12, 0},
+    {OP_task_begin, draw_task_begin, 14, 4},
+    {OP_task_claim, draw_task_claim, 1, 25},
+    {OP_state_put, draw_state_put, 14, 50},
+    {OP_state_get, draw_state_get, 10, 21},
+};
+
+enum { GENERATORS = sizeof(generators) / sizeof(generators[0]) };
+
+bool calls_cover_the_table(void)
+{
+    size_t count;
+    const struct op_row *rows = op_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < GENERATORS && generators[at].number != rows[i].number) {
+            at++;
+        }
+        if (at == GENERATORS) {
+            fprintf(stderr, "sim: no generator for %s\n", rows[i].method);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct generator *draw_generator(struct run_actor *actor)
+{
+    uint64_t left = run_random(actor->run, 100); /* the weights of each mix add up to 100 */
+    for (size_t i = 0; i < GENERATORS; i++) {
+        uint64_t weight = actor->worker ? generators[i].worker : generators[i].service;
+        if (left < weight) {
+            return &generators[i];
+        }
+        left -= weight;
+    }
+    UNREACHABLE("the weights of a mix add up to 100");
+}
+
+void call_any(struct run_actor *actor)
+{
+    static struct draft draft;
+    const struct generator *generator = draw_generator(actor);
+    memset(&draft, 0, sizeof(draft));
+    if (generator->draw(actor, &draft)) {
+        record_call(actor, generator->number, &draft.request, draft.fence);
+    }
+}
+
+void call_probe(struct run_actor *actor)
+{
+    static struct draft draft;
+    memset(&draft, 0, sizeof(draft));
+    (void)draw_session_create(actor, &draft);
+    record_call(actor, OP_session_create, &draft.request, NULL);
+}
+
+void call_last_reads(struct run_actor *actor, size_t which)
+{
+    const struct run_session *session = &actor->run->sessions[which];
+    if (!session->known) {
+        return;
+    }
+    const struct tenure_session_validate_request validate = {
+        .user = tenure_text(session->user), .token = tenure_text(session->token)};
+    record_call(actor, OP_session_validate, &validate, NULL);
+    for (size_t key = 0; key < KEYS; key++) {
+        char name[16];
+        snprintf(name, sizeof(name), "key-%zu", key);
+        const struct tenure_state_get_request get = {.user = validate.user,
+                                                     .has_token = true,
+                                                     .token = validate.token,
+                                                     .key = tenure_text(name)};
+        record_call(actor, OP_state_get, &get, NULL);
+    }
+}

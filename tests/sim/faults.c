@@ -1,0 +1,482 @@
+/* What goes wrong in a run, and how it ends again. One table: name, and why one is off.
+ *
+ * A machine suffers one fault at a time; several machines may suffer at once. Faults that move
+ * clocks say by how much the cluster's time may be wrong because of them (slack_us).
+ */
+#include "tests/sim/faults.h"
+
+#include "base/sat.h"
+#include "raftlog/engine.h"
+#include "raftlog/rlog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    REBOOT_SLACK_US = 100000, /* a clock asked for is at most so old (docs/MODEL.md T2) */
+    LATE_US = 1100000,        /* a fault ends this much late at most: while the operator acts */
+};
+
+struct fault {
+    const char *name;
+    const char *reason; /* NULL: on by default */
+    fault_fn *begin;
+    fault_fn *end;
+    uint64_t longest_us;
+    bool alone;  /* no other fault meanwhile */
+    bool client; /* strikes a client's process */
+};
+
+static struct run_node *node_of(struct run *run, const struct active *active)
+{
+    return &run->nodes[active->node];
+}
+
+static void nothing(struct run *run, struct active *active)
+{
+    (void)run;
+    (void)active;
+}
+
+/* ---- crashes ---- */
+
+static void crash(struct run *run, struct active *active)
+{
+    node_kill(node_of(run, active));
+}
+
+static void crash_all(struct run *run, struct active *active)
+{
+    (void)active;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        node_kill(&run->nodes[i]);
+    }
+}
+
+static void point(struct run *run, const struct active *active, enum sim_crash how)
+{
+    struct run_node *node = node_of(run, active);
+    if (node_runs(node)) {
+        sim_fault_crash_at(node->env, NULL, 1 + run_random(run, 60), how);
+    }
+}
+
+static void crash_point(struct run *run, struct active *active)
+{
+    point(run, active, SIM_CRASH_PROCESS);
+}
+
+static void power_point(struct run *run, struct active *active)
+{
+    run->slack_us += REBOOT_SLACK_US;
+    point(run, active, SIM_CRASH_POWER);
+}
+
+static void power_cut(struct run *run, struct active *active)
+{
+    run->slack_us += REBOOT_SLACK_US;
+    node_power_cut(node_of(run, active));
+}
+
+static void power_cut_all(struct run *run, struct active *active)
+{
+    (void)active;
+    run->slack_us += REBOOT_SLACK_US;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        node_power_cut(&run->nodes[i]);
+    }
+}
+
+static void take_away(struct run *run, struct active *active)
+{
+    node_of(run, active)->away = true;
+    node_kill(node_of(run, active));
+}
+
+static void bring_back(struct run *run, struct active *active)
+{
+    node_of(run, active)->away = false;
+}
+
+/* ---- disks ---- */
+
+static void fail_sync(struct run *run, struct active *active)
+{
+    struct run_node *node = node_of(run, active);
+    node->may_fail = true;
+    active->baseline = node_runs(node) ? rlog_log_last(node->node->rlog->log) : UINT64_MAX;
+    sim_disk_fail(node->host, SIM_DISK_SYNC, "/data/*", 1, UINT64_MAX, ENV_IO);
+}
+
+/* What failed to sync once is never trusted again: the node has ended by now. */
+static void mend_sync(struct run *run, struct active *active)
+{
+    struct run_node *node = node_of(run, active);
+    if (node_runs(node) && rlog_log_stored(node->node->rlog->log) > active->baseline) {
+        run_fail(run, "S7: node %u calls durable what its disk did not sync", node->config.node);
+    }
+    sim_disk_fail_clear(node->host);
+    node_kill(node);
+    node->may_fail = false;
+}
+
+static void hang(struct run *run, struct active *active)
+{
+    sim_disk_hang(node_of(run, active)->host, true);
+}
+
+static void unhang(struct run *run, struct active *active)
+{
+    sim_disk_hang(node_of(run, active)->host, false);
+}
+
+static void fill_disk(struct run *run, struct active *active)
+{
+    struct sim_host *host = node_of(run, active)->host;
+    sim_disk_set_capacity(host, sim_disk_used(host));
+}
+
+static void empty_disk(struct run *run, struct active *active)
+{
+    sim_disk_set_capacity(node_of(run, active)->host, UINT64_MAX);
+}
+
+struct choice {
+    struct run *run;
+    char name[256];
+    uint64_t seen;
+};
+
+static void choose(void *arg, const char *name)
+{
+    struct choice *choice = arg;
+    if (run_random(choice->run, ++choice->seen) == 0) {
+        snprintf(choice->name, sizeof(choice->name), "%s", name);
+    }
+}
+
+static void flip(struct run *run, struct active *active)
+{
+    struct run_node *node = node_of(run, active);
+    struct choice choice = {.run = run};
+    char path[512];
+    node_kill(node);
+    (void)sim_disk_list(node->host, "/data/log", choose, &choice);
+    snprintf(path, sizeof(path), "/data/log/%s", choice.name);
+    (void)sim_disk_flip(node->host, path, run_random(run, 8 * 65536));
+}
+
+/* ---- processes and clocks ---- */
+
+static void pause_node(struct run *run, struct active *active)
+{
+    if (node_runs(node_of(run, active))) {
+        sim_process_pause(node_of(run, active)->env);
+    }
+}
+
+static void resume_node(struct run *run, struct active *active)
+{
+    if (node_runs(node_of(run, active))) {
+        sim_process_resume(node_of(run, active)->env);
+    }
+}
+
+static void suspend(struct run *run, struct active *active)
+{
+    sim_host_stop(node_of(run, active)->host, SIM_STOP_SUSPEND);
+}
+
+static void hypervisor(struct run *run, struct active *active)
+{
+    run->slack_us += active->until - sim_now_us(run->sim) + LATE_US;
+    sim_host_stop(node_of(run, active)->host, SIM_STOP_HYPERVISOR);
+}
+
+static void go_on(struct run *run, struct active *active)
+{
+    sim_host_continue(node_of(run, active)->host);
+}
+
+static void slow(struct run *run, struct active *active)
+{
+    if (node_runs(node_of(run, active))) {
+        sim_process_slow(node_of(run, active)->env, 500 + run_random(run, 30000));
+    }
+}
+
+static void fast(struct run *run, struct active *active)
+{
+    if (node_runs(node_of(run, active))) {
+        sim_process_slow(node_of(run, active)->env, 0);
+    }
+}
+
+static int64_t step(struct run *run, uint64_t most_us)
+{
+    int64_t by = (int64_t)run_random(run, most_us);
+    return run_chance(run, 50) ? by : -by;
+}
+
+/* Offers further than 5 s apart are no time at all (T3): no more than that can come of it. */
+static void step_wall(struct run *run, struct active *active)
+{
+    int64_t by = step(run, run_chance(run, 50) ? 4 * SIM_SECOND : 4000 * SIM_SECOND);
+    uint64_t size = (uint64_t)(by < 0 ? -by : by);
+    run->slack_us += u64_min(size, 5 * SIM_SECOND);
+    sim_host_step_wall(node_of(run, active)->host, by);
+}
+
+/* The boot clocks of a minority alone may lie; which, depends on the seed. */
+static void choose_liar(struct run *run, struct active *active)
+{
+    size_t liars = (run->plan.nodes - 1) / 2;
+    active->node = (size_t)(run->seed + run_random(run, liars)) % run->plan.nodes;
+}
+
+static void step_boot(struct run *run, struct active *active)
+{
+    choose_liar(run, active);
+    int64_t by = step(run, 3 * SIM_SECOND);
+    run->slack_us += (uint64_t)(by < 0 ? -by : by);
+    sim_host_step_boot(node_of(run, active)->host, by);
+}
+
+static void drift(struct run *run, struct active *active)
+{
+    choose_liar(run, active);
+    int32_t ppm = (int32_t)step(run, 50000);
+    run->slack_us += (active->until - sim_now_us(run->sim) + LATE_US) / 20;
+    sim_host_drift(node_of(run, active)->host, ppm);
+}
+
+static void undrift(struct run *run, struct active *active)
+{
+    sim_host_drift(node_of(run, active)->host, 0);
+}
+
+/* ---- leadership and snapshots ---- */
+
+/* Half of the time a crash at one of its next fault points follows. */
+static void snapshot(struct run *run, struct active *active)
+{
+    struct run_node *node = node_of(run, active);
+    if (node_runs(node)) {
+        rlog_snapshot_now(node->node->rlog);
+        if (run->plan.on[FAULT_CRASH_POINT] && run_chance(run, 50)) {
+            point(run, active, SIM_CRASH_PROCESS);
+        }
+    }
+}
+
+static void transfer(struct run *run, struct active *active)
+{
+    size_t leader = nodes_leader(run);
+    active->node = leader == NODES_MAX ? active->node : leader;
+    if (node_runs(node_of(run, active)) && !node_of(run, active)->node->stopping) {
+        node_stop(node_of(run, active)->node);
+    }
+}
+
+static void step_down(struct run *run, struct active *active)
+{
+    size_t leader = nodes_leader(run);
+    (void)active;
+    if (leader != NODES_MAX) {
+        rlog_step_down(run->nodes[leader].node->rlog);
+    }
+}
+
+/* ---- clients ---- */
+
+static void crash_client(struct run *run, struct active *active)
+{
+    actor_kill(&run->actors[active->actor]);
+}
+
+static void pause_client(struct run *run, struct active *active)
+{
+    if (run->actors[active->actor].env != NULL) {
+        sim_process_pause(run->actors[active->actor].env);
+    }
+}
+
+static void resume_client(struct run *run, struct active *active)
+{
+    if (run->actors[active->actor].env != NULL) {
+        sim_process_resume(run->actors[active->actor].env);
+    }
+}
+
+/* ---- the table ---- */
+
+#define MS(n) ((n) * SIM_MILLISECOND)
+
+static const struct fault faults[FAULTS] = {
+    [FAULT_CRASH] = {"crash", NULL, crash, nothing, MS(1), false, false},
+    [FAULT_CRASH_POINT] = {"crash-point", NULL, crash_point, nothing, MS(500), false, false},
+    [FAULT_CRASH_RECOVERY] = {"crash-recovery", NULL, NULL, NULL, 0, false, false},
+    [FAULT_CRASH_ALL] = {"crash-all", NULL, crash_all, nothing, MS(1), true, false},
+    [FAULT_POWER_POINT] = {"power-point", NULL, power_point, nothing, MS(500), false, false},
+    [FAULT_POWER_CUT] = {"power-cut", NULL, power_cut, nothing, MS(1), false, false},
+    [FAULT_POWER_CUT_ALL] = {"power-cut-all", NULL, power_cut_all, nothing, MS(1), true, false},
+    [FAULT_FAILED_SYNC] = {"failed-sync", NULL, fail_sync, mend_sync, MS(3000), false, false},
+    [FAULT_DISK_HANG] = {"disk-hang", NULL, hang, unhang, MS(3000), false, false},
+    [FAULT_DISK_FULL] = {"disk-full",
+                         "a node whose disk is full ends, and does not start until there is room",
+                         fill_disk, empty_disk, MS(8000), false, false},
+    [FAULT_BIT_FLIP] = {"bit-flip",
+                        "a node that finds its log damaged waits for an operator; nothing mends it "
+                        "from the leader",
+                        flip, nothing, MS(1), false, false},
+    [FAULT_CUT_ONE] = {"cut-one", NULL, fault_cut_one, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_CUT_LEADER] = {"cut-leader", NULL, fault_cut_leader, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_CUT_HALVES] = {"cut-halves", NULL, fault_cut_halves, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_CUT_RING] = {"cut-ring", NULL, fault_cut_ring, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_CUT_BRIDGE] = {"cut-bridge", NULL, fault_cut_bridge, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_ONE_WAY] = {"one-way", NULL, fault_cut_one_way, fault_heal_network, MS(4000),
+                         false, false},
+    [FAULT_CUT_CLIENT] = {"cut-client", NULL, fault_cut_client, fault_heal_network, MS(8000),
+                         false, true},
+    [FAULT_DELAY] = {"delay", NULL, fault_delay, fault_calm_links, MS(4000), false, false},
+    [FAULT_LOSS] = {"loss", NULL, fault_lose, fault_calm_links, MS(4000), false, false},
+    [FAULT_RESET] = {"reset", NULL, fault_reset, nothing, MS(1), false, false},
+    [FAULT_PAUSE] = {"pause", NULL, pause_node, resume_node, MS(4000), false, false},
+    [FAULT_SUSPEND] = {"suspend", NULL, suspend, go_on, MS(4000), false, false},
+    [FAULT_HYPERVISOR] = {"hypervisor-stop", NULL, hypervisor, go_on, MS(4000), false, false},
+    [FAULT_SLOW] = {"slow", NULL, slow, fast, MS(4000), false, false},
+    [FAULT_WALL_STEP] = {"wall-step", NULL, step_wall, nothing, MS(1), false, false},
+    [FAULT_BOOT_STEP] = {"boot-step", NULL, step_boot, nothing, MS(1), false, false},
+    [FAULT_DRIFT] = {"drift", NULL, drift, undrift, MS(8000), false, false},
+    [FAULT_SNAPSHOT] = {"snapshot", NULL, snapshot, nothing, MS(500), false, false},
+    [FAULT_TRANSFER] = {"transfer", NULL, transfer, nothing, MS(500), false, false},
+    [FAULT_STEP_DOWN] = {"step-down", NULL, step_down, nothing, MS(1), false, false},
+    [FAULT_AWAY] = {"away", NULL, take_away, bring_back, MS(20000), false, false},
+    [FAULT_CLIENT_CRASH] = {"client-crash", NULL, crash_client, nothing, MS(1), false, true},
+    [FAULT_WORKER_PAUSE] = {"client-pause", NULL, pause_client, resume_client, MS(15000), false,
+                            true},
+};
+
+const char *fault_name(enum fault_kind kind)
+{
+    return faults[kind].name;
+}
+
+const char *fault_reason(enum fault_kind kind)
+{
+    return faults[kind].reason;
+}
+
+bool fault_of(const char *name, enum fault_kind *ret_kind)
+{
+    for (size_t kind = 0; kind < FAULTS; kind++) {
+        if (strcmp(faults[kind].name, name) == 0) {
+            *ret_kind = (enum fault_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- when ---- */
+
+static void end(struct run *run, struct active *active)
+{
+    active->running = false;
+    faults[active->kind].end(run, active);
+}
+
+static bool free_to_suffer(const struct run *run, const struct active *wanted)
+{
+    const struct fault *fault = &faults[wanted->kind];
+    for (size_t i = 0; i < ACTIVE_MAX; i++) {
+        const struct active *other = &run->active[i];
+        if (!other->running) {
+            continue;
+        }
+        bool both = faults[other->kind].client == fault->client;
+        if (fault->alone || (both && fault->client && other->actor == wanted->actor) ||
+            (both && !fault->client && other->node == wanted->node)) {
+            return false;
+        }
+    }
+    return fault->client || node_runs(&run->nodes[wanted->node]);
+}
+
+/* One that is on, if a few draws find one. */
+static enum fault_kind draw_kind(struct run *run)
+{
+    enum fault_kind kind = FAULT_CRASH;
+    if (run->plan.busy && run_chance(run, 25)) {
+        return run_chance(run, 50) ? FAULT_AWAY : FAULT_SNAPSHOT;
+    }
+    for (int tries = 0; tries < 4; tries++) {
+        kind = (enum fault_kind)run_random(run, FAULTS);
+        if (run->plan.on[kind] && faults[kind].begin != NULL) {
+            break;
+        }
+    }
+    return kind;
+}
+
+static void begin(struct run *run, struct active *slot)
+{
+    struct active wanted = {.kind = draw_kind(run),
+                            .running = true,
+                            .node = (size_t)run_random(run, run->plan.nodes),
+                            .actor = (size_t)run_random(run, run->actor_count)};
+    size_t leader = nodes_leader(run);
+    if (leader != NODES_MAX && run_chance(run, 40)) {
+        wanted.node = leader;
+    }
+    const struct fault *fault = &faults[wanted.kind];
+    if (!run->plan.on[wanted.kind] || fault->begin == NULL || !free_to_suffer(run, &wanted)) {
+        return;
+    }
+    wanted.until = sim_now_us(run->sim) + 1 + run_random(run, fault->longest_us);
+    run_say(run, "fault %s, node %zu, client %zu, until %" PRIu64, fault->name, wanted.node + 1,
+            wanted.actor, wanted.until);
+    *slot = wanted;
+    run->counters.faults[wanted.kind]++;
+    fault->begin(run, slot);
+}
+
+void faults_expire(struct run *run)
+{
+    for (size_t i = 0; i < ACTIVE_MAX; i++) {
+        if (run->active[i].running && run->active[i].until <= sim_now_us(run->sim)) {
+            end(run, &run->active[i]);
+        }
+    }
+}
+
+void faults_begin(struct run *run)
+{
+    for (size_t i = 0; i < ACTIVE_MAX; i++) {
+        if (!run->active[i].running) {
+            begin(run, &run->active[i]);
+            return;
+        }
+    }
+}
+
+void faults_heal(struct run *run)
+{
+    for (size_t i = 0; i < ACTIVE_MAX; i++) {
+        if (run->active[i].running) {
+            end(run, &run->active[i]);
+        }
+    }
+    memset(run->plan.on, 0, sizeof(run->plan.on));
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        if (node_runs(&run->nodes[i])) {
+            sim_fault_crash_at(run->nodes[i].env, NULL, 0, SIM_CRASH_PROCESS);
+        }
+    }
+}

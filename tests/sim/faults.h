@@ -1,0 +1,23 @@
+/* The functions that begin and end a fault; faults.c has the table of them. */
+#ifndef TESTS_SIM_FAULTS_H
+#define TESTS_SIM_FAULTS_H
+
+#include "tests/sim/run.h"
+
+typedef void fault_fn(struct run *run, struct active *active);
+
+/* faults_net.c */
+fault_fn fault_cut_one;
+fault_fn fault_cut_leader;
+fault_fn fault_cut_halves;
+fault_fn fault_cut_ring;
+fault_fn fault_cut_bridge;
+fault_fn fault_cut_one_way;
+fault_fn fault_cut_client;
+fault_fn fault_heal_network;
+fault_fn fault_delay;
+fault_fn fault_lose;
+fault_fn fault_calm_links;
+fault_fn fault_reset;
+
+#endif

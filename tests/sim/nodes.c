@@ -1,0 +1,213 @@
+/* The cluster of a run: formats, starts, buries and restarts its nodes. Plays no faults. */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+#include "raftlog/rlog.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CA "cluster-ca"
+
+void certify(struct sim_host *host, const char *identity)
+{
+    ASSERT(sim_ca_write(host, "/pki/ca.pem", CA) == ENV_OK);
+    ASSERT(sim_certificate_write(host, "/pki/own.pem", CA, identity) == ENV_OK);
+    ASSERT(sim_key_write(host, "/pki/own.key", CA, identity) == ENV_OK);
+}
+
+static void on_stopped(void *arg)
+{
+    struct run_node *node = arg;
+    node->stopped = true;
+}
+
+static void on_fatal(void *arg, const char *detail)
+{
+    struct run_node *node = arg;
+    node->failed = true;
+    snprintf(node->error, sizeof(node->error), "%s", detail);
+}
+
+static void configure(struct run *run, size_t which)
+{
+    struct run_node *node = &run->nodes[which];
+    char name[16];
+    char identity[64];
+    node->run = run;
+    snprintf(name, sizeof(name), "host-%zu", which + 1);
+    snprintf(identity, sizeof(identity), "tenure://sim/-/peer/%zu", which + 1);
+    node->host = sim_host_create(run->sim, name);
+    sim_disk_set_policy(node->host, run->plan.disk);
+    certify(node->host, identity);
+    snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
+    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401",
+             sim_host_address(node->host));
+    node_config_init(&node->config);
+    node->config.node = (uint32_t)which + 1;
+    node->config.folder = (char *)"/data";
+    node->config.listen = node->listen;
+    node->config.peer_listen = node->peer_listen;
+    node->config.ca = (char *)"/pki/ca.pem";
+    node->config.certificate = (char *)"/pki/own.pem";
+    node->config.key = (char *)"/pki/own.key";
+    node->config.segment_mib = 1;
+    node->config.snapshot_mib = 1;
+    node->config.election_ms = run->plan.election_ms;
+    node->config.heartbeat_ms = run->plan.heartbeat_ms;
+}
+
+static void bootstrap_of(struct run *run, struct node_bootstrap *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    snprintf(ret->birth.cluster, sizeof(ret->birth.cluster), "sim");
+    for (size_t i = 0; i < 16; i++) {
+        ret->birth.incarnation.bytes[i] = (uint8_t)run_random(run, 256);
+        ret->hash_key[i] = (uint8_t)run_random(run, 256);
+    }
+    ret->time = RUN_T0;
+    ret->limits = run->plan.limits;
+    ret->birth.member_count = run->plan.nodes;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        ret->birth.members[i].id = i + 1;
+        snprintf(ret->birth.members[i].address, ENV_ADDRESS_MAX, "%s", run->nodes[i].peer_listen);
+        snprintf(ret->clients[i], ENV_ADDRESS_MAX, "%s", run->nodes[i].listen);
+    }
+}
+
+static void forget_process(struct run_node *node)
+{
+    sim_process_free(node->env);
+    node->env = NULL;
+    node->node = NULL;
+    node->applied = node->snapshot = node->fsm_time = 0;
+    node->stopped = node->failed = false;
+}
+
+/* A fault that strikes while it recovers is drawn here: its process has no moment of its own. */
+static void start(struct run *run, struct run_node *node)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "node-%u", node->config.node);
+    node->env = sim_process_start(node->host, name);
+    if (run->plan.on[FAULT_CRASH_RECOVERY] && run_chance(run, 20)) {
+        sim_fault_crash_at(node->env, NULL, 1 + run_random(run, 40),
+                           run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER);
+        run->counters.faults[FAULT_CRASH_RECOVERY]++;
+    }
+    const struct node_handlers handlers = {
+        .arg = node, .on_stopped = on_stopped, .on_fatal = on_fatal};
+    if (node_start(node->env, &node->config, &handlers, node->error, sizeof(node->error),
+                   &node->node)) {
+        node->node->rlog->config.trailing = run->plan.trailing;
+        run_say(run, "node %u starts", node->config.node);
+        run->counters.restarts++;
+        return;
+    }
+    bool crashed = sim_process_crashed(node->env);
+    if (!crashed && !node->may_fail) {
+        run_fail(run, "node %u does not start: %s", node->config.node, node->error);
+    }
+    forget_process(node);
+    node->start_at = sim_now_us(run->sim) + 200 * SIM_MILLISECOND;
+}
+
+void nodes_create(struct run *run)
+{
+    static struct node_bootstrap bootstrap; /* large: 16 KiB and more */
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        configure(run, i);
+    }
+    bootstrap_of(run, &bootstrap);
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        struct run_node *node = &run->nodes[i];
+        struct env *env = sim_process_start(node->host, "init");
+        if (!node_format(env, &node->config, &bootstrap, node->error, sizeof(node->error))) {
+            run_fail(run, "node %zu is not formatted: %s", i + 1, node->error);
+        }
+        sim_process_free(env);
+        start(run, node);
+    }
+}
+
+bool node_runs(const struct run_node *node)
+{
+    return node->node != NULL && !node->failed && !sim_process_crashed(node->env);
+}
+
+static void bury(struct run_node *node)
+{
+    node_destroy(node->node);
+    forget_process(node);
+    uint64_t pause = run_random(node->run, 3) == 0 ? 3 * SIM_SECOND : 300 * SIM_MILLISECOND;
+    node->start_at = sim_now_us(node->run->sim) + run_random(node->run, pause);
+}
+
+void node_kill(struct run_node *node)
+{
+    if (node->node != NULL) {
+        sim_process_crash(node->env);
+        bury(node);
+    }
+}
+
+void node_power_cut(struct run_node *node)
+{
+    sim_host_power_cut(node->host);
+    if (node->node != NULL) {
+        bury(node);
+    }
+}
+
+/* A node that ended itself has to have a reason: a disk that fails. */
+static void look_at(struct run *run, struct run_node *node)
+{
+    if (node->failed && !node->may_fail && !sim_process_crashed(node->env)) {
+        run_fail(run, "node %u ended itself: %s", node->config.node, node->error);
+    }
+    if (node->failed || node->stopped || sim_process_crashed(node->env)) {
+        node_kill(node);
+    }
+}
+
+void nodes_step(struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        struct run_node *node = &run->nodes[i];
+        if (node->node != NULL) {
+            look_at(run, node);
+        } else if (!node->away && node->start_at <= sim_now_us(run->sim)) {
+            start(run, node);
+        }
+    }
+}
+
+size_t nodes_leader(const struct run *run)
+{
+    size_t best = NODES_MAX;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        const struct run_node *node = &run->nodes[i];
+        if (node_runs(node) && node->node->lead.state == LEAD_SERVING &&
+            (best == NODES_MAX || node->node->lead.term > run->nodes[best].node->lead.term)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+size_t nodes_timeless(const struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        if (node_runs(&run->nodes[i]) && run->nodes[i].node->lead.state == LEAD_TIMELESS) {
+            return i;
+        }
+    }
+    return NODES_MAX;
+}
+
+void nodes_destroy(struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        node_kill(&run->nodes[i]);
+    }
+}

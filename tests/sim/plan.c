@@ -1,0 +1,75 @@
+/* What a seed draws before it begins: cluster, limits, workload, how often and which faults. */
+#include "tests/sim/run.h"
+
+#include <string.h>
+
+static uint64_t between(struct run *run, uint64_t least, uint64_t most)
+{
+    return least + run_random(run, most - least + 1);
+}
+
+static void draw_limits(struct run *run, struct op_limits *limits)
+{
+    op_limits_init(limits);
+    limits->sessions_max = 4000;
+    limits->tasks_max = 2000;
+    limits->tombstones_max = 4000;
+    limits->clients_max = 200;
+    limits->requests_max = 8192;
+    limits->tenants_max = 4;
+    limits->watermarks_max = 1000;
+    limits->names_max = 512;
+    limits->blocks_max = 32768;
+    limits->keys_max = 8192;
+    limits->session_tasks_max = between(run, 2, 8);
+    limits->session_grants_max = between(run, 5, 8);
+    limits->session_keys_max = between(run, 3, 6);
+    limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
+    limits->watermark_us = between(run, 5, 60) * SIM_SECOND;
+    limits->client_silence_us = between(run, 20, 600) * SIM_SECOND;
+}
+
+/* So much is written that who was away needs a snapshot. */
+static void draw_busy(struct plan *plan, const bool on[FAULTS])
+{
+    plan->services = plan->workers = 3;
+    plan->think_us = 25 * SIM_MILLISECOND;
+    plan->trailing = 1024; /* the least that raftlog's guards allow */
+    plan->on[FAULT_AWAY] = on[FAULT_AWAY];
+    plan->on[FAULT_SNAPSHOT] = on[FAULT_SNAPSHOT];
+}
+
+void plan_draw(struct run *run, size_t nodes, uint64_t fault_us, const bool on[FAULTS])
+{
+    static const uint64_t elections[] = {150, 250, 500};
+    static const enum sim_disk_policy policies[] = {SIM_DISK_KEEP, SIM_DISK_LOSE, SIM_DISK_RANDOM};
+    struct plan *plan = &run->plan;
+    uint64_t drawn = run_chance(run, 70) ? 3 : 5;
+    plan->nodes = nodes != 0 ? nodes : (size_t)drawn;
+    plan->services = (size_t)between(run, 1, 3);
+    plan->workers = (size_t)between(run, 1, 3);
+    plan->election_ms = (uint32_t)elections[run_random(run, 3)];
+    plan->heartbeat_ms = plan->election_ms / 10;
+    plan->trailing = run_chance(run, 50) ? 1024 : 4096;
+    plan->fault_us = fault_us;
+    plan->gap_us = between(run, 500, 4000) * SIM_MILLISECOND;
+    plan->think_us = between(run, 60, 400) * SIM_MILLISECOND;
+    plan->timeout_us = between(run, 1, 15) * SIM_SECOND;
+    plan->idle_us = between(run, 2, 20) * SIM_SECOND;
+    plan->absolute_us = between(run, 4, 40) * SIM_SECOND;
+    plan->disk = policies[run_random(run, 3)];
+    plan->clocks = run_chance(run, 30);
+    plan->busy = run_chance(run, 15);
+    draw_limits(run, &plan->limits);
+    for (size_t kind = 0; kind < FAULTS; kind++) {
+        bool wanted = run_chance(run, 60);
+        plan->on[kind] = on[kind] && wanted;
+    }
+    for (size_t kind = FAULT_WALL_STEP; kind <= FAULT_DRIFT; kind++) {
+        plan->on[kind] = plan->on[kind] && plan->clocks;
+    }
+    plan->on[FAULT_HYPERVISOR] = plan->on[FAULT_HYPERVISOR] && plan->clocks;
+    if (plan->busy) {
+        draw_busy(plan, on);
+    }
+}

@@ -1,0 +1,258 @@
+/* One seed from birth to verdict. */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE_US = 20000 };
+
+void run_fail(struct run *run, const char *format, ...)
+{
+    if (run->failure[0] == '\0') {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(run->failure, sizeof(run->failure), format, arguments);
+        va_end(arguments);
+    }
+}
+
+void run_say(struct run *run, const char *format, ...)
+{
+    if (run->verbose) {
+        va_list arguments;
+        va_start(arguments, format);
+        printf("%12" PRIu64 " ", sim_now_us(run->sim) - run->begun_us);
+        vprintf(format, arguments);
+        printf("\n");
+        va_end(arguments);
+    }
+}
+
+uint64_t run_random(struct run *run, uint64_t bound)
+{
+    return sim_random(run->sim, bound);
+}
+
+bool run_chance(struct run *run, uint64_t percent)
+{
+    return run_random(run, 100) < percent;
+}
+
+static bool watched(void *arg)
+{
+    struct run *run = arg;
+    watch_step(run);
+    return run->failure[0] != '\0';
+}
+
+bool run_pass(struct run *run, uint64_t us)
+{
+    (void)sim_run_until(run->sim, watched, run, us);
+    if (run->failure[0] == '\0') {
+        nodes_step(run);
+        actors_step(run);
+    }
+    return run->failure[0] == '\0';
+}
+
+/* ---- the phases ---- */
+
+static void play_faults(struct run *run)
+{
+    uint64_t until = sim_now_us(run->sim) + run->plan.fault_us;
+    while (sim_now_us(run->sim) < until && run_pass(run, SLICE_US)) {
+        faults_expire(run);
+        operator_step(run);
+        if (run_random(run, run->plan.gap_us) < SLICE_US * 3 / 2) {
+            faults_begin(run);
+        }
+    }
+}
+
+static bool all_run(const struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        if (!node_runs(&run->nodes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t recovery_limit(const struct run *run)
+{
+    return 10 * SIM_SECOND + 10 * (uint64_t)run->plan.election_ms * SIM_MILLISECOND;
+}
+
+/* L1: within ten seconds and ten election timeouts there is an answer again. */
+static void play_recovery(struct run *run)
+{
+    uint64_t begun = sim_now_us(run->sim);
+    uint64_t limit = recovery_limit(run);
+    uint64_t before = run->counters.calls[OP_session_create];
+    faults_heal(run);
+    run_say(run, "faults have stopped");
+    while (run->counters.calls[OP_session_create] == before || !all_run(run)) {
+        if (sim_now_us(run->sim) - begun > limit) {
+            run_fail(run, "L1: no answer within %" PRIu64 " ms of the last fault", limit / 1000);
+            return;
+        }
+        struct run_actor *actor = &run->actors[0];
+        if (actor->env != NULL && actor->open < 4) {
+            call_probe(actor);
+        }
+        if (!run_pass(run, SLICE_US)) {
+            return;
+        }
+        operator_step(run);
+    }
+    uint64_t took = sim_now_us(run->sim) - begun;
+    if (took > run->counters.longest_recovery_us) {
+        run->counters.longest_recovery_us = took;
+    }
+    (void)run_pass(run, 2 * SIM_SECOND);
+}
+
+static uint64_t open_calls(const struct run *run)
+{
+    uint64_t open = 0;
+    for (size_t i = 0; i < run->actor_count; i++) {
+        open += run->actors[i].open;
+    }
+    return open;
+}
+
+static void play_out(struct run *run)
+{
+    for (size_t i = 0; i < run->actor_count; i++) {
+        run->actors[i].quiet = true;
+    }
+    for (uint64_t left = run->plan.timeout_us + 2 * SIM_SECOND; open_calls(run) != 0;) {
+        if (left < SLICE_US) {
+            run_fail(run, "L1: a call has not ended by its own deadline");
+            return;
+        }
+        left -= SLICE_US;
+        if (!run_pass(run, SLICE_US)) {
+            return;
+        }
+    }
+}
+
+/* S7: all that anybody knows of is read once more. */
+static void play_last_reads(struct run *run)
+{
+    for (size_t i = 0; i < SESSIONS_MAX && run->failure[0] == '\0'; i++) {
+        struct run_actor *actor = &run->actors[i % run->plan.services];
+        if (actor->env != NULL) {
+            call_last_reads(actor, i);
+            (void)run_pass(run, 5 * SIM_MILLISECOND);
+        }
+    }
+    if (run->failure[0] == '\0') {
+        play_out(run);
+    }
+}
+
+/* S8: all nodes come to one position. The digests there are compared by watch.c. */
+static void play_agreement(struct run *run)
+{
+    uint64_t limit = sim_now_us(run->sim) + recovery_limit(run);
+    while (sim_now_us(run->sim) < limit) {
+        bool agree = all_run(run);
+        for (size_t i = 1; agree && i < run->plan.nodes; i++) {
+            agree = run->nodes[i].applied == run->nodes[0].applied;
+        }
+        if (agree || !run_pass(run, 7 * SIM_MILLISECOND)) {
+            return;
+        }
+    }
+    run_fail(run, "L1: the nodes do not come to one position");
+}
+
+/* ---- the verdict ---- */
+
+static void judge(struct run *run, FILE *file)
+{
+    static struct check_verdict verdict;
+    struct check_options options;
+    record_place(run);
+    check_options_init(&options);
+    options.limits = run->plan.limits;
+    options.epsilon_ns += run->slack_us * 1000;
+    options.leaderless_ns += run->slack_us * 1000;
+    options.snapshots = run->counters.installs;
+    check_history(run->history, &options, &verdict);
+    run->counters.check = verdict.counters;
+    if (verdict.kind != CHECK_OK) {
+        check_print(run->history, &verdict, stdout);
+        run_fail(run, "the checker: %s: %s", model_property_text(verdict.property), verdict.rule);
+    }
+    if (file != NULL) {
+        (void)history_write(run->history, file);
+    }
+}
+
+static void play(struct run *run)
+{
+    play_faults(run);
+    if (run->failure[0] == '\0') {
+        play_recovery(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_out(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_last_reads(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_agreement(run);
+    }
+}
+
+static void on_line(void *arg, const char *line)
+{
+    (void)arg;
+    printf("             %s\n", line);
+}
+
+enum run_verdict run_play(struct run *run, uint64_t seed, size_t nodes, uint64_t fault_us,
+                          const bool on[FAULTS], FILE *history)
+{
+    bool verbose = run->verbose;
+    memset(run, 0, sizeof(*run));
+    run->verbose = verbose;
+    run->seed = seed;
+    run->sim = sim_create(seed);
+    run->begun_us = sim_now_us(run->sim);
+    if (verbose) {
+        sim_log_to(run->sim, ENV_LOG_INFO, on_line, NULL);
+    }
+    run->history = history_create();
+    plan_draw(run, nodes, fault_us, on);
+    nodes_create(run);
+    actors_create(run);
+    play(run);
+    run->counters.simulated_us = sim_now_us(run->sim) - run->begun_us;
+    actors_destroy(run);
+    nodes_destroy(run);
+    if (run->failure[0] == '\0') {
+        judge(run, history);
+    } else if (history != NULL) {
+        (void)history_write(run->history, history);
+    }
+    run->trace = sim_trace_hash(run->sim);
+    sim_destroy(run->sim);
+    history_destroy(run->history);
+    free(run->rows);
+    watch_done(run);
+    if (run->failure[0] != '\0') {
+        return RUN_FAILED;
+    }
+    return run->counters.check.definite > 0 ? RUN_OK : RUN_INVALID;
+}

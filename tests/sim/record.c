@@ -1,0 +1,257 @@
+/* The history of a run: every call as it was made and as it was answered, for jepsen/check.
+ *
+ * A row is a call, all tries of the library included. Its request number stands beside the history,
+ * not in it: registering is the library's own, no row shows it.
+ */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct flight {
+    struct run_actor *actor;
+    const struct tenure_pending *pending;
+    struct run_fence *fence; /* a claim's, to be filled */
+    enum op_number number;
+    uint32_t row;
+    char user[16];
+    char agent[16];
+};
+
+static void nothing(void)
+{
+}
+
+/* op's struct of a public one, by the library's own converter. Owned. */
+static void *op_of_public(const struct op_struct *s, const struct tenure_field_map *map,
+                          const void *value)
+{
+    const struct tenure_method method = {.request = s, .request_map = map};
+    const char *field = NULL;
+    void *copy = tenure_request_copy(&method, value, &field);
+    ASSERT(copy != NULL);
+    return copy;
+}
+
+/* ---- what an answer teaches the processes ---- */
+
+static void keep_token(char to[TOKEN_MAX], struct tenure_bytes text)
+{
+    ASSERT(text.size < TOKEN_MAX);
+    memcpy(to, text.data, text.size);
+    to[text.size] = '\0';
+}
+
+static void learn_session(const struct flight *flight,
+                          const struct tenure_session_create_reply *reply)
+{
+    struct run *run = flight->actor->run;
+    if (!reply->has_token) {
+        return;
+    }
+    struct run_session *session = &run->sessions[run->next_session++ % SESSIONS_MAX];
+    *session = (struct run_session){.id = reply->session, .known = true};
+    memcpy(session->user, flight->user, sizeof(session->user));
+    memcpy(session->agent, flight->agent, sizeof(session->agent));
+    keep_token(session->token, reply->token);
+}
+
+static void learn_claim(const struct flight *flight, const struct tenure_task_claim_reply *reply)
+{
+    struct run_fence *fence = flight->fence;
+    if (fence == NULL || !reply->has_fence) {
+        return;
+    }
+    *fence = (struct run_fence){
+        .task = reply->task, .session = reply->session, .next = reply->next, .held = true};
+    memcpy(fence->user, flight->user, sizeof(fence->user));
+    keep_token(fence->token, reply->fence);
+}
+
+static void learn(const struct flight *flight, const void *reply)
+{
+    struct run *run = flight->actor->run;
+    if (flight->number == OP_session_create) {
+        learn_session(flight, reply);
+    } else if (flight->number == OP_task_claim) {
+        learn_claim(flight, reply);
+    } else if (flight->number == OP_task_begin) {
+        const struct tenure_task_begin_reply *begun = reply;
+        struct run_task *task = &run->tasks[run->next_task++ % TASKS_MAX];
+        *task = (struct run_task){.id = begun->task, .session = begun->session, .known = true};
+        memcpy(task->user, flight->user, sizeof(task->user));
+    }
+}
+
+/* ---- answers ---- */
+
+static void note_registration(struct run_actor *actor)
+{
+    const struct tenure_registration *registration = &actor->client->registration;
+    if (registration->registered) {
+        actor->clients[registration->generation % GENERATIONS] = registration->client;
+    }
+}
+
+static void note_answer(struct run *run, const struct flight *flight,
+                        const struct tenure_result *result, const void *reply)
+{
+    struct tenure_method method = tenure_method_of(flight->number);
+    struct history_answer answer = {.outcome = (enum op_outcome)result->outcome,
+                                    .superseded = result->superseded,
+                                    .ret_ns = sim_now_us(run->sim) * 1000,
+                                    .position = result->position,
+                                    .time = result->time,
+                                    .clock = result->clock,
+                                    .term = result->term};
+    void *details = NULL;
+    void *body = NULL;
+    if (reply != NULL) {
+        body = op_of_public(method.reply, method.reply_map, reply);
+    } else {
+        details = op_of_public(&op_details_struct, tenure_details_map, &result->details);
+    }
+    answer.details = details;
+    answer.reply = body;
+    history_return(run->history, flight->row, &answer);
+    free(details);
+    free(body);
+}
+
+static void count_answer(struct run *run, const struct flight *flight,
+                         const struct tenure_result *result)
+{
+    run->counters.outcomes[result->outcome]++;
+    run->counters.retried += result->attempts > 1;
+    run->counters.superseded += result->superseded;
+    if (result->outcome == TENURE_OK) {
+        run->counters.calls[flight->number]++;
+    }
+}
+
+static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_result *result,
+                      const void *reply)
+{
+    struct flight *flight = arg;
+    struct run_actor *actor = flight->actor;
+    struct run *run = actor->run;
+    (void)callback;
+    note_registration(actor);
+    run->rows[flight->row] = (struct run_row){
+        .client = actor->clients[flight->pending->registration % GENERATIONS],
+        .number = flight->pending->number};
+    run_say(run, "  %s answers row %" PRIu32 ": %s at %" PRIu64,
+            tenure_method_of(flight->number).name, flight->row,
+            tenure_outcome_name(result->outcome), result->position);
+    count_answer(run, flight, result);
+    if (tenure_outcome_class(result->outcome) != TENURE_CLASS_UNKNOWN) {
+        note_answer(run, flight, result, reply);
+    }
+    if (reply != NULL) {
+        learn(flight, reply);
+    }
+    actor->open--;
+    free(flight);
+}
+
+/* ---- calls ---- */
+
+static void keep_row(struct run *run, uint32_t row)
+{
+    if (row >= run->row_capacity) {
+        run->row_capacity = row < 1024 ? 1024 : (size_t)row * 2;
+        run->rows = realloc(run->rows, run->row_capacity * sizeof(*run->rows));
+        ASSERT(run->rows != NULL);
+    }
+    run->rows[row] = (struct run_row){.number = 0};
+}
+
+static uint32_t note_call(struct run_actor *actor, enum op_number number,
+                          const union op_request *request)
+{
+    struct run *run = actor->run;
+    struct history_call call = {
+        .proc = (uint32_t)(actor - run->actors),
+        .seq = ++actor->seq,
+        .attempt = 1,
+        .f = number,
+        .caller = {.tenant = bytes_of_text("acme"),
+                   .certificate = bytes_of_text(actor->worker ? "service/worker"
+                                                              : "service/gateway"),
+                   .role = OP_ROLE_SERVICE,
+                   .instance = actor->client->instance},
+        .call_ns = sim_now_us(run->sim) * 1000,
+        .request = request,
+    };
+    uint32_t row = history_invoke(run->history, &call);
+    keep_row(run, row);
+    return row;
+}
+
+static void copy_text(char to[16], const void *request, size_t offset)
+{
+    struct bytes text;
+    memcpy(&text, (const uint8_t *)request + offset, sizeof(text));
+    ASSERT(text.size < 16);
+    memcpy(to, text.data, text.size);
+}
+
+void record_call(struct run_actor *actor, enum op_number number, const void *request,
+                 struct run_fence *fence)
+{
+    struct tenure_method method = tenure_method_of(number);
+    struct flight *flight = calloc(1, sizeof(*flight));
+    ASSERT(flight != NULL);
+    union op_request *decoded = op_of_public(method.request, method.request_map, request);
+    flight->actor = actor;
+    flight->number = number;
+    flight->fence = fence;
+    flight->row = note_call(actor, number, decoded);
+    if (number == OP_session_create) {
+        copy_text(flight->agent, decoded, offsetof(struct op_session_create_request, agent));
+    }
+    if (number != OP_revoke_agent) {
+        copy_text(flight->user, decoded, method.request->fields[0].offset);
+    }
+    free(decoded);
+    note_registration(actor);
+    actor->open++;
+    method.deliver = on_answer;
+    ASSERT(tenure_call_start(actor->client, &method, request, nothing, flight) != 0);
+    flight->pending =
+        LIST_ENTRY(actor->client->calls.all.previous, struct tenure_pending, in_client);
+}
+
+/* ---- unknown outcomes ---- */
+
+static const struct run_command *command_of(const struct run_watch *watch,
+                                            const struct run_row *row)
+{
+    for (size_t i = 0; row->number != 0 && i < watch->command_count; i++) {
+        const struct run_command *command = &watch->commands[i];
+        if (command->client == row->client && command->number == row->number) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+void record_place(struct run *run)
+{
+    for (uint32_t row = 0; row < run->history->count; row++) {
+        const struct event *event = &run->history->events[row];
+        if (op_outcome_class(event->outcome) != OP_CLASS_UNKNOWN || !history_is_write(event)) {
+            continue;
+        }
+        const struct run_command *command = command_of(&run->watch, &run->rows[row]);
+        if (command != NULL) {
+            history_place(run->history, row, command->position, command->time);
+            run->counters.placed++;
+        } else {
+            run->history->events[row].outcome = OP_UNREACHABLE; /* the log never had it */
+        }
+    }
+}

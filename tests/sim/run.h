@@ -1,0 +1,304 @@
+/* One seed of the simulator: its plan, its world, and what was seen of it. Inside tests/sim.
+ *
+ * A run is played in three phases: faults and calls; faults stop and the cluster has to answer
+ * (L1); the last reads, then the verdict. All times are simulated microseconds, unless they say ns.
+ */
+#ifndef TESTS_SIM_RUN_H
+#define TESTS_SIM_RUN_H
+
+#include "client-lib/internal.h"
+#include "env/sim/sim.h"
+#include "jepsen/check/check.h"
+#include "node/internal.h"
+
+enum {
+    NODES_MAX = 5,
+    ACTORS_MAX = 8,
+    FENCES_MAX = 4,
+    SESSIONS_MAX = 24,
+    TASKS_MAX = 24,
+    TOKEN_MAX = 160,
+    USERS = 4,
+    AGENTS = 2,
+    ACTIVE_MAX = 3,
+    GENERATIONS = 64,
+};
+
+#define RUN_T0 UINT64_C(1700000000000000)
+
+/* ---- the plan: what a seed draws (plan.c) ---- */
+
+enum fault_kind {
+    FAULT_CRASH,
+    FAULT_CRASH_POINT,
+    FAULT_CRASH_RECOVERY,
+    FAULT_CRASH_ALL,
+    FAULT_POWER_POINT,
+    FAULT_POWER_CUT,
+    FAULT_POWER_CUT_ALL,
+    FAULT_FAILED_SYNC,
+    FAULT_DISK_HANG,
+    FAULT_DISK_FULL,
+    FAULT_BIT_FLIP,
+    FAULT_CUT_ONE,
+    FAULT_CUT_LEADER,
+    FAULT_CUT_HALVES,
+    FAULT_CUT_RING,
+    FAULT_CUT_BRIDGE,
+    FAULT_ONE_WAY,
+    FAULT_CUT_CLIENT,
+    FAULT_DELAY,
+    FAULT_LOSS,
+    FAULT_RESET,
+    FAULT_PAUSE,
+    FAULT_SUSPEND,
+    FAULT_HYPERVISOR,
+    FAULT_SLOW,
+    FAULT_WALL_STEP,
+    FAULT_BOOT_STEP,
+    FAULT_DRIFT,
+    FAULT_SNAPSHOT,
+    FAULT_TRANSFER,
+    FAULT_STEP_DOWN,
+    FAULT_AWAY,
+    FAULT_CLIENT_CRASH,
+    FAULT_WORKER_PAUSE,
+    FAULTS,
+};
+
+struct plan {
+    size_t nodes;
+    size_t services;
+    size_t workers;
+    uint32_t election_ms;
+    uint32_t heartbeat_ms;
+    uint64_t trailing; /* log entries kept behind a snapshot */
+    uint64_t fault_us; /* how long faults happen */
+    uint64_t gap_us;   /* between the beginnings of two faults, on average */
+    uint64_t think_us; /* between two calls of one process, on average */
+    uint64_t timeout_us;
+    uint64_t idle_us; /* of sessions: from a second to this */
+    uint64_t absolute_us;
+    struct op_limits limits;
+    enum sim_disk_policy disk;
+    bool clocks; /* clock faults may happen in this seed */
+    bool busy;   /* many calls, and nodes that are away for long */
+    bool on[FAULTS];
+};
+
+/* ---- machines ---- */
+
+struct run;
+
+struct run_node {
+    struct run *run;
+    struct sim_host *host;
+    struct env *env;
+    struct node *node; /* NULL while it is dead */
+    struct node_config config;
+    char listen[ENV_ADDRESS_MAX];
+    char peer_listen[ENV_ADDRESS_MAX];
+    char error[512];
+    bool stopped;
+    bool failed;
+    bool may_fail;       /* its disk fails */
+    bool away;           /* nobody starts it until the fault that took it ends */
+    uint64_t start_at;   /* when it is started again */
+    uint64_t applied;    /* seen by watch.c, of this process */
+    uint64_t term;       /* seen by watch.c, of all processes */
+    uint64_t fsm_time;
+    uint64_t snapshot;
+};
+
+/* What a worker holds. */
+struct run_fence {
+    char user[16];
+    char token[TOKEN_MAX];
+    struct tenure_id task;
+    struct tenure_id session;
+    uint64_t next;
+    bool held;
+};
+
+struct run_actor {
+    struct run *run;
+    struct sim_host *host;
+    struct env *env; /* NULL while it is dead */
+    struct tenure_client *client;
+    struct env_timer *timer;
+    struct run_fence fences[FENCES_MAX];
+    uint64_t clients[GENERATIONS]; /* the id of each registration of this process */
+    uint64_t start_at;
+    uint32_t seq;
+    uint32_t open;
+    bool worker;
+    bool quiet; /* begins nothing more */
+};
+
+struct run_session {
+    char user[16];
+    char agent[16];
+    char token[TOKEN_MAX];
+    struct tenure_id id;
+    uint64_t keys; /* bits of those written */
+    bool known;
+};
+
+struct run_task {
+    char user[16];
+    struct tenure_id id;
+    struct tenure_id session;
+    bool known;
+};
+
+/* ---- what was seen ---- */
+
+/* One entry of the one true log. */
+struct run_entry {
+    uint64_t hash; /* of type, term and payload */
+    uint64_t position;
+    uint64_t time;
+    struct hash128 digest;
+    bool has_digest;
+};
+
+struct run_command {
+    uint64_t client, number, position, time;
+};
+
+struct run_watch {
+    struct run_entry *entries; /* by index; [0] is before the log */
+    size_t entry_count, entry_capacity;
+    struct run_command *commands;
+    size_t command_count, command_capacity;
+    uint8_t *leaders; /* by term: node + 1 */
+    size_t term_count;
+};
+
+/* How a call ended as the library knows it, beside the history's row. */
+struct run_row {
+    uint64_t client, number;
+};
+
+struct run_counters {
+    uint64_t steps;
+    uint64_t simulated_us;
+    uint64_t faults[FAULTS];
+    uint64_t calls[32]; /* by operation: answered DONE */
+    uint64_t outcomes[96];
+    uint64_t restarts;
+    uint64_t installs; /* of a snapshot, from the leader */
+    uint64_t digests;  /* compared with another node's */
+    uint64_t retried;
+    uint64_t superseded;
+    uint64_t placed;   /* unknown outcomes that were found in the log */
+    uint64_t times_stated;
+    uint64_t commands;
+    uint64_t longest_recovery_us;
+    struct check_counters check;
+};
+
+struct active {
+    enum fault_kind kind;
+    bool running;
+    size_t node;
+    size_t actor;
+    uint64_t until;
+    uint64_t baseline;
+};
+
+enum run_verdict { RUN_OK, RUN_FAILED, RUN_INVALID };
+
+struct run {
+    uint64_t seed;
+    bool verbose;
+    struct plan plan;
+    struct sim *sim;
+    uint64_t begun_us;
+    uint64_t born_us; /* when T was T0 */
+    uint64_t trace;   /* the world's hash, at the end */
+    struct sim_host *office; /* the operator's */
+    struct run_node nodes[NODES_MAX];
+    struct run_actor actors[ACTORS_MAX];
+    size_t actor_count;
+    struct run_session sessions[SESSIONS_MAX];
+    struct run_task tasks[TASKS_MAX];
+    uint64_t next_session, next_task, next_value;
+    struct history *history;
+    struct run_row *rows; /* as many as the history has */
+    size_t row_capacity;
+    struct run_watch watch;
+    struct active active[ACTIVE_MAX];
+    uint64_t slack_us; /* by how much the faults may have moved the cluster's clock */
+    struct run_counters counters;
+    char failure[1024]; /* empty: none so far */
+};
+
+/* The first failure counts. */
+void run_fail(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Tells the trace of a replay. */
+void run_say(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+uint64_t run_random(struct run *run, uint64_t bound);
+bool run_chance(struct run *run, uint64_t percent);
+/* Lets time pass, watching; false when something failed. */
+bool run_pass(struct run *run, uint64_t us);
+
+/* plan.c */
+void plan_draw(struct run *run, size_t nodes, uint64_t fault_us, const bool on[FAULTS]);
+
+/* nodes.c */
+void nodes_create(struct run *run);
+void nodes_destroy(struct run *run);
+/* Buries what a fault has ended, starts what is due. */
+void nodes_step(struct run *run);
+void node_kill(struct run_node *node);
+void node_power_cut(struct run_node *node);
+bool node_runs(const struct run_node *node);
+/* Index of the serving leader of the highest term, or NODES_MAX. */
+size_t nodes_leader(const struct run *run);
+size_t nodes_timeless(const struct run *run);
+void certify(struct sim_host *host, const char *identity);
+
+/* actors.c */
+void actors_create(struct run *run);
+void actors_destroy(struct run *run);
+void actors_step(struct run *run);
+void actor_kill(struct run_actor *actor);
+/* An operator states the time when no clock survived. */
+void operator_step(struct run *run);
+
+/* calls.c */
+/* Begins a call drawn from the mix of this process. */
+void call_any(struct run_actor *actor);
+/* False when an operation of the table has no generator. */
+bool calls_cover_the_table(void);
+void call_probe(struct run_actor *actor);
+void call_last_reads(struct run_actor *actor, size_t session);
+
+/* record.c */
+enum { KEYS = 5 };
+void record_call(struct run_actor *actor, enum op_number number, const void *request,
+                 struct run_fence *fence);
+/* Says of each unknown command where the log has it, or that it never happened. */
+void record_place(struct run *run);
+
+/* watch.c */
+void watch_step(struct run *run);
+void watch_done(struct run *run);
+
+/* faults.c */
+const char *fault_name(enum fault_kind kind);
+/* NULL: the product survives it, so it is on by default. */
+const char *fault_reason(enum fault_kind kind);
+bool fault_of(const char *name, enum fault_kind *ret_kind);
+/* Ends what is over. */
+void faults_expire(struct run *run);
+/* Draws one, and begins it where it can be. */
+void faults_begin(struct run *run);
+void faults_heal(struct run *run);
+
+/* play.c */
+enum run_verdict run_play(struct run *run, uint64_t seed, size_t nodes, uint64_t fault_us,
+                          const bool on[FAULTS], FILE *history);
+
+#endif

@@ -1,0 +1,224 @@
+/* What must hold after every step of the world: S13, S8, S5, and that a clock only goes forward.
+ *
+ *  1. At most one node leads in a term; a node's term never goes back, over all its processes.
+ *  2. Two nodes that have applied an index have applied the same entry there.
+ *  3. Two nodes at the end of one entry have one position, one T and one digest; T is
+ *     max(T, stamp).
+ *
+ * Reads the nodes' own structs, changes nothing.
+ */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+#include "op/command.h"
+#include "raftlog/engine.h"
+#include "raftlog/rlog.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *grown(void *items, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    size_t larger = *capacity == 0 ? 1024 : *capacity * 2;
+    items = realloc(items, larger * size);
+    ASSERT(items != NULL);
+    memset((uint8_t *)items + *capacity * size, 0, (larger - *capacity) * size);
+    *capacity = larger;
+    return items;
+}
+
+static uint64_t hash_of(const struct rlog_log_entry *entry)
+{
+    static const struct siphash_key key = {{5}};
+    return base_siphash64(&key, entry->payload) ^ (entry->term << 8) ^ (uint64_t)entry->type;
+}
+
+/* Positions, T and request numbers of one entry's commands. */
+static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
+                           struct run_entry *learned)
+{
+    struct run_watch *watch = &run->watch;
+    struct base_reader reader;
+    struct op_entry_head head;
+    base_reader_init(&reader, entry->payload);
+    if (!op_entry_read(&reader, &head)) {
+        run_fail(run, "a committed entry cannot be read");
+        return;
+    }
+    if (learned->position == 0) {
+        run->born_us = sim_now_us(run->sim);
+    }
+    learned->time = u64_max(learned->time, head.stamp);
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct op_command command;
+        if (!op_command_read(&reader, &command)) {
+            run_fail(run, "a committed command cannot be read");
+            return;
+        }
+        learned->position++;
+        if (command.client != 0) {
+            watch->commands = grown(watch->commands, &watch->command_capacity,
+                                    watch->command_count, sizeof(*watch->commands));
+            watch->commands[watch->command_count++] =
+                (struct run_command){.client = command.client,
+                                     .number = command.request,
+                                     .position = learned->position,
+                                     .time = learned->time};
+        }
+    }
+    run->counters.commands += head.count;
+}
+
+static void learn(struct run *run, const struct rlog_log_entry *entry)
+{
+    struct run_watch *watch = &run->watch;
+    struct run_entry next = watch->entries[watch->entry_count - 1];
+    next.hash = hash_of(entry);
+    next.has_digest = false;
+    if (entry->type == RLOG_COMMAND) {
+        learn_commands(run, entry, &next);
+    }
+    watch->entries =
+        grown(watch->entries, &watch->entry_capacity, watch->entry_count, sizeof(next));
+    watch->entries[watch->entry_count++] = next;
+}
+
+static void watch_entries(struct run *run, struct run_node *node, uint64_t applied)
+{
+    struct run_watch *watch = &run->watch;
+    const struct rlog_log *log = node->node->rlog->log;
+    uint64_t start = rlog_log_start(log);
+    uint64_t index = u64_max(node->applied + 1, start);
+    if (node->applied + 1 < start && node->applied != 0) {
+        run->counters.installs++;
+    }
+    for (; index <= applied; index++) {
+        struct rlog_log_entry entry = rlog_log_entry(log, index);
+        if (index > watch->entry_count) {
+            run_fail(run, "node %u applied entry %" PRIu64 " before anybody applied %zu",
+                     node->config.node, index, watch->entry_count);
+            return;
+        }
+        if (index == watch->entry_count) {
+            learn(run, &entry);
+        } else if (watch->entries[index].hash != hash_of(&entry)) {
+            run_fail(run, "S13: node %u applied another entry at index %" PRIu64,
+                     node->config.node, index);
+            return;
+        }
+    }
+}
+
+/* Compares the digests at the ends of all entries that were applied since the last look. */
+static void watch_digests(struct run *run, struct run_node *node, uint64_t applied)
+{
+    const struct node_digests *digests = &node->node->digests;
+    uint64_t back = digests->count;
+    for (uint64_t index = applied; index > node->applied && back > 0; index--) {
+        struct run_entry *entry = &run->watch.entries[index];
+        if (entry->position == run->watch.entries[index - 1].position) {
+            continue; /* raftlog's own */
+        }
+        back--;
+        const struct hash128 *digest = &digests->ring[back % DIGESTS_KEPT].digest;
+        if (digests->ring[back % DIGESTS_KEPT].position != entry->position) {
+            return; /* from here on back it is a snapshot's */
+        }
+        if (!entry->has_digest) {
+            entry->digest = *digest;
+            entry->has_digest = true;
+        } else if (memcmp(&entry->digest, digest, sizeof(*digest)) != 0) {
+            run_fail(run, "S8: node %u differs from another at position %" PRIu64,
+                     node->config.node, entry->position);
+            return;
+        } else {
+            run->counters.digests++;
+        }
+        if (digests->count - back >= DIGESTS_KEPT) {
+            return;
+        }
+    }
+}
+
+static void watch_applied(struct run *run, struct run_node *node)
+{
+    uint64_t applied = rlog_engine_applied(node->node->rlog);
+    const struct fsm *fsm = node->node->fsm;
+    if (applied == node->applied) {
+        return;
+    }
+    if (applied < node->applied) {
+        run_fail(run, "S13: node %u went back from index %" PRIu64 " to %" PRIu64,
+                 node->config.node, node->applied, applied);
+        return;
+    }
+    watch_entries(run, node, applied);
+    if (run->failure[0] != '\0' || applied >= run->watch.entry_count) {
+        return;
+    }
+    const struct run_entry *entry = &run->watch.entries[applied];
+    if (fsm_position(fsm) != entry->position || fsm_time(fsm) != entry->time) {
+        run_fail(run,
+                 "S5: node %u is at position %" PRIu64 " and T %" PRIu64
+                 ", the log says %" PRIu64 " and %" PRIu64,
+                 node->config.node, fsm_position(fsm), fsm_time(fsm), entry->position,
+                 entry->time);
+        return;
+    }
+    watch_digests(run, node, applied);
+    node->applied = applied;
+}
+
+static void watch_term(struct run *run, struct run_node *node)
+{
+    struct run_watch *watch = &run->watch;
+    uint64_t term = rlog_engine_term(node->node->rlog);
+    if (term < node->term) {
+        run_fail(run, "S13: node %u went back from term %" PRIu64 " to %" PRIu64,
+                 node->config.node, node->term, term);
+    }
+    node->term = term;
+    if (rlog_engine_role(node->node->rlog) != RLOG_LEADER) {
+        return;
+    }
+    while (term >= watch->term_count) {
+        watch->leaders = grown(watch->leaders, &watch->term_count, watch->term_count, 1);
+    }
+    uint8_t self = (uint8_t)node->config.node;
+    if (watch->leaders[term] != 0 && watch->leaders[term] != self) {
+        run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, watch->leaders[term],
+                 self, term);
+    }
+    watch->leaders[term] = self;
+}
+
+void watch_step(struct run *run)
+{
+    struct run_watch *watch = &run->watch;
+    if (watch->entry_count == 0) {
+        watch->entries =
+            grown(watch->entries, &watch->entry_capacity, 0, sizeof(*watch->entries));
+        watch->entries[0].time = RUN_T0;
+        watch->entry_count = 1;
+    }
+    run->counters.steps++;
+    for (size_t i = 0; i < run->plan.nodes && run->failure[0] == '\0'; i++) {
+        if (node_runs(&run->nodes[i])) {
+            watch_term(run, &run->nodes[i]);
+            watch_applied(run, &run->nodes[i]);
+        }
+    }
+}
+
+void watch_done(struct run *run)
+{
+    free(run->watch.entries);
+    free(run->watch.commands);
+    free(run->watch.leaders);
+    memset(&run->watch, 0, sizeof(run->watch));
+}

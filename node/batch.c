@@ -215,12 +215,17 @@ static void refuse_all(struct node *node, struct list *requests, enum op_outcome
     }
 }
 
+void node_batch_unsent(struct node *node)
+{
+    refuse_all(node, &node->batch->queue, OP_NOT_LEADER);
+    node->batch->queued = 0;
+    node->batch->queued_bytes = 0;
+}
+
 void node_batch_lost(struct node *node)
 {
     struct node_batch *batch = node->batch;
-    refuse_all(node, &batch->queue, OP_NOT_LEADER);
-    batch->queued = 0;
-    batch->queued_bytes = 0;
+    node_batch_unsent(node);
     batch->tick_stamp = 0;
     while (!list_empty(&batch->flights)) {
         struct node_flight *flight = LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);

@@ -30,6 +30,8 @@ bool node_batch_turn(struct node *node, bool tick);
 bool node_batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index);
 /* An entry of the log is applied: answers those who wait for it. */
 bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct bytes entry);
+/* What is queued and not submitted gets RETRY. */
+void node_batch_unsent(struct node *node);
 /* Leadership is gone. */
 void node_batch_lost(struct node *node);
 bool node_batch_empty(const struct node_batch *batch);

@@ -11,7 +11,7 @@
 enum {
     TICK_SPACING_US = 10000,  /* T5 */
     LIVENESS_US = 1000000,    /* T5: an entry a second while any deadline exists */
-    LEADER_CLOCK_US = 500000, /* how often a leader tells its clock */
+    LEADER_CLOCK_US = 500000, /* a leader tells its clock at least this often */
 };
 
 static uint64_t election_us(const struct node *node)
@@ -22,6 +22,12 @@ static uint64_t election_us(const struct node *node)
 static uint64_t heartbeat_us(const struct node *node)
 {
     return (uint64_t)node->config->heartbeat_ms * 1000;
+}
+
+/* How often a leader tells its clock; more often than a pause may last that it has to notice. */
+static uint64_t tell_us(const struct node *node)
+{
+    return u64_min(LEADER_CLOCK_US, election_us(node) / 4);
 }
 
 /* ---- messages between nodes: u8 version, then the kind's fields ---- */
@@ -54,12 +60,17 @@ static void send_clock_to_all(struct node *node, uint8_t kind, uint64_t first, u
 
 /* ---- asking for clocks ---- */
 
-static void ask(struct node *node)
+static void new_question(struct node *node)
 {
     struct node_lead *lead = &node->lead;
     env_random(node->env, &lead->nonce, sizeof(lead->nonce));
     lead->asked_at = env_boot_us(node->env);
-    send_clock_to_all(node, PEER_CLOCK_ASK, lead->nonce, 0);
+}
+
+static void ask(struct node *node)
+{
+    new_question(node);
+    send_clock_to_all(node, PEER_CLOCK_ASK, node->lead.nonce, 0);
 }
 
 /* Successive readings of our own that no leader may trust: it stood still, or its clock jumped
@@ -141,6 +152,34 @@ static bool clock_went_down(struct node *node, uint64_t before)
            node_time_clock(&node->time, env_boot_us(node->env)) < before;
 }
 
+static void leave_step(struct node *node)
+{
+    rlog_step_down(node->rlog);
+    env_timer_start(node->lead.timer, heartbeat_us(node));
+}
+
+/* Gives the term up. That may take a while (no follower has the whole log yet, or none can be
+ * reached): nothing is stamped or answered by this clock meanwhile. */
+static void give_up(struct node *node)
+{
+    env_log(node->env, ENV_LOG_WARN, "lead", "own clock went down: stepping down");
+    node->lead.state = LEAD_LEAVING;
+    node_batch_unsent(node);
+    node_reads_lost(node);
+    leave_step(node);
+}
+
+static void void_odd(struct node *node, uint64_t odd)
+{
+    env_log(node->env, ENV_LOG_ERROR, "time",
+            "node %llu's clock is more than a second ahead of two others: it is voided",
+            (unsigned long long)odd);
+    if (odd != node->config->node) {
+        node->lead.odd = odd;
+        send_clock(node, odd, PEER_CLOCK_VOID, node->lead.term, false, 0);
+    }
+}
+
 static void conclude(struct node *node)
 {
     struct node_lead *lead = &node->lead;
@@ -165,12 +204,7 @@ static void conclude(struct node *node)
         node_time_learn(&node->time, value, now);
         break;
     case NODE_TIME_ODD_ONE:
-        env_log(node->env, ENV_LOG_ERROR, "time",
-                "node %llu's clock is more than a second ahead of two others: it is voided",
-                (unsigned long long)odd);
-        if (odd != node->config->node) {
-            send_clock(node, odd, PEER_CLOCK_VOID, lead->term, false, 0);
-        }
+        void_odd(node, odd);
         node_time_learn(&node->time, value, now);
         break;
     case NODE_TIME_NONE:
@@ -181,8 +215,7 @@ static void conclude(struct node *node)
         break;
     }
     if (clock_went_down(node, before)) {
-        env_log(node->env, ENV_LOG_WARN, "lead", "own clock went down: stepping down");
-        rlog_step_down(node->rlog);
+        give_up(node);
         return;
     }
     start_term(node);
@@ -222,6 +255,7 @@ static void become_leader(struct node *node, uint64_t term)
     lead->term = term;
     lead->start_index = 0;
     lead->recollecting = false;
+    lead->odd = 0;
     if (is_birth(node)) { /* model.md T2, Birth */
         node_time_learn(&node->time, node->bootstrap->time, env_boot_us(node->env));
         start_term(node);
@@ -312,6 +346,7 @@ enum op_outcome node_lead_admits(const struct node *node, const struct op_row *r
         return OP_NOT_LEADER;
     case LEAD_COLLECTING:
     case LEAD_STARTING:
+    case LEAD_LEAVING:
         return OP_NOT_READY;
     case LEAD_SERVING:
         return OP_OK;
@@ -328,6 +363,7 @@ enum op_outcome node_lead_state_time(struct node *node, uint64_t time_us, uint64
         return OP_NOT_LEADER;
     case LEAD_COLLECTING:
     case LEAD_STARTING:
+    case LEAD_LEAVING:
         return OP_NOT_READY;
     case LEAD_SERVING:
         return OP_INVALID;
@@ -373,21 +409,12 @@ bool node_lead_tick_due(struct node *node)
            (any_deadline && now - node->lead.last_entry >= LIVENESS_US);
 }
 
-void node_lead_arm(struct node *node, bool soon)
+/* Serving: how long until this node has something to do by itself. */
+static uint64_t next_delay(const struct node *node, uint64_t now)
 {
-    struct node_lead *lead = &node->lead;
-    if (lead->state == LEAD_COLLECTING || lead->state == LEAD_STARTING) {
-        return; /* the collection's own timer runs */
-    }
-    if (lead->state != LEAD_SERVING) {
-        if (soon) {
-            env_timer_start(lead->timer, 1000);
-        }
-        return;
-    }
-    uint64_t now = env_boot_us(node->env);
+    const struct node_lead *lead = &node->lead;
     uint64_t clock = node_time_clock(&node->time, now);
-    uint64_t delay = u64_min(LEADER_CLOCK_US, election_us(node) / 4); /* L2: notice a pause */
+    uint64_t delay = sat_sub(lead->told_at + tell_us(node), now); /* notices a pause as well: L2 */
     if (node->batch->tick_stamp == 0) {
         uint64_t next = fsm_next_deadline(node->fsm);
         uint64_t deadline = next == OP_INFINITE ? OP_INFINITE : sat_sub(next, clock);
@@ -397,31 +424,83 @@ void node_lead_arm(struct node *node, bool soon)
             delay = u64_min(delay, sat_sub(lead->last_entry + LIVENESS_US, now));
         }
     }
-    env_timer_start(lead->timer, soon ? 1000 : delay);
+    return delay;
 }
 
-/* Serving: tells its clock, so that followers' clocks follow (T2). The turn's end does the rest. */
+/* Tells the others our clock, so that theirs follow (T2), and asks the odd one for its own. */
+static void tell_clock(struct node *node)
+{
+    struct node_lead *lead = &node->lead;
+    uint64_t clock;
+    if (env_boot_us(node->env) - lead->told_at < tell_us(node) || !node_lead_clock(node, &clock)) {
+        return;
+    }
+    lead->told_at = lead->last_reading;
+    send_clock_to_all(node, PEER_CLOCK_LEADER, lead->term, clock);
+    if (lead->odd != 0 && lead->told_at - lead->asked_at > NODE_TIME_ANSWER_US) {
+        new_question(node);
+        send_clock(node, lead->odd, PEER_CLOCK_ASK, lead->nonce, true, 0);
+    }
+}
+
+void node_lead_arm(struct node *node, bool soon)
+{
+    struct node_lead *lead = &node->lead;
+    if (lead->state == LEAD_SERVING) {
+        tell_clock(node); /* may find that it has to collect */
+    }
+    switch (lead->state) {
+    case LEAD_COLLECTING:
+    case LEAD_STARTING:
+    case LEAD_LEAVING:
+        return; /* their own timer runs */
+    case LEAD_FOLLOWING:
+    case LEAD_TIMELESS:
+        if (soon) {
+            env_timer_start(lead->timer, 1000);
+        }
+        return;
+    case LEAD_SERVING:
+        env_timer_start(lead->timer, soon ? 1000 : next_delay(node, env_boot_us(node->env)));
+        return;
+    }
+}
+
 static void on_timer(void *arg)
 {
     struct node *node = arg;
-    struct node_lead *lead = &node->lead;
-    switch (lead->state) {
+    switch (node->lead.state) {
     case LEAD_FOLLOWING:
-        break;
+    case LEAD_SERVING:
+    case LEAD_TIMELESS:
+        break; /* it has begun a turn, and the turn's end does what is due */
     case LEAD_COLLECTING:
         collection_step(node);
         break;
     case LEAD_STARTING:
         start_term(node);
         break;
-    case LEAD_SERVING:
-    case LEAD_TIMELESS: {
-        uint64_t clock;
-        if (node_lead_clock(node, &clock)) {
-            send_clock_to_all(node, PEER_CLOCK_LEADER, lead->term, clock);
-        }
+    case LEAD_LEAVING:
+        leave_step(node);
         break;
     }
+}
+
+/* ---- what other nodes say ---- */
+
+/* The odd one's answer: it has voided its clock or learned a better one, or has to be told again.
+ * The message is told on an unreliable channel. */
+static void on_odd_answer(struct node *node, bool has, uint64_t value)
+{
+    struct node_lead *lead = &node->lead;
+    uint64_t clock;
+    if (!node_lead_clock(node, &clock)) {
+        return;
+    }
+    if (has && value > clock + NODE_TIME_ODD_US) {
+        send_clock(node, lead->odd, PEER_CLOCK_VOID, lead->term, false, 0);
+    } else {
+        lead->odd = 0;
     }
 }
 
@@ -440,20 +519,36 @@ static void on_answer(struct node *node, uint64_t from, uint64_t nonce, bool has
         node_time_learn(&node->time, value, now);
         env_log(node->env, ENV_LOG_INFO, "time", "learned the time from node %llu",
                 (unsigned long long)from);
+    } else if (lead->state == LEAD_SERVING && from == lead->odd) {
+        on_odd_answer(node, has, value);
+    }
+}
+
+/* A clock value of the leader: raises ours, or makes us ask when the question before found nobody
+ * (T2, C3). */
+static void hear(struct node *node, uint64_t value)
+{
+    uint64_t now = env_boot_us(node->env);
+    if (node->time.has_clock) {
+        node_time_follow(&node->time, value, now);
+    } else if (now - node->lead.asked_at > NODE_TIME_ANSWER_US) {
+        ask(node);
+    }
+}
+
+void node_lead_follow(struct node *node, uint64_t term, uint64_t stamp)
+{
+    const struct node_lead *lead = &node->lead;
+    if (lead->state == LEAD_FOLLOWING && term == lead->term && lead->leader != 0) {
+        hear(node, stamp);
     }
 }
 
 static void on_leader_clock(struct node *node, uint64_t from, uint64_t term, uint64_t value)
 {
-    if (node->lead.state != LEAD_FOLLOWING || term != node->lead.term ||
-        from != node->lead.leader) {
-        return;
-    }
-    uint64_t now = env_boot_us(node->env);
-    if (node->time.has_clock) {
-        node_time_follow(&node->time, value, now);
-    } else if (now - node->lead.asked_at > NODE_TIME_ANSWER_US) {
-        ask(node); /* the question before found nobody */
+    if (node->lead.state == LEAD_FOLLOWING && term == node->lead.term &&
+        from == node->lead.leader) {
+        hear(node, value);
     }
 }
 

@@ -72,8 +72,8 @@ static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry
         return; /* apply will refuse it */
     }
     node_time_stamp_in_log(&node->time, head.stamp);
-    if (!local && term == node->lead.term) {
-        node_time_follow(&node->time, head.stamp, env_boot_us(node->env));
+    if (!local) {
+        node_lead_follow(node, term, head.stamp);
     }
 }
 

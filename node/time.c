@@ -3,8 +3,6 @@
 
 #include "base/sat.h"
 
-enum { ODD_US = 1000000 }; /* T2: "more than 1 s" and "within 1 s" */
-
 void node_time_init(struct node_time *time)
 {
     *time = (struct node_time){.has_clock = false};
@@ -71,8 +69,8 @@ enum node_time_verdict node_time_collect(const struct node_time_offer *offers, s
     const struct node_time_offer *upper = next_below(offers, count, first);
     while (upper != NULL) {
         const struct node_time_offer *lower = next_below(offers, count, upper);
-        if (lower != NULL && first->value - upper->value > ODD_US &&
-            upper->value - lower->value <= ODD_US) {
+        if (lower != NULL && first->value - upper->value > NODE_TIME_ODD_US &&
+            upper->value - lower->value <= NODE_TIME_ODD_US) {
             *ret_value = upper->value;
             *ret_odd = first->node;
             return NODE_TIME_ODD_ONE;

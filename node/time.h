@@ -23,6 +23,8 @@ struct node_time {
 
 /* Questions older than this are not answered in time: their answers make no clock (T2). */
 enum { NODE_TIME_ANSWER_US = 100000 };
+/* Clocks further apart than this do not agree (T2: "more than 1 s" and "within 1 s"). */
+enum { NODE_TIME_ODD_US = 1000000 };
 /* No clock is told or learned above this: the year 2255. All sums of times fit int64 below it. */
 #define NODE_TIME_MAX_US (UINT64_C(1) << 53)
 

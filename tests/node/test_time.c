@@ -478,6 +478,89 @@ static void a_jump_within_a_collection_is_noticed(void **state)
     world_end(&world);
 }
 
+/* A leader whose clock went down serves nothing any more in its term, and gives it up even when
+ * that is not possible at once: an entry is on its way, so that no follower has the whole log. */
+static void a_leader_whose_clock_went_down_leaves(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 101; seed <= 106; seed++) {
+        struct world world;
+        world_start(&world, seed);
+        struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+        struct world_session session;
+        assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
+        size_t old = world_leader(&world);
+        const struct node *node = world.nodes[old].node;
+        uint64_t term = node->lead.term;
+        const struct tenure_revoke_user_request revoke = {.user = tenure_text("nobody")};
+        (void)tenure_revoke_user_start(client, &revoke, NULL, NULL);
+        while (list_empty(&node->batch->flights)) {
+            assert_true(sim_step(world.sim));
+        }
+        sim_host_step_boot(world.nodes[old].host, 10 * (int64_t)SIM_SECOND);
+        while (clock_of(&world.nodes[old]) >
+               clock_of(&world.nodes[world_other(old)]) + 5 * SIM_SECOND) {
+            assert_true(sim_step(world.sim)); /* until its collection has concluded */
+        }
+        while (node->lead.term == term) {
+            assert_int_not_equal(node->lead.state, LEAD_SERVING);
+            assert_true(sim_step(world.sim));
+        }
+        assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
+        tenure_close(client);
+        world_end(&world);
+    }
+}
+
+/* A leader tells its clock however busy it is. */
+static void a_voided_follower_learns_under_steady_traffic(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 60);
+    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+    struct world_session session;
+    assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
+    size_t follower = world_other(world_leader(&world));
+    const struct tenure_session_validate_request validate = {
+        .user = tenure_text("alice"), .token = tenure_text(session.token)};
+    node_time_void(&world.nodes[follower].node->time);
+    for (int i = 0; i < 100 && !world.nodes[follower].node->time.has_clock; i++) {
+        (void)tenure_session_validate_start(client, &validate, NULL, NULL);
+        world_pass(&world, 10 * SIM_MILLISECOND);
+    }
+    assert_true(world.nodes[follower].node->time.has_clock);
+    tenure_close(client);
+    world_end(&world);
+}
+
+/* The odd node is told again when it did not hear it the first time: here its clock comes back, as
+ * if the message had been lost. */
+static void an_odd_clock_is_voided_until_it_is_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 61);
+    world_pass(&world, SIM_SECOND);
+    size_t odd = world_other(world_leader(&world));
+    struct node *node = world.nodes[odd].node;
+    sim_host_step_boot(world.nodes[odd].host, 10 * (int64_t)SIM_SECOND);
+    struct node *leader = world.nodes[world_leader(&world)].node;
+    leader->lead.last_reading = 0; /* as if it had stood still: it collects */
+    struct node_time before = node->time;
+    while (node->time.has_clock) {
+        before = node->time;
+        assert_true(sim_step(world.sim));
+    }
+    node->time = before;
+    world_pass(&world, 2 * SIM_SECOND);
+    assert_true(node->time.has_clock);
+    uint64_t one = clock_of(&world.nodes[odd]);
+    uint64_t other = clock_of(&world.nodes[world_other(odd)]);
+    assert_true(one + EPSILON > other && one < other + EPSILON);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +578,9 @@ int main(void)
         cmocka_unit_test(followers_keep_up_with_a_fast_leader),
         cmocka_unit_test(an_odd_clock_is_outvoted),
         cmocka_unit_test(a_jump_within_a_collection_is_noticed),
+        cmocka_unit_test(a_leader_whose_clock_went_down_leaves),
+        cmocka_unit_test(a_voided_follower_learns_under_steady_traffic),
+        cmocka_unit_test(an_odd_clock_is_voided_until_it_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static bool understood(struct fsm *fsm, struct bytes entry)
     struct base_reader reader;
 
     base_reader_init(&reader, entry);
-    if (!op_entry_read(&reader, &head)) {
+    if (!op_entry_read(&reader, &head) || head.count == 0) { /* each entry moves the position */
         return false;
     }
     for (uint32_t i = 0; i < head.count; i++) {

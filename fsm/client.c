@@ -4,6 +4,7 @@
  *  1. A client belongs to the certificate (tenant and name) that registered it.
  *  2. A client that was silent for client_silence_us is unknown from then on, swept or not.
  *  3. A tenant's record is made by its first client and stays.
+ *  4. A certificate's record counts its clients, and goes with the last of them.
  */
 #include "fsm/machine.h"
 
@@ -67,6 +68,84 @@ uint32_t fsm_client_of(struct fsm *fsm, uint64_t now, const struct op_caller *ca
     return slot;
 }
 
+/* ---- certificates ---- */
+
+static const struct certificate_record *certificate_read(const struct fsm *fsm, uint32_t slot)
+{
+    return table_read(fsm->tables[FSM_CERTIFICATES], slot);
+}
+
+struct certificate_query {
+    const struct fsm *fsm;
+    uint32_t tenant;
+    uint32_t name;
+};
+
+static bool match_certificate(const void *arg, uint32_t slot)
+{
+    const struct certificate_query *query = arg;
+    const struct certificate_record *certificate = certificate_read(query->fsm, slot);
+
+    return certificate->tenant == query->tenant && certificate->name == query->name;
+}
+
+static uint32_t certificate_of(const struct fsm *fsm, uint32_t tenant, uint32_t name)
+{
+    struct certificate_query query = {fsm, tenant, name};
+
+    return index_find(fsm->indexes[INDEX_CERTIFICATE], fsm_hash_pair(fsm, tenant, name),
+                      match_certificate, &query);
+}
+
+static uint32_t certificate_join(struct fsm *fsm, uint32_t tenant, uint32_t name)
+{
+    uint32_t slot = certificate_of(fsm, tenant, name);
+    struct certificate_record *certificate;
+
+    if (slot == SLOT_NONE) {
+        slot = table_take(fsm->tables[FSM_CERTIFICATES]);
+        ASSERT(slot != SLOT_NONE); /* there are no more of them than clients */
+        certificate = table_write(fsm->tables[FSM_CERTIFICATES], slot);
+        certificate->tenant = tenant;
+        certificate->name = name; /* held by each of its clients */
+        index_insert(fsm->indexes[INDEX_CERTIFICATE], fsm_hash_pair(fsm, tenant, name), slot);
+    }
+    certificate = table_write(fsm->tables[FSM_CERTIFICATES], slot);
+    certificate->clients++;
+    return slot;
+}
+
+static void certificate_leave(struct fsm *fsm, uint32_t slot)
+{
+    struct certificate_record *certificate = table_write(fsm->tables[FSM_CERTIFICATES], slot);
+
+    ASSERT(certificate->clients > 0);
+    certificate->clients--;
+    if (certificate->clients == 0) {
+        index_remove(fsm->indexes[INDEX_CERTIFICATE],
+                     fsm_hash_pair(fsm, certificate->tenant, certificate->name), slot);
+        table_free(fsm->tables[FSM_CERTIFICATES], slot);
+    }
+}
+
+/* OK when this caller may have one client more. */
+static enum op_outcome certificate_room(struct fsm_context *ctx)
+{
+    const struct fsm *fsm = ctx->fsm;
+    uint32_t name = names_find(fsm->names, ctx->caller->name);
+    uint32_t slot = ctx->tenant == SLOT_NONE || name == SLOT_NONE
+                        ? SLOT_NONE
+                        : certificate_of(fsm, ctx->tenant, name);
+
+    if (slot == SLOT_NONE ||
+        certificate_read(fsm, slot)->clients < fsm->limits.certificate_clients_max) {
+        return OP_OK;
+    }
+    return fsm_refuse_full(ctx, "certificate_clients_max");
+}
+
+/* ---- clients ---- */
+
 void fsm_client_drop(struct fsm *fsm, uint32_t slot)
 {
     const struct client_record *client = client_read(fsm, slot);
@@ -74,6 +153,7 @@ void fsm_client_drop(struct fsm *fsm, uint32_t slot)
     fsm_dedupe_free(fsm, slot, client->lowest, fsm->limits.client_open_max);
     index_remove(fsm->indexes[INDEX_CLIENT], fsm_hash_pair(fsm, client->position, 0), slot);
     deadlines_remove(fsm->heaps[HEAP_CLIENT], slot);
+    certificate_leave(fsm, client->certificate);
     names_release(fsm->names, client->name);
     table_free(fsm->tables[FSM_CLIENTS], slot);
 }
@@ -99,8 +179,11 @@ static enum op_outcome register_room(struct fsm_context *ctx)
 {
     uint32_t names = fsm_name_missing(ctx->fsm, ctx->caller->tenant) +
                      fsm_name_missing(ctx->fsm, ctx->caller->name);
-    enum op_outcome outcome = fsm_room(ctx, FSM_CLIENTS, 1);
+    enum op_outcome outcome = certificate_room(ctx);
 
+    if (outcome == OP_OK) {
+        outcome = fsm_room(ctx, FSM_CLIENTS, 1);
+    }
     if (outcome == OP_OK) {
         outcome = fsm_room(ctx, FSM_TENANTS, ctx->tenant == SLOT_NONE ? 1 : 0);
     }
@@ -132,6 +215,7 @@ enum op_outcome fsm_do_client_register(struct fsm_context *ctx,
     client->tenant = tenant_hold(fsm, ctx->caller->tenant);
     client->name = names_hold(fsm->names, ctx->caller->name);
     ASSERT(client->name != SLOT_NONE);
+    client->certificate = certificate_join(fsm, client->tenant, client->name);
     index_insert(fsm->indexes[INDEX_CLIENT], fsm_hash_pair(fsm, ctx->position, 0), slot);
     fsm_schedule(fsm, FSM_CLIENTS, slot);
 

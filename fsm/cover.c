@@ -7,6 +7,9 @@
  *  4. A cover is freed when nothing refers to it and it has no watermark.
  *  5. A watermark goes when nothing is below it any more and watermark_us has passed; going, it
  *     raises the tenant's auth floor.
+ *  6. Of the watermarks without anything below, a cover has one newest at most, which the next
+ *     revoke moves: so their number follows the sessions, not the revokes.
+ *  7. A tenant's watermark_count is the number of its watermarks.
  */
 #include "fsm/machine.h"
 
@@ -112,26 +115,66 @@ uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t pos
     return slot;
 }
 
-void fsm_watermark_add(struct fsm *fsm, uint32_t cover_slot, uint64_t position, uint64_t time)
+/* Whoever its newest watermark denies, an older or a newer one denies too: nothing is below it. */
+static bool movable(const struct fsm *fsm, const struct cover_record *cover)
 {
+    return cover->watermark_last != SLOT_NONE &&
+           watermark_read(fsm, cover->watermark_last)->below == 0;
+}
+
+/* No tenant takes revoking away from another: it has its part of all watermarks, and of that a part
+ * for those that deny somebody. Those that deny nobody leave room in the table too. */
+enum { TENANT_SHARE = 4, NOBODY_SHARE = 2 };
+
+enum op_outcome fsm_watermark_room(struct fsm_context *ctx, uint32_t cover_slot)
+{
+    struct fsm *fsm = ctx->fsm;
+    const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], ctx->tenant);
+    const struct cover_record *cover = cover_slot == SLOT_NONE ? NULL : cover_read(fsm, cover_slot);
+    uint32_t capacity = table_capacity(fsm->tables[FSM_WATERMARKS]);
+    bool somebody = cover != NULL && cover->heads > 0;
+
+    if (cover != NULL && movable(fsm, cover)) {
+        return OP_OK;
+    }
+    if (tenant->watermark_count >= capacity / TENANT_SHARE / (somebody ? 1 : NOBODY_SHARE)) {
+        return fsm_refuse_full(ctx, "watermarks_max");
+    }
+    return fsm_room(ctx, FSM_WATERMARKS, 1 + (somebody ? 0 : capacity / TENANT_SHARE));
+}
+
+/* An empty record at the end of the cover's list. */
+static uint32_t watermark_append(struct fsm *fsm, uint32_t cover_slot)
+{
+    struct cover_record *cover = cover_write(fsm, cover_slot);
+    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], cover->tenant);
     uint32_t slot = table_take(fsm->tables[FSM_WATERMARKS]);
     struct watermark_record *watermark;
-    struct cover_record *cover = cover_write(fsm, cover_slot);
 
     ASSERT(slot != SLOT_NONE);
     watermark = watermark_write(fsm, slot);
-    watermark->position = position;
-    watermark->time = time;
     watermark->cover = cover_slot;
-    watermark->below = cover->fresh;
     watermark->previous = cover->watermark_last;
-    cover->fresh = 0;
     if (cover->watermark_last == SLOT_NONE) {
         cover->watermark_first = slot;
     } else {
         watermark_write(fsm, cover->watermark_last)->next = slot;
     }
     cover->watermark_last = slot;
+    tenant->watermark_count++;
+    return slot;
+}
+
+void fsm_watermark_add(struct fsm *fsm, uint32_t cover_slot, uint64_t position, uint64_t time)
+{
+    struct cover_record *cover = cover_write(fsm, cover_slot);
+    uint32_t slot = movable(fsm, cover) ? cover->watermark_last : watermark_append(fsm, cover_slot);
+    struct watermark_record *watermark = watermark_write(fsm, slot);
+
+    watermark->position = position;
+    watermark->time = time;
+    watermark->below = cover->fresh;
+    cover->fresh = 0;
     fsm_schedule(fsm, FSM_WATERMARKS, slot);
     fsm_schedule(fsm, FSM_COVERS, cover_slot);
 }
@@ -144,6 +187,8 @@ void fsm_watermark_drop(struct fsm *fsm, uint32_t slot)
     struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], cover->tenant);
 
     ASSERT(watermark->below == 0);
+    ASSERT(tenant->watermark_count > 0);
+    tenant->watermark_count--;
     tenant->auth_floor = u64_max(tenant->auth_floor, watermark->position);
     if (watermark->previous == SLOT_NONE) {
         cover->watermark_first = watermark->next;

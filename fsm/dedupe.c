@@ -201,9 +201,9 @@ static void client_hear(struct fsm_context *ctx)
     fsm_schedule(ctx->fsm, FSM_CLIENTS, ctx->client);
 }
 
-/* Room to remember a new number; every result has its blocks reserved. Without room the answer is of
- * class RETRY, never REFUSED: it is not remembered, so an earlier try that is still on its way may yet
- * be applied, and a definite refusal would be a lie. */
+/* Room to remember a new number; every result has its blocks reserved. Without room the answer is
+ * of class RETRY, never REFUSED: it is not remembered, so an earlier try that is still on its way
+ * may yet be applied, and a definite refusal would be a lie. */
 static enum op_outcome request_room(struct fsm_context *ctx)
 {
     const struct client_record *client = table_read(ctx->fsm->tables[FSM_CLIENTS], ctx->client);

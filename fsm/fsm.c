@@ -54,6 +54,8 @@ static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table
     case FSM_REQUESTS:
     case FSM_OPERATIONS:
         return (uint32_t)limits->requests_max;
+    case FSM_CERTIFICATES: /* one client each at least */
+        return (uint32_t)limits->clients_max;
     case FSM_TABLES:
         break;
     }
@@ -81,6 +83,8 @@ static enum fsm_table table_of_index(enum fsm_index index)
         return FSM_REQUESTS;
     case INDEX_OPERATION:
         return FSM_OPERATIONS;
+    case INDEX_CERTIFICATE:
+        return FSM_CERTIFICATES;
     case FSM_INDEXES:
         break;
     }
@@ -95,6 +99,8 @@ static enum fsm_table table_of_heap(enum fsm_heap heap)
     case HEAP_ENDED:
     case HEAP_SESSION:
         return FSM_SESSIONS;
+    case HEAP_CROWDED:
+        return FSM_TENANTS;
     case HEAP_TASK:
         return FSM_TASKS;
     case HEAP_TOMBSTONE:
@@ -116,9 +122,10 @@ static int by_number(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-static int order_covers(const void *arg, uint32_t a, uint32_t b)
+/* Covers are keyed by position: there are no ties. A tenant keeps its slot for ever. */
+static int order_slots(const void *arg, uint32_t a, uint32_t b)
 {
-    (void)arg; /* keyed by position: there are no ties */
+    (void)arg;
     return by_number(a, b);
 }
 
@@ -170,10 +177,10 @@ static int order_watermarks(const void *arg, uint32_t a, uint32_t b)
 static deadline_order order_of(enum fsm_heap heap)
 {
     static const deadline_order orders[FSM_HEAPS] = {
-        [HEAP_REVOKED] = order_covers,       [HEAP_ENDED] = order_sessions,
-        [HEAP_SESSION] = order_sessions,     [HEAP_TASK] = order_tasks,
-        [HEAP_TOMBSTONE] = order_tombstones, [HEAP_CLIENT] = order_clients,
-        [HEAP_WATERMARK] = order_watermarks,
+        [HEAP_REVOKED] = order_slots,  [HEAP_ENDED] = order_sessions,
+        [HEAP_CROWDED] = order_slots,  [HEAP_SESSION] = order_sessions,
+        [HEAP_TASK] = order_tasks,     [HEAP_TOMBSTONE] = order_tombstones,
+        [HEAP_CLIENT] = order_clients, [HEAP_WATERMARK] = order_watermarks,
     };
 
     return orders[heap];

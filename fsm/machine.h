@@ -12,22 +12,25 @@
 #include "fsm/records.h"
 
 enum fsm_index {
-    INDEX_TENANT,    /* by name */
-    INDEX_COVER,     /* by (kind, tenant, name) */
-    INDEX_SESSION,   /* by selector */
-    INDEX_TOMBSTONE, /* by selector */
-    INDEX_TASK,      /* by id */
-    INDEX_KEY,       /* by (session, key) */
-    INDEX_CLIENT,    /* by position */
-    INDEX_REQUEST,   /* by (client, number) */
-    INDEX_OPERATION, /* by (task, number) */
+    INDEX_TENANT,      /* by name */
+    INDEX_COVER,       /* by (kind, tenant, name) */
+    INDEX_SESSION,     /* by selector */
+    INDEX_TOMBSTONE,   /* by selector */
+    INDEX_TASK,        /* by id */
+    INDEX_KEY,         /* by (session, key) */
+    INDEX_CLIENT,      /* by position */
+    INDEX_REQUEST,     /* by (client, number) */
+    INDEX_OPERATION,   /* by (task, number) */
+    INDEX_CERTIFICATE, /* by (tenant, name) */
     FSM_INDEXES,
 };
 
-/* Heaps, each over one table. The first two are the sweep's work whatever the time is. */
+/* Heaps, each over one table. The first two are the sweep's work whatever the time is; those from
+ * HEAP_SESSION on are deadlines. */
 enum fsm_heap {
     HEAP_REVOKED, /* covers with a session below a watermark, by that watermark's position */
     HEAP_ENDED,   /* ended sessions, by position of their end */
+    HEAP_CROWDED, /* tenants with tombstones in their list, the longest list first */
     HEAP_SESSION, /* sessions, by their next deadline */
     HEAP_TASK,    /* tasks, by the time at which they are forgotten */
     HEAP_TOMBSTONE,
@@ -104,7 +107,7 @@ enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit);
 /* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what
  * results may need stays reserved. */
 enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t need);
-/* OK when this command's result can be remembered. */
+/* OK when this command's result can be remembered. What takes away has a part of its own. */
 enum op_outcome fsm_result_room(struct fsm_context *ctx);
 /* 1 when the text is not interned yet. */
 uint32_t fsm_name_missing(const struct fsm *fsm, struct bytes text);
@@ -251,6 +254,10 @@ uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, 
 uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t position);
 /* Position of the newest watermark, 0 for none. */
 uint64_t fsm_watermark_newest(const struct fsm *fsm, uint32_t cover);
+/* OK when a revoke of this cover (SLOT_NONE: nobody made it yet) can be kept. */
+enum op_outcome fsm_watermark_room(struct fsm_context *ctx, uint32_t cover);
+/* Moves the cover's newest watermark when nothing is below it, for the new one stands for all that
+ * it could deny; otherwise adds one. The caller has checked the room. */
 void fsm_watermark_add(struct fsm *fsm, uint32_t cover, uint64_t position, uint64_t time);
 void fsm_watermark_drop(struct fsm *fsm, uint32_t slot);
 /* A session or tombstone begins or stops to refer to its covers. */

@@ -59,6 +59,7 @@ TYPE_(request_record, 19, "requests",
       RESULT_FIELDS(HEAD_FIELD_, request_record) REQUEST_FIELDS(FIELD_, request_record))
 TYPE_(operation_record, 20, "operations",
       RESULT_FIELDS(HEAD_FIELD_, operation_record) OPERATION_FIELDS(FIELD_, operation_record))
+TYPE_(certificate_record, 21, "certificates", CERTIFICATE_FIELDS(FIELD_, certificate_record))
 
 #define CHECK_(S, sum) _Static_assert(sizeof(struct S) == 0 sum, #S " has padding");
 CHECK_(meta_record, META_FIELDS(SIZE_, ) OP_LIMITS(META_LIMIT_SIZE_))
@@ -70,6 +71,7 @@ CHECK_(tombstone_record, SESSION_HEAD_FIELDS(SIZE_, ) TOMBSTONE_FIELDS(SIZE_, ))
 CHECK_(task_record, TASK_FIELDS(SIZE_, ))
 CHECK_(key_record, KEY_FIELDS(SIZE_, ))
 CHECK_(client_record, CLIENT_FIELDS(SIZE_, ))
+CHECK_(certificate_record, CERTIFICATE_FIELDS(SIZE_, ))
 CHECK_(request_record, RESULT_FIELDS(SIZE_, ) REQUEST_FIELDS(SIZE_, ))
 CHECK_(operation_record, RESULT_FIELDS(SIZE_, ) OPERATION_FIELDS(SIZE_, ))
 _Static_assert(sizeof(struct session_record) <= 320, "a session is meant to stay small");
@@ -105,6 +107,8 @@ const struct table_type *fsm_table_type(enum fsm_table table)
         return &request_record_type;
     case FSM_OPERATIONS:
         return &operation_record_type;
+    case FSM_CERTIFICATES:
+        return &certificate_record_type;
     case FSM_TABLES:
         break;
     }

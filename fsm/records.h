@@ -39,7 +39,9 @@ struct meta_record {
     F(S, 2, U32, name)                                                                             \
     F(S, 3, U32, stone_first) /* tombstones without tasks, oldest first */                         \
     F(S, 4, U32, stone_last)                                                                       \
-    F(S, 5, U32, stone_count)
+    F(S, 5, U32, stone_count)                                                                      \
+    F(S, 6, U32, watermark_count)                                                                  \
+    F(S, 7, U32, spare)
 struct tenant_record {
     TENANT_FIELDS(RECORD_MEMBER_, tenant_record)
 };
@@ -191,9 +193,19 @@ struct key_record {
     F(S, 4, U32, tenant)                                                                           \
     F(S, 5, U32, name)                                                                             \
     F(S, 6, U32, remembered) /* requests */                                                        \
-    F(S, 7, U32, spare)
+    F(S, 8, U32, certificate)
 struct client_record {
     CLIENT_FIELDS(RECORD_MEMBER_, client_record)
+};
+
+/* ---- certificate: while it has clients ---- */
+#define CERTIFICATE_FIELDS(F, S)                                                                   \
+    F(S, 1, U32, tenant)                                                                           \
+    F(S, 2, U32, name)                                                                             \
+    F(S, 3, U32, clients)                                                                          \
+    F(S, 4, U32, spare)
+struct certificate_record {
+    CERTIFICATE_FIELDS(RECORD_MEMBER_, certificate_record)
 };
 
 /* What a command answered: kept for its repetition. */
@@ -245,6 +257,7 @@ enum fsm_table {
     FSM_CLIENTS,
     FSM_REQUESTS,
     FSM_OPERATIONS,
+    FSM_CERTIFICATES,
     FSM_TABLES,
 };
 

@@ -9,8 +9,9 @@ enum { FULL_HINT_US = 10000 }; /* the least time between two ticks (T5) */
 /* Blocks that the results of this command may still take: its request and its operation. */
 enum { RESULT_RESERVE = 2 * FSM_RESULT_BLOCKS };
 
-/* One in so many blocks is for results alone: so that sessions can be ended and revoked, and
- * clients can say what they have seen, when everything else is full. */
+/* One in so many blocks is for results alone. Of blocks and requests, one in so many more is for
+ * the results of what takes away (the rows that are served without a clock): sessions are ended and
+ * revoked when everything else is full. */
 enum { RESULT_SHARE = 64 };
 
 enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field)
@@ -64,6 +65,7 @@ static const char *limit_of(enum fsm_table table)
     case FSM_META:
     case FSM_COVERS:
     case FSM_TOMBSTONES:
+    case FSM_CERTIFICATES:
     case FSM_TABLES:
         break; /* sized so that they cannot be full when the others are not (fsm.c) */
     }
@@ -79,7 +81,7 @@ enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t
         return OP_OK;
     }
     if (table == FSM_BLOCKS) {
-        wanted += RESULT_RESERVE + ctx->fsm->limits.blocks_max / RESULT_SHARE;
+        wanted += RESULT_RESERVE + 2 * (ctx->fsm->limits.blocks_max / RESULT_SHARE);
     }
     if (table_capacity(records) - table_count(records) >= wanted) {
         return OP_OK;
@@ -90,11 +92,14 @@ enum op_outcome fsm_room(struct fsm_context *ctx, enum fsm_table table, uint32_t
 enum op_outcome fsm_result_room(struct fsm_context *ctx)
 {
     const struct table *blocks = fsm_blocks(ctx->fsm);
+    uint32_t share = ctx->row->without_time ? 0 : table_capacity(blocks) / RESULT_SHARE;
 
-    if (table_capacity(blocks) - table_count(blocks) < RESULT_RESERVE) {
+    if (table_capacity(blocks) - table_count(blocks) < RESULT_RESERVE + share) {
         return fsm_refuse_full(ctx, limit_of(FSM_BLOCKS));
     }
-    return fsm_room(ctx, FSM_REQUESTS, 1);
+    share = ctx->row->without_time ? 0
+                                   : table_capacity(ctx->fsm->tables[FSM_REQUESTS]) / RESULT_SHARE;
+    return fsm_room(ctx, FSM_REQUESTS, 1 + share);
 }
 
 uint32_t fsm_name_missing(const struct fsm *fsm, struct bytes text)

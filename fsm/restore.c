@@ -83,6 +83,11 @@ static uint64_t hash_of(const struct fsm *fsm, enum fsm_index index, const void 
 
         return fsm_hash_pair(fsm, operation->head.of, operation->number);
     }
+    case INDEX_CERTIFICATE: {
+        const struct certificate_record *certificate = record;
+
+        return fsm_hash_pair(fsm, certificate->tenant, certificate->name);
+    }
     case FSM_INDEXES:
         break;
     }
@@ -121,6 +126,8 @@ static void rebuild(struct fsm *fsm)
     rebuild_index(fsm, INDEX_CLIENT, FSM_CLIENTS);
     rebuild_index(fsm, INDEX_REQUEST, FSM_REQUESTS);
     rebuild_index(fsm, INDEX_OPERATION, FSM_OPERATIONS);
+    rebuild_index(fsm, INDEX_CERTIFICATE, FSM_CERTIFICATES);
+    rebuild_heaps(fsm, FSM_TENANTS);
     rebuild_heaps(fsm, FSM_COVERS);
     rebuild_heaps(fsm, FSM_WATERMARKS);
     rebuild_heaps(fsm, FSM_SESSIONS);

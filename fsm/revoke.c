@@ -6,12 +6,14 @@ static enum op_outcome revoke(struct fsm_context *ctx, enum cover_kind kind, str
                               const char *field)
 {
     struct fsm *fsm = ctx->fsm;
+    uint32_t known = names_find(fsm->names, name);
     enum op_outcome outcome;
 
     if (name.size == 0) {
         return fsm_refuse_field(ctx, field);
     }
-    outcome = fsm_room(ctx, FSM_WATERMARKS, 1);
+    outcome = fsm_watermark_room(
+        ctx, known == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, ctx->tenant, known));
     if (outcome == OP_OK) {
         outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(fsm, name));
     }

@@ -54,9 +54,19 @@ static void schedule_tombstone(struct fsm *fsm, uint32_t slot)
                       : fsm_forgotten_time(fsm, &stone->head, stone->end_time));
 }
 
+static void schedule_tenant(struct fsm *fsm, uint32_t slot)
+{
+    const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], slot);
+
+    deadlines_set(fsm->heaps[HEAP_CROWDED], slot, OP_INFINITE - tenant->stone_count);
+}
+
 void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot)
 {
     switch (table) {
+    case FSM_TENANTS:
+        schedule_tenant(fsm, slot);
+        return;
     case FSM_SESSIONS:
         schedule_session(fsm, slot);
         return;
@@ -83,10 +93,10 @@ void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot)
     case FSM_META:
     case FSM_NAMES:
     case FSM_BLOCKS:
-    case FSM_TENANTS:
     case FSM_KEYS:
     case FSM_REQUESTS:
     case FSM_OPERATIONS:
+    case FSM_CERTIFICATES:
     case FSM_TABLES:
         break;
     }

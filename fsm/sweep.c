@@ -194,6 +194,7 @@ static void sweep_due(struct sweep *sweep, enum fsm_heap heap, uint32_t slot)
         return;
     case HEAP_REVOKED:
     case HEAP_ENDED:
+    case HEAP_CROWDED:
     case FSM_HEAPS:
         break;
     }

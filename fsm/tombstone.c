@@ -4,6 +4,8 @@
  *
  *  1. A tombstone with tasks is pinned: in no list, and not freed. Without tasks it is in its
  *     tenant's list, the one that was swept first at the front, and in HEAP_TOMBSTONE.
+ *  2. A full table takes from the tenant whose list is longest, so that what one tenant ends does
+ *     not make unknown what another, with fewer, has ended.
  */
 #include "fsm/machine.h"
 
@@ -33,6 +35,7 @@ static void list_add(struct fsm *fsm, uint32_t slot)
     }
     tenant->stone_last = slot;
     tenant->stone_count++;
+    fsm_schedule(fsm, FSM_TENANTS, stone->head.tenant);
 }
 
 static void list_take_out(struct fsm *fsm, uint32_t slot)
@@ -51,6 +54,7 @@ static void list_take_out(struct fsm *fsm, uint32_t slot)
         stone_write(fsm, stone->next)->previous = stone->previous;
     }
     tenant->stone_count--;
+    fsm_schedule(fsm, FSM_TENANTS, stone->head.tenant);
 }
 
 void fsm_tombstone_free(struct fsm *fsm, uint32_t slot)
@@ -66,19 +70,20 @@ void fsm_tombstone_free(struct fsm *fsm, uint32_t slot)
     table_free(fsm->tables[FSM_TOMBSTONES], slot);
 }
 
-/* Within the tenant's number, and within the table: the oldest goes. */
+/* Within the tenant's number: its oldest goes. Within the table: that of the longest list. */
 static void make_room(struct fsm *fsm, uint32_t tenant_slot)
 {
     const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], tenant_slot);
     const struct table *stones = fsm->tables[FSM_TOMBSTONES];
-    uint32_t oldest;
+    uint32_t crowded;
 
     if (tenant->stone_count >= fsm->limits.tombstones_max) {
         fsm_tombstone_free(fsm, tenant->stone_first);
     } else if (table_count(stones) == table_capacity(stones)) {
-        (void)deadlines_earliest(fsm->heaps[HEAP_TOMBSTONE], &oldest);
-        ASSERT(oldest != SLOT_NONE); /* the table holds more than there are tasks to pin them */
-        fsm_tombstone_free(fsm, oldest);
+        (void)deadlines_earliest(fsm->heaps[HEAP_CROWDED], &crowded);
+        ASSERT(crowded != SLOT_NONE); /* the table holds more than there are tasks to pin them */
+        tenant = table_read(fsm->tables[FSM_TENANTS], crowded);
+        fsm_tombstone_free(fsm, tenant->stone_first);
     }
 }
 

@@ -41,7 +41,9 @@ struct op_command {
     uint64_t lowest;
     uint8_t digest[16];           /* of the whole request */
     uint8_t operation_digest[16]; /* of the request without its tokens */
-    /* what the leader drew before proposing; zero where the operation mints nothing */
+    /* What the leader drew before proposing. The id, for an object that the operation may create:
+     * for every numbered one, since a reply does not say that its id is new (task_begin). A retry
+     * of what minted has the first try's id. The verifier: zero where the reply has no token. */
     struct id128 minted_id;
     uint8_t minted_verifier[32];
     struct bytes body; /* the request in stored form */

@@ -212,7 +212,8 @@ const struct op_row *op_row_of_number(uint64_t number);
 const struct op_row *op_row_of_method(struct bytes method);
 /* The token that the row's reply mints, or NULL. */
 const struct op_field *op_minted_token(const struct op_row *row);
-/* The request's field that names the object which that token is for; NULL: the leader draws its id. */
+/* The request's field that names the object which that token is for; NULL: the leader draws its
+ * id. */
 const struct op_field *op_minted_for(const struct op_row *row);
 /* NULL for a number that the enumeration has not. */
 const char *op_enum_text(const struct op_enum *e, uint32_t number);

@@ -249,7 +249,8 @@ const struct op_field *op_minted_for(const struct op_row *row)
     const struct op_field *object = &row->reply->fields[0];
     for (size_t i = 0; i < row->request->field_count; i++) {
         const struct op_field *field = &row->request->fields[i];
-        if (field->kind == OP_KIND_id && strcmp(field->name, object->name) == 0) {
+        if (field->kind == OP_KIND_id &&
+            bytes_equal(bytes_of_text(field->name), bytes_of_text(object->name))) {
             return field;
         }
     }

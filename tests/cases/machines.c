@@ -30,9 +30,9 @@ void machines_limits(struct op_limits *ret_limits)
     ret_limits->clients_max = 32;
     ret_limits->requests_max = 2048;
     ret_limits->tenants_max = 4;
-    ret_limits->watermarks_max = 32;
+    ret_limits->watermarks_max = 256;
     ret_limits->names_max = 128;
-    ret_limits->blocks_max = 8192;
+    ret_limits->blocks_max = 8448;
     ret_limits->keys_max = 512;
     ret_limits->client_silence_us = OP_DAY;
 }

@@ -242,7 +242,13 @@ bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct 
                                                          now_ms(engine), &undo);
     if (verdict != RLOG_GUARD_STEP) {
         rlog_received_done(&received);
-        return verdict == RLOG_GUARD_DROP;
+        if (verdict == RLOG_GUARD_WENT_BACK) {
+            rlog_peers_refuse(rlog, from,
+                              "node %llu's log went back: its folder is older than what it "
+                              "acknowledged; remove and add it",
+                              (unsigned long long)from);
+        }
+        return verdict != RLOG_GUARD_BROKEN;
     }
     void *batch = NULL;
     struct raft_append_entries *append = &received.message.append_entries;

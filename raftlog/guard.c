@@ -55,13 +55,13 @@ static bool entries_are_sane(const struct raft_append_entries *append)
 /* M3: without it the core appends entries that lie below its compacted prefix as if they were new
  * (with previous index 0 nothing is compared) or refuses what is committed. All up to the snapshot
  * is committed, so a leader of the current term has the same there: what is left begins at the
- * snapshot. */
-static void begin_at_snapshot(const struct raft *raft, struct raft_append_entries *append)
+ * snapshot. False when that is older than the snapshot. */
+static bool begin_at_snapshot(const struct raft *raft, struct raft_append_entries *append)
 {
     raft_index first = raft->trail.offset;
     raft_index snapshot = raft->trail.snapshot.index;
     if (append->prev_log_index >= first || snapshot == 0) {
-        return;
+        return true;
     }
     raft_index skip = snapshot - append->prev_log_index;
     if (skip > append->n_entries) {
@@ -71,6 +71,7 @@ static void begin_at_snapshot(const struct raft *raft, struct raft_append_entrie
     append->n_entries -= (unsigned)skip;
     append->prev_log_index = snapshot;
     append->prev_log_term = raft->trail.snapshot.term;
+    return append->n_entries == 0 || append->entries[0].term >= append->prev_log_term;
 }
 
 static enum rlog_guard_verdict guard_append(struct raft *raft, struct raft_append_entries *append)
@@ -81,8 +82,8 @@ static enum rlog_guard_verdict guard_append(struct raft *raft, struct raft_appen
         !entries_are_sane(append)) {
         return RLOG_GUARD_BROKEN;
     }
-    if (append->term >= raft->current_term) {
-        begin_at_snapshot(raft, append);
+    if (append->term >= raft->current_term && !begin_at_snapshot(raft, append)) {
+        return RLOG_GUARD_BROKEN;
     }
     return RLOG_GUARD_STEP;
 }
@@ -97,6 +98,9 @@ static enum rlog_guard_verdict guard_append_result(struct raft *raft, uint64_t f
     if (result->rejected > 0 && result->rejected <= match) { /* M5 */
         result->rejected = 0;
         result->last_log_index = match;
+    }
+    if (result->rejected > 0 && result->last_log_index < match) {
+        return RLOG_GUARD_WENT_BACK; /* the core would assert that it cannot be */
     }
     return RLOG_GUARD_STEP;
 }

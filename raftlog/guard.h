@@ -22,9 +22,10 @@
 #include "base/bytes.h"
 
 enum rlog_guard_verdict {
-    RLOG_GUARD_STEP,  /* step it, perhaps changed */
-    RLOG_GUARD_DROP,  /* late or pointless: ignore it */
-    RLOG_GUARD_BROKEN /* no correct member sends this: close the connection */
+    RLOG_GUARD_STEP,     /* step it, perhaps changed */
+    RLOG_GUARD_DROP,     /* late or pointless: ignore it */
+    RLOG_GUARD_BROKEN,   /* no correct member sends this: close the connection */
+    RLOG_GUARD_WENT_BACK /* nor this: in this term it acknowledged more than it has now */
 };
 
 /* Whether the core may decode these bytes as a configuration: it reads them without looking at

@@ -568,6 +568,20 @@ void rlog_peers_check(struct rlog *rlog)
     }
 }
 
+void rlog_peers_refuse(struct rlog *rlog, uint64_t id, const char *format, ...)
+{
+    struct peer *peer = find(rlog, id);
+    char reason[RLOG_WIRE_TEXT_MAX];
+    va_list arguments;
+    if (peer == NULL || peer->ready == NULL) {
+        return;
+    }
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    refuse(peer->ready, reason);
+}
+
 const char *rlog_peers_address(const struct rlog *rlog)
 {
     return rlog->peers->address;

@@ -31,6 +31,9 @@ struct base_writer *rlog_peers_begin(struct rlog *rlog, uint64_t id, uint8_t kin
 void rlog_peers_end(struct rlog *rlog);
 /* Closes connections whose store id does not fit the bindings any more. */
 void rlog_peers_check(struct rlog *rlog);
+/* Tells the member why in one line, logs it, and closes its connection. */
+void rlog_peers_refuse(struct rlog *rlog, uint64_t id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 const char *rlog_peers_address(const struct rlog *rlog);
 
 #endif

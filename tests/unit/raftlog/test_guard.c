@@ -496,6 +496,72 @@ static void a_fresh_leader_is_kept_by_the_guarded_core_too(void **state)
 
 /* ---- messages of no correct member ---- */
 
+/* Node 2 acknowledged 3 in this term, needs a snapshot now, and rejects with less. */
+static void went_back(bool guarded)
+{
+    struct core core;
+    init(&core, 1, guarded);
+    lead(&core);
+    submit(&core, 2);
+    struct raft_message message = result(2, 0, 3);
+    receive(&core, 2, &message);
+    submit(&core, 7);
+    message = result(2, 0, 10);
+    receive(&core, 3, &message);
+    struct raft_event taken = {.type = RAFT_SNAPSHOT};
+    taken.snapshot.metadata.index = 10;
+    taken.snapshot.metadata.term = 2;
+    taken.snapshot.metadata.configuration = configuration_of(3);
+    taken.snapshot.metadata.configuration_index = 1;
+    step(&core, &taken);
+    for (unsigned i = 0; i < 6; i++) {
+        core.now_ms += ELECTION_MS / 2;
+        message = result(2, 0, 10);
+        receive(&core, 3, &message);
+        timeout(&core);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        message = result(2, 10, 2);
+        enum rlog_guard_verdict verdict = receive(&core, 2, &message); /* the bare core aborts */
+        expect(!guarded || verdict == RLOG_GUARD_WENT_BACK);
+        core.now_ms += ELECTION_MS / 2;
+        message = result(2, 0, 10);
+        receive(&core, 3, &message);
+    }
+    message = result(2, 10, 3);
+    expect(receive(&core, 2, &message) == RLOG_GUARD_STEP);
+    expect(raft_state(&core.raft) == RAFT_LEADER);
+}
+
+/* What is left of an AppendEntries behind our snapshot is older than the snapshot. */
+static void terms_fall_behind_the_snapshot(bool guarded)
+{
+    struct core core;
+    init(&core, 2, guarded);
+    const uint64_t terms[] = {1, 1, 2, 3};
+    start(&core, 3, 3, terms, 4);
+    struct raft_message heartbeat = append(3, 5, 3, 5, NULL, 0);
+    receive(&core, 1, &heartbeat);
+    struct raft_event taken = {.type = RAFT_SNAPSHOT};
+    taken.snapshot.metadata.index = 5;
+    taken.snapshot.metadata.term = 3;
+    taken.snapshot.metadata.configuration = configuration_of(3);
+    taken.snapshot.metadata.configuration_index = 1;
+    step(&core, &taken);
+    struct raft_entry entries[4];
+    for (unsigned i = 0; i < 4; i++) {
+        entries[i] = (struct raft_entry){2, RAFT_COMMAND, {NULL, 0}, NULL};
+    }
+    struct raft_message message = append(4, 3, 1, 5, entries, 4); /* 4 to 7 */
+    expect(receive(&core, 1, &message) == RLOG_GUARD_BROKEN);
+    message = append(4, 5, 3, 5, entries, 4); /* nor when it begins there itself */
+    expect(receive(&core, 1, &message) == RLOG_GUARD_BROKEN);
+    entries[2].term = entries[3].term = 3;
+    message = append(4, 3, 1, 5, entries, 4);
+    expect(receive(&core, 1, &message) == RLOG_GUARD_STEP);
+    expect(raft_last_index(&core.raft) == 7);
+}
+
 static void liars(bool guarded)
 {
     struct core leader;
@@ -534,6 +600,9 @@ static void bytes_of_a_peer_never_end_the_core(void **state)
     (void)state;
     assert_true(passes(liars, true));
     assert_false(passes(liars, false));
+    assert_true(passes(went_back, true));
+    assert_false(passes(went_back, false));
+    assert_true(passes(terms_fall_behind_the_snapshot, true));
 }
 
 int main(void)

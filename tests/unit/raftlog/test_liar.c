@@ -18,6 +18,8 @@ enum { SEEDS = 60, FRAMES = 40 };
 
 struct liar {
     struct cluster *cluster;
+    struct env *env;
+    struct env_tls *tls;
     struct env_conn *conn;
     struct id128 store;
     uint64_t term, last;
@@ -167,22 +169,35 @@ static void note(struct liar *liar)
     liar->last = status.last;
 }
 
-static void tell_lies(struct liar *liar)
+/* Calls node 3 in node 1's name. */
+static void call(struct liar *liar)
 {
     static const struct env_conn_handlers handlers = {on_open, on_data, NULL, on_close};
     struct cluster *cluster = liar->cluster;
-    struct env *env = sim_process_start(cluster->nodes[0].host, "liar");
     char error[256];
-    struct env_tls *tls = NULL;
-    assert_int_equal(
-        env_tls_create(env, "/tls/ca", "/tls/cert", "/tls/key", error, sizeof error, &tls), 0);
+    liar->env = sim_process_start(cluster->nodes[0].host, "liar");
+    assert_int_equal(env_tls_create(liar->env, "/tls/ca", "/tls/cert", "/tls/key", error,
+                                    sizeof error, &liar->tls),
+                     0);
     liar->open = false;
     liar->closed = false;
-    liar->conn = env_connect(env, cluster->birth.members[2].address, tls, "tenure-peer/1",
-                             &handlers, liar);
+    liar->conn = env_connect(liar->env, cluster->birth.members[2].address, liar->tls,
+                             "tenure-peer/1", &handlers, liar);
     assert_non_null(liar->conn);
     cluster_run(cluster, 20 * SIM_MILLISECOND);
     assert_true(liar->open);
+}
+
+static void hang_up(struct liar *liar)
+{
+    env_tls_destroy(liar->tls);
+    sim_process_free(liar->env);
+}
+
+static void tell_lies(struct liar *liar)
+{
+    struct cluster *cluster = liar->cluster;
+    call(liar);
     for (size_t i = 0; i < FRAMES && !liar->closed && !cluster->nodes[2].fatal; i++) {
         uint8_t buffer[4096];
         struct base_writer writer;
@@ -192,8 +207,7 @@ static void tell_lies(struct liar *liar)
         env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
         cluster_run(cluster, 1 + sim_random(cluster->sim, 30 * SIM_MILLISECOND));
     }
-    env_tls_destroy(tls);
-    sim_process_free(env);
+    hang_up(liar);
 }
 
 static void never_ends_a_process(void **state)
@@ -225,10 +239,109 @@ static void never_ends_a_process(void **state)
     }
 }
 
+/* ---- two lies that ended a process once ---- */
+
+/* Node 1 is gone, and the liar may speak in its name; all that it will say has gone before. */
+static void take_its_place(struct liar *liar, struct cluster *cluster)
+{
+    struct rlog_status status;
+    rlog_status(cluster->nodes[0].rlog, &status);
+    *liar = (struct liar){.cluster = cluster, .store = status.store_id};
+    cluster_crash(cluster, 0);
+}
+
+/* What an older copy of its folder would make of node 1: it rejects with less than it stored. */
+static void a_log_that_went_back(void **state)
+{
+    (void)state;
+    unsigned tried = 0;
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        struct liar liar;
+        struct rlog_status status;
+        cluster_start_all(cluster);
+        if (cluster_wait_leader(cluster)->id == 3) {
+            uint8_t buffer[512];
+            struct base_writer writer;
+            tried++;
+            cluster_write(cluster, 50);
+            cluster_settle(cluster, 5 * SIM_SECOND);
+            take_its_place(&liar, cluster);
+            cluster_write(cluster, 10);
+            cluster_run(cluster, 3 * SIM_SECOND);
+            rlog_status(cluster->nodes[2].rlog, &status);
+            call(&liar);
+            const struct rlog_wire_append_result lie = {
+                .version = 1, .term = status.term, .rejected = status.last, .last_index = 5};
+            base_writer_init(&writer, buffer, sizeof buffer);
+            rlog_wire_frame_begin(&writer, RLOG_WIRE_APPEND_RESULT);
+            rlog_wire_write_append_result(&writer, &lie);
+            env_conn_write(liar.conn, rlog_wire_frame_end(&writer));
+            cluster_run(cluster, SIM_SECOND);
+            assert_true(liar.closed);
+            hang_up(&liar);
+            assert_true(cluster_logged(cluster, "node 1's log went back: its folder is older than "
+                                                "what it acknowledged; remove and add it"));
+            assert_int_equal(cluster->nodes[2].role, RLOG_LEADER);
+            assert_int_equal(cluster_start(cluster, 0), 0);
+            cluster_settle(cluster, 20 * SIM_SECOND);
+        }
+        cluster_destroy(cluster);
+    }
+    assert_true(tried > 3);
+}
+
+/* Entries from before the snapshot on, whose terms are older than the snapshot's. */
+static void terms_older_than_the_snapshot(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(7, 3);
+    struct liar liar;
+    struct rlog_status status;
+    uint8_t buffer[4096], tail[2048];
+    struct base_writer writer, entries;
+    cluster->config.trailing = 8;
+    cluster_start_all(cluster);
+    cluster_write(cluster, 50);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    rlog_snapshot_now(cluster->nodes[2].rlog);
+    cluster_run(cluster, SIM_SECOND);
+    take_its_place(&liar, cluster);
+    cluster_crash(cluster, 1);
+    cluster->liars = true;
+    rlog_status(cluster->nodes[2].rlog, &status);
+    assert_true(status.snapshot > 20 && status.last == status.snapshot);
+    uint64_t before = status.snapshot - 8 - 1;
+    uint64_t count = status.last + 1 - before;
+    base_writer_init(&entries, tail, sizeof tail);
+    for (uint64_t i = 0; i < count; i++) {
+        struct rlog_log_entry entry = {1, RLOG_COMMAND, bytes_of_text("12345678")};
+        rlog_wire_write_entry(&entries, &entry);
+    }
+    const struct rlog_wire_append lie = {.version = 1,
+                                         .term = status.term + 5,
+                                         .previous_index = before,
+                                         .previous_term = 1,
+                                         .count = (uint32_t)count,
+                                         .entries = base_written(&entries)};
+    call(&liar);
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_APPEND);
+    rlog_wire_write_append(&writer, &lie);
+    env_conn_write(liar.conn, rlog_wire_frame_end(&writer));
+    cluster_run(cluster, SIM_SECOND);
+    assert_true(liar.closed);
+    assert_false(cluster->nodes[2].fatal);
+    hang_up(&liar);
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_ends_a_process),
+        cmocka_unit_test(a_log_that_went_back),
+        cmocka_unit_test(terms_older_than_the_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

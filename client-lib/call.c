@@ -307,7 +307,7 @@ static void send_call(struct tenure_client *client, struct tenure_pending *call)
     fill_envelope(client, call, &envelope);
     call->msgid = tenure_calls_msgid(client);
     struct base_writer writer;
-    base_writer_init(&writer, client->frame, OP_FRAME_MAX);
+    base_writer_init(&writer, client->frame, OP_FRAME_REQUEST_MAX);
     op_request_write(&writer, call->msgid, call->method.name, &envelope, call->method.request,
                      call->request);
     if (writer.failed) {
@@ -397,12 +397,15 @@ void tenure_calls_step(struct tenure_client *client)
 
 /* ---- beginning, waiting, cancelling ---- */
 
+/* NULL: out of memory. */
 static struct tenure_pending *begin(struct tenure_client *client,
                                     const struct tenure_method *method, const void *request)
 {
     struct tenure_calls *calls = &client->calls;
     struct tenure_pending *call = calloc(1, sizeof(*call));
-    ASSERT(call != NULL);
+    if (call == NULL) {
+        return NULL;
+    }
     const char *wrong;
     call->method = *method;
     call->request = tenure_request_copy(method, request, &wrong);
@@ -427,9 +430,11 @@ tenure_call tenure_call_start(struct tenure_client *client, const struct tenure_
     tenure_lock(client);
     if (!client->calls.closing) {
         struct tenure_pending *call = begin(client, method, request);
-        call->callback = callback;
-        call->arg = arg;
-        id = call->id;
+        if (call != NULL) {
+            call->callback = callback;
+            call->arg = arg;
+            id = call->id;
+        }
     }
     tenure_unlock(client);
     tenure_thread_wake(client);
@@ -450,8 +455,14 @@ enum tenure_outcome tenure_call_wait(struct tenure_client *client,
         ret_result->outcome = TENURE_UNREACHABLE;
         tenure_result_message(ret_result, bytes_of_text("the client was closed"));
     } else {
-        begin(client, method, request)->wait = &wait;
-        tenure_thread_wait(client, &wait);
+        struct tenure_pending *call = begin(client, method, request);
+        if (call == NULL) {
+            ret_result->outcome = TENURE_UNREACHABLE;
+            tenure_result_message(ret_result, bytes_of_text("out of memory"));
+        } else {
+            call->wait = &wait;
+            tenure_thread_wait(client, &wait);
+        }
     }
     tenure_unlock(client);
     return ret_result->outcome;

@@ -68,7 +68,12 @@ static void hello(struct node *node, struct node_connection *connection,
         node_connection_break(connection, "hello was said already");
         return;
     }
-    connection->greeted = true;
+    node_connection_greeted(connection);
+    if (request.has_software) {
+        env_log(node->env, ENV_LOG_DEBUG, "client", "%s: %s: %.*s",
+                env_conn_address(connection->conn), connection->name, (int)request.software.size,
+                (const char *)request.software.data);
+    }
     connection->instance = request.instance;
     struct bytes leader = node_leader_address(node);
     struct op_hello_reply reply = {
@@ -125,6 +130,7 @@ static void status(struct node *node, struct node_connection *connection,
     struct rlog_status raft;
     rlog_status(node->rlog, &raft);
     struct bytes leader = node_leader_address(node);
+    bool all_tenants = connection->role == OP_ROLE_OPERATOR; /* these counts are of all */
     struct op_status_reply reply = {
         .node = node->config->node,
         .role = bytes_of_text(role_text(raft.role)),
@@ -141,7 +147,9 @@ static void status(struct node *node, struct node_connection *connection,
         .applied = raft.applied,
         .last = raft.last,
         .snapshot = raft.snapshot,
+        .has_sessions = all_tenants,
         .sessions = fsm_session_count(node->fsm),
+        .has_tasks = all_tenants,
         .tasks = fsm_task_count(node->fsm),
         .serving = node->lead.state == LEAD_SERVING,
         .version = bytes_of_text(NODE_VERSION),
@@ -178,18 +186,18 @@ bool node_admin_message(struct node *node, struct node_connection *connection,
     if (message->kind != OP_MESSAGE_REQUEST) {
         return false;
     }
-    if (bytes_equal(message->method, bytes_of_text("hello"))) {
+    if (bytes_equal(message->method, bytes_of_text(OP_METHOD_HELLO))) {
         hello(node, connection, message);
         return true;
     }
     if (!connection->greeted) {
         return false;
     }
-    if (bytes_equal(message->method, bytes_of_text("node.status"))) {
+    if (bytes_equal(message->method, bytes_of_text(OP_METHOD_STATUS))) {
         status(node, connection, message);
         return true;
     }
-    if (bytes_equal(message->method, bytes_of_text("cluster.time"))) {
+    if (bytes_equal(message->method, bytes_of_text(OP_METHOD_TIME))) {
         state_time(node, connection, message);
         return true;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "env/crypto.h"
 #include "node/internal.h"
 #include "op/text.h"
 
@@ -66,12 +67,20 @@ static bool take_identity(struct node_connection *connection, const char *identi
 
 /* ---- out ---- */
 
+static void see_unsent(struct node_connection *connection)
+{
+    size_t queued = env_conn_queued(connection->conn);
+    connection->node->listener.bytes += queued - connection->unsent_bytes;
+    connection->unsent_bytes = queued;
+}
+
 void node_connection_send(struct node_connection *connection, struct bytes frame)
 {
     if (connection->closing || connection->conn == NULL) {
         return;
     }
     env_conn_write(connection->conn, frame);
+    see_unsent(connection);
 }
 
 void node_connection_break(struct node_connection *connection, const char *reason)
@@ -94,9 +103,16 @@ void node_connection_break(struct node_connection *connection, const char *reaso
 
 static bool overfull(const struct node_connection *connection)
 {
+    bool scarce = connection->node->listener.bytes >= LISTENER_BYTES_MAX;
     return connection->request_count >= CONNECTION_REQUESTS_MAX ||
            connection->open_bytes >= CONNECTION_OPEN_MAX ||
-           env_conn_queued(connection->conn) > CONNECTION_UNSENT_MAX;
+           env_conn_queued(connection->conn) >
+               (scarce ? CONNECTION_UNSENT_LEAST : CONNECTION_UNSENT_MAX);
+}
+
+bool node_listener_has_room(const struct node_listener *listener, size_t cost)
+{
+    return listener->bytes + cost <= LISTENER_BYTES_MAX;
 }
 
 void node_connection_relieved(struct node_connection *connection)
@@ -106,10 +122,19 @@ void node_connection_relieved(struct node_connection *connection)
     }
 }
 
+void node_connection_own(struct node_connection *connection, struct node_request *request)
+{
+    list_append(&connection->requests, &request->in_connection);
+    connection->request_count++;
+    connection->open_bytes += request->cost;
+    connection->node->listener.bytes += request->cost;
+}
+
 void node_connection_forget(struct node_connection *connection, struct node_request *request)
 {
     connection->request_count--;
     connection->open_bytes -= request->cost;
+    connection->node->listener.bytes -= request->cost;
     request->connection = NULL;
     list_remove(&request->in_connection);
 }
@@ -117,7 +142,66 @@ void node_connection_forget(struct node_connection *connection, struct node_requ
 static void on_drain(void *arg, struct env_conn *conn)
 {
     (void)conn;
+    see_unsent(arg);
     node_connection_relieved(arg);
+}
+
+/* ---- ages ---- */
+
+static void age_in(struct node_connection *connection, struct list *ages)
+{
+    struct node *node = connection->node;
+    if (list_empty(&node->listener.greeting) && list_empty(&node->listener.unfinished)) {
+        env_timer_start(node->listener.timer, LISTENER_SWEEP_US);
+    }
+    list_remove(&connection->in_ages);
+    list_append(ages, &connection->in_ages);
+    connection->since = env_mono_us(node->env);
+}
+
+static void close_older(struct node *node, struct list *ages, uint64_t most_us, const char *reason)
+{
+    uint64_t now = env_mono_us(node->env);
+    while (!list_empty(ages)) {
+        struct node_connection *oldest = LIST_ENTRY(ages->next, struct node_connection, in_ages);
+        if (now - oldest->since < most_us) {
+            return;
+        }
+        list_remove(&oldest->in_ages);
+        node_connection_break(oldest, reason);
+    }
+}
+
+static void sweep(void *arg)
+{
+    struct node *node = arg;
+    struct node_listener *listener = &node->listener;
+    close_older(node, &listener->greeting, CONNECTION_HELLO_US, "hello did not come in time");
+    close_older(node, &listener->unfinished, CONNECTION_FRAME_US,
+                "the rest of the frame did not come in time");
+    if (!list_empty(&listener->greeting) || !list_empty(&listener->unfinished)) {
+        env_timer_start(listener->timer, LISTENER_SWEEP_US);
+    }
+}
+
+void node_connection_greeted(struct node_connection *connection)
+{
+    connection->greeted = true;
+    list_remove(&connection->in_ages);
+}
+
+/* Frames were taken: `used` bytes of them. The rest, if any, is a frame that has to be finished;
+ * but nobody can finish one while we do not read. */
+static void age_frame(struct node_connection *connection, size_t used)
+{
+    if (!connection->greeted || connection->closing) {
+        return;
+    }
+    if (connection->input_size == 0 || connection->paused) {
+        list_remove(&connection->in_ages);
+    } else if (used > 0 || list_empty(&connection->in_ages)) {
+        age_in(connection, &connection->node->listener.unfinished);
+    }
 }
 
 /* ---- in ---- */
@@ -140,13 +224,23 @@ static void take_message(struct node_connection *connection, struct bytes frame)
     node_dispatch_message(connection->node, connection, &message);
 }
 
+static void drop_input(struct node_connection *connection)
+{
+    if (connection->input != NULL) {
+        env_wipe(connection->input, connection->input_size); /* what was taken is wiped already */
+        free(connection->input);
+    }
+    connection->input = NULL;
+    connection->input_size = connection->input_capacity = 0;
+}
+
 /* Takes whole frames off the input's head, as long as the bounds allow. */
 static void take_frames(struct node_connection *connection)
 {
     size_t used = 0;
     while (!connection->closing && !overfull(connection)) {
         struct bytes rest = bytes_of(connection->input + used, connection->input_size - used);
-        size_t bound = connection->greeted ? OP_FRAME_MAX : OP_FRAME_HELLO_MAX;
+        size_t bound = connection->greeted ? OP_FRAME_REQUEST_MAX : OP_FRAME_HELLO_MAX;
         size_t size = 0;
         if (!op_frame_size(rest, bound, &size)) {
             node_connection_break(connection, "the frame is larger than is allowed");
@@ -158,11 +252,18 @@ static void take_frames(struct node_connection *connection)
         take_message(connection, bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
         used += size;
     }
-    memmove(connection->input, connection->input + used, connection->input_size - used);
-    connection->input_size -= used;
+    if (used > 0) {
+        connection->input_size -= used;
+        memmove(connection->input, connection->input + used, connection->input_size);
+        env_wipe(connection->input + connection->input_size, used); /* N4 */
+    }
     if (!connection->closing && !connection->paused && overfull(connection)) {
         connection->paused = true;
         env_conn_pause(connection->conn, true);
+    }
+    age_frame(connection, used);
+    if (connection->input_size == 0 && connection->input_capacity > CONNECTION_INPUT_KEPT) {
+        drop_input(connection);
     }
 }
 
@@ -194,11 +295,17 @@ static bool reserve_input(struct node_connection *connection, size_t more)
     while (capacity < need) {
         capacity *= 2;
     }
-    uint8_t *input = realloc(connection->input, capacity);
+    uint8_t *input = malloc(capacity); /* not realloc: what it leaves behind is to be wiped */
     if (input == NULL) {
         return false;
     }
+    size_t size = connection->input_size;
+    if (size > 0) {
+        memcpy(input, connection->input, size);
+    }
+    drop_input(connection);
     connection->input = input;
+    connection->input_size = size;
     connection->input_capacity = capacity;
     return true;
 }
@@ -228,7 +335,9 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
                 identity);
         node_connection_break(connection,
                               "the certificate names no service or operator of this cluster");
+        return;
     }
+    age_in(connection, &connection->node->listener.greeting);
 }
 
 /* R3: what it asked for goes on without it. */
@@ -244,8 +353,10 @@ static void connection_free(struct node_connection *connection)
 {
     forget_requests(connection);
     list_remove(&connection->in_listener);
+    list_remove(&connection->in_ages);
     connection->node->listener.count--;
-    free(connection->input);
+    connection->node->listener.bytes -= connection->unsent_bytes;
+    drop_input(connection);
     free(connection);
 }
 
@@ -276,6 +387,7 @@ static void on_accept(void *arg, struct env_conn *conn)
     connection->node = node;
     connection->conn = conn;
     list_init(&connection->requests);
+    list_init(&connection->in_ages);
     list_append(&node->listener.connections, &connection->in_listener);
     node->listener.count++;
     env_conn_adopt(conn, &handlers, connection);
@@ -285,6 +397,12 @@ int node_listener_start(struct node *node)
 {
     struct node_listener *listener = &node->listener;
     list_init(&listener->connections);
+    list_init(&listener->greeting);
+    list_init(&listener->unfinished);
+    listener->timer = env_timer_create(node->env, sweep, node);
+    if (listener->timer == NULL) {
+        return ENV_FAILED;
+    }
     return env_listen(node->env, node->config->listen, node->tls, ALPN_CLIENT, on_accept, node,
                       listener->address, &listener->listener);
 }
@@ -299,7 +417,7 @@ void node_listener_drain(struct node *node)
     uint8_t frame[64];
     struct base_writer writer;
     base_writer_init(&writer, frame, sizeof(frame));
-    op_notification_write(&writer, "goaway", 0);
+    op_notification_write(&writer, OP_METHOD_GOAWAY, 0);
     LIST_FOR_EACH(at, &listener->connections)
     {
         node_connection_send(LIST_ENTRY(at, struct node_connection, in_listener),
@@ -361,4 +479,6 @@ void node_listener_done(struct node *node)
         env_conn_close(connection->conn, false);
         connection_free(connection);
     }
+    env_timer_destroy(listener->timer);
+    listener->timer = NULL;
 }

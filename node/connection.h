@@ -2,11 +2,16 @@
  *
  * Invariants
  *   N1  nothing but hello is served before hello
- *   N2  a connection holds at most one partial frame; it is not read from while it has
+ *   N2  a connection holds at most one partial frame, and that no longer than
+ *       CONNECTION_FRAME_US; it says hello within CONNECTION_HELLO_US; it is not read from while it has
  *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they
  *       can get exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed
  *       CONNECTION_UNSENT_MAX
- *   N3  an answer goes to the connection that asked, under the msgid that it asked with, or
+ *   N3  what all connections together have open and unsent is bounded by LISTENER_BYTES_MAX: beyond
+ *       it a request is refused, and who leaves more than CONNECTION_UNSENT_LEAST unsent is not
+ *       read from
+ *   N4  no token is left behind in a buffer of the node once its message is handled
+ *   N5  an answer goes to the connection that asked, under the msgid that it asked with, or
  *       nowhere
  */
 #ifndef NODE_CONNECTION_H
@@ -22,16 +27,25 @@ struct node_request;
 enum {
     CONNECTION_REQUESTS_MAX = 4096,
     CONNECTION_OPEN_MAX = 32 * 1024 * 1024,
-    CONNECTION_UNSENT_MAX = 4 * 1024 * 1024
+    CONNECTION_UNSENT_MAX = 4 * 1024 * 1024,
+    CONNECTION_UNSENT_LEAST = 64 * 1024,
+    CONNECTION_INPUT_KEPT = 16 * 1024, /* an empty input buffer above this is given back */
+    CONNECTION_HELLO_US = 5000000,     /* from the handshake's end */
+    CONNECTION_FRAME_US = 30000000,    /* from a frame's first byte to its last */
+    LISTENER_SWEEP_US = 1000000,
+    LISTENER_BYTES_MAX = 512 * 1024 * 1024,
 };
 
 struct node_connection {
     struct list in_listener;
+    struct list in_ages; /* of the listener's `greeting` or `unfinished`, or alone */
+    uint64_t since;      /* env_mono_us when it entered that list */
     struct node *node;
     struct env_conn *conn;
     struct list requests;
     size_t request_count;
-    size_t open_bytes; /* of open requests and their answers to come */
+    size_t open_bytes;   /* of open requests and their answers to come */
+    size_t unsent_bytes; /* of answers, as last seen */
     bool greeted;
     bool closing;
     bool paused;
@@ -49,6 +63,10 @@ struct node_listener {
     struct env_listener *listener;
     struct list connections;
     size_t count;
+    struct list greeting;   /* open, and hello was not said; oldest first */
+    struct list unfinished; /* hold a part of a frame; oldest first */
+    struct env_timer *timer;
+    size_t bytes; /* open_bytes and unsent_bytes of all */
     bool relieved; /* some connection that had stopped may be read from again */
     char address[ENV_ADDRESS_MAX];
 };
@@ -69,6 +87,12 @@ void node_connection_send(struct node_connection *connection, struct bytes frame
 void node_connection_break(struct node_connection *connection, const char *reason);
 /* A request of it is answered or cancelled: reads on when it had stopped. */
 void node_connection_relieved(struct node_connection *connection);
+/* Hello was said. */
+void node_connection_greeted(struct node_connection *connection);
+/* Would a request of this cost be within the bounds of the whole node? */
+bool node_listener_has_room(const struct node_listener *listener, size_t cost);
+/* The request is the connection's; its cost counts from now on. */
+void node_connection_own(struct node_connection *connection, struct node_request *request);
 /* From now on this request is the connection's no more. */
 void node_connection_forget(struct node_connection *connection, struct node_request *request);
 

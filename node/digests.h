@@ -15,7 +15,7 @@ struct node_digests {
 };
 
 void node_digests_init(struct node_digests *digests);
-/* Positions must rise. */
+/* One that does not rise is not kept. */
 void node_digests_add(struct node_digests *digests, uint64_t position, struct hash128 digest);
 /* False when that position is no entry's end, or too old, or not reached. */
 bool node_digests_find(const struct node_digests *digests, uint64_t position,

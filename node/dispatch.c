@@ -37,7 +37,7 @@ static bool take_tenant(const struct call *call, struct bytes *ret_tenant)
 {
     bool is_operator = call->connection->role == OP_ROLE_OPERATOR;
     bool named = call->envelope.has_tenant;
-    if (is_operator && !named && call->row->number != OP_client_register) {
+    if (is_operator && !named) {
         refuse(call, OP_INVALID, "an operator has to name the tenant", "tenant");
         return false;
     }
@@ -45,8 +45,7 @@ static bool take_tenant(const struct call *call, struct bytes *ret_tenant)
         refuse(call, OP_FORBIDDEN, "only an operator may name a tenant", "tenant");
         return false;
     }
-    *ret_tenant = is_operator && named ? call->envelope.tenant
-                                       : bytes_of_text(call->connection->tenant);
+    *ret_tenant = is_operator ? call->envelope.tenant : bytes_of_text(call->connection->tenant);
     return true;
 }
 
@@ -108,11 +107,16 @@ static size_t answer_most(const struct op_row *row)
     return size;
 }
 
+/* NULL: the node has no memory for it. */
 static struct node_request *request_create(const struct call *call, struct bytes tenant,
                                            size_t size)
 {
     struct bytes name = bytes_of_text(call->connection->name);
-    struct node_request *request = calloc(1, sizeof(*request) + tenant.size + name.size + size);
+    struct node_request *request = NULL;
+    size_t cost = sizeof(*request) + tenant.size + name.size + size + answer_most(call->row);
+    if (node_listener_has_room(&call->node->listener, cost)) {
+        request = calloc(1, sizeof(*request) + tenant.size + name.size + size);
+    }
     if (request == NULL) {
         return NULL;
     }
@@ -129,10 +133,8 @@ static struct node_request *request_create(const struct call *call, struct bytes
     request->msgid = call->message->msgid;
     request->connection = call->connection;
     list_init(&request->in_queue);
-    request->cost = sizeof(*request) + size + answer_most(call->row);
-    list_append(&call->connection->requests, &request->in_connection);
-    call->connection->request_count++;
-    call->connection->open_bytes += request->cost;
+    request->cost = cost;
+    node_connection_own(call->connection, request);
     return request;
 }
 
@@ -205,8 +207,8 @@ static void cancel(struct node_connection *connection, const struct op_message *
     LIST_FOR_EACH(at, &connection->requests)
     {
         struct node_request *request = LIST_ENTRY(at, struct node_request, in_connection);
-        if (request->msgid == which.msgid) {
-            node_connection_forget(connection, request);
+        if (request->msgid == which.msgid && !request->unwanted) {
+            request->unwanted = true; /* it goes on, and counts until it is answered */
             return;
         }
     }
@@ -249,7 +251,7 @@ void node_dispatch_message(struct node *node, struct node_connection *connection
         node_connection_break(connection, "a client sends no responses");
         return;
     case OP_MESSAGE_NOTIFICATION:
-        if (bytes_equal(message->method, bytes_of_text("cancel"))) {
+        if (bytes_equal(message->method, bytes_of_text(OP_METHOD_CANCEL))) {
             cancel(connection, message);
         }
         return;

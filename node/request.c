@@ -57,6 +57,8 @@ void node_request_answer(struct node *node, struct node_request *request,
     node_request_move(request, REQUEST_ANSWERED);
     struct node_connection *connection = request->connection;
     uint32_t msgid = request->msgid;
+    bool unwanted = request->unwanted;
+    bool secret = op_minted_token(request->row) != NULL;
     if (connection != NULL) {
         node_connection_forget(connection, request);
     }
@@ -64,11 +66,17 @@ void node_request_answer(struct node *node, struct node_request *request,
     if (connection == NULL) {
         return; /* R3 */
     }
-    struct base_writer writer;
-    base_writer_init(&writer, node->scratch, NODE_SCRATCH);
-    op_response_write(&writer, msgid, head, details, s, value);
-    ASSERT(!writer.failed); /* every reply's fields are bounded below OP_FRAME_MAX */
-    node_connection_send(connection, base_written(&writer));
+    if (!unwanted) {
+        struct base_writer writer;
+        base_writer_init(&writer, node->scratch, NODE_SCRATCH);
+        op_response_write(&writer, msgid, head, details, s, value);
+        ASSERT(!writer.failed); /* every reply's fields are bounded below OP_FRAME_MAX */
+        struct bytes frame = base_written(&writer);
+        node_connection_send(connection, frame);
+        if (secret) {
+            env_wipe(node->scratch, frame.size);
+        }
+    }
     node_connection_relieved(connection);
 }
 
@@ -123,5 +131,9 @@ void node_request_reply(struct node *node, struct node_request *request,
     bool loaded = op_load(&reader, request->row->reply, &value);
     ASSERT(loaded); /* the FSM wrote it */
     complete_token(request, reply, &value);
-    node_request_answer(node, request, &head, NULL, request->row->reply, &value);
+    const struct op_row *row = request->row;
+    node_request_answer(node, request, &head, NULL, row->reply, &value);
+    if (op_minted_token(row) != NULL) {
+        env_wipe(&value, sizeof(value));
+    }
 }

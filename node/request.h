@@ -12,7 +12,8 @@
  * Invariants
  *   R1  a request is in exactly one queue, the one of its state, until it is answered
  *   R2  it is answered once; then it is freed
- *   R3  when its connection goes first, it goes on without one and its answer is dropped
+ *   R3  when its connection goes first, or its caller cancels it, it goes on and its answer is
+ *       dropped; while the connection lives it counts against that one's bounds
  */
 #ifndef NODE_REQUEST_H
 #define NODE_REQUEST_H
@@ -37,8 +38,9 @@ enum request_state {
 struct node_request {
     struct list in_queue;               /* of its state */
     struct list in_connection;          /* of its connection, while that lives */
-    struct node_connection *connection; /* NULL once that is gone or the call was cancelled */
+    struct node_connection *connection; /* NULL once that is gone */
     enum request_state state;
+    bool unwanted; /* cancelled: its answer is dropped */
     uint32_t msgid;
     const struct op_row *row;
     struct op_caller caller; /* texts live in `bytes` */

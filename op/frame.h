@@ -16,7 +16,14 @@
 
 #include "op/op.h"
 
-enum { OP_FRAME_HELLO_MAX = 64 * 1024, OP_FRAME_MAX = 1024 * 1024, OP_FRAME_PREFIX = 4 };
+/* Greatest frames, prefix included: before hello is answered; towards a server (a command of more
+ * than OP_COMMAND_BYTES_MAX is refused anyway); towards a client. */
+enum {
+    OP_FRAME_HELLO_MAX = 64 * 1024,
+    OP_FRAME_REQUEST_MAX = 128 * 1024,
+    OP_FRAME_MAX = 1024 * 1024,
+    OP_FRAME_PREFIX = 4
+};
 enum { OP_PROTOCOL_VERSION = 1 };
 
 /* Methods that are no operation. */
@@ -86,8 +93,8 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
     F(S, 11, u64, applied, 0, REQUIRED, "applied index")                                           \
     F(S, 12, u64, last, 0, REQUIRED, "last log index")                                             \
     F(S, 13, u64, snapshot, 0, REQUIRED, "index of the newest snapshot")                           \
-    F(S, 14, u64, sessions, 0, REQUIRED, "sessions in the table")                                  \
-    F(S, 15, u64, tasks, 0, REQUIRED, "tasks in the table")                                        \
+    F(S, 14, u64, sessions, 0, OPTIONAL, "sessions in the table; operators only")                  \
+    F(S, 15, u64, tasks, 0, OPTIONAL, "tasks in the table; operators only")                        \
     F(S, 16, boolean, serving, 0, REQUIRED, "is the leader and serves")                            \
     F(S, 17, text, version, OP_NAME_MAX, REQUIRED, "software version")
 

@@ -224,8 +224,9 @@ static void print_json(void)
     size_t count;
     const struct op_row *rows = op_rows(&count);
 
-    printf("{\"protocol\": {\"version\": %d, \"frame_bytes_max\": %d, \"hello_bytes_max\": %d},\n",
-           OP_PROTOCOL_VERSION, OP_FRAME_MAX, OP_FRAME_HELLO_MAX);
+    printf("{\"protocol\": {\"version\": %d, \"frame_bytes_max\": %d, \"request_bytes_max\": %d, "
+           "\"hello_bytes_max\": %d},\n",
+           OP_PROTOCOL_VERSION, OP_FRAME_MAX, OP_FRAME_REQUEST_MAX, OP_FRAME_HELLO_MAX);
     printf(" \"operations\": [\n");
     for (size_t i = 0; i < count; i++) {
         printf("  ");

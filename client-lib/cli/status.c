@@ -146,10 +146,15 @@ static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
     digest_text(reply->digest, cells[7]);
     snprintf(cells[8], CELL_MAX, "%s", time);
     snprintf(cells[9], CELL_MAX, "%s", reply->has_clock ? "yes" : "no");
-    const uint64_t rest[] = {reply->commit,   reply->applied,  reply->last,
-                             reply->snapshot, reply->sessions, reply->tasks};
+    const uint64_t rest[] = {reply->commit, reply->applied, reply->last, reply->snapshot};
     for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
         number_cell(cells[10 + i], rest[i]);
+    }
+    if (reply->has_sessions) {
+        number_cell(cells[14], reply->sessions);
+    }
+    if (reply->has_tasks) {
+        number_cell(cells[15], reply->tasks);
     }
 }
 

@@ -154,7 +154,7 @@ static void a_frame_beyond_the_bound_ends_the_connection(void **state)
     raw_close(&f->raw);
     raw_open(&f->raw, &f->world, f->leader, f->tls);
     raw_hello(&f->raw);
-    static const uint8_t after[] = {0, 0x10, 0, 0};
+    static const uint8_t after[] = {0, 2, 0, 0};
     raw_write(&f->raw, bytes_of(after, sizeof(after)));
     raw_expect(&f->raw, 0, OP_PROTOCOL);
     raw_expect_closed(&f->raw);
@@ -319,6 +319,175 @@ static void a_cancelled_request_gets_no_answer(void **state)
     raw_expect(&f->raw, 6, OP_OK);
 }
 
+static struct node_connection *only_connection(const struct fixture *f)
+{
+    const struct node *node = f->world.nodes[f->leader].node;
+    assert_int_equal(node->listener.count, 1);
+    return LIST_ENTRY(node->listener.connections.next, struct node_connection, in_listener);
+}
+
+/* Nobody gets room by cancelling what is still on its way. */
+static void a_cancelled_request_counts_until_it_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct node *node = f->world.nodes[f->leader].node;
+    raw_hello(&f->raw);
+    register_request(f, 5);
+    uint8_t frame[64];
+    struct base_writer writer;
+    base_writer_init(&writer, frame, sizeof(frame));
+    op_notification_write(&writer, OP_METHOD_CANCEL, 5);
+    raw_write(&f->raw, base_written(&writer));
+    const struct node_connection *connection = only_connection(f);
+    while (list_empty(&node->batch->flights) || connection->input_size > 0) {
+        assert_true(sim_step(f->world.sim));
+    }
+    assert_int_equal(connection->request_count, 1);
+    assert_true(connection->open_bytes > 0 && node->listener.bytes >= connection->open_bytes);
+    world_pass(&f->world, SIM_SECOND);
+    assert_int_equal(connection->request_count, 0);
+    assert_int_equal(connection->open_bytes, 0);
+    assert_int_equal(node->listener.bytes, 0);
+}
+
+static void what_the_whole_node_holds_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    struct node *node = f->world.nodes[f->leader].node;
+    raw_hello(&f->raw);
+    node->listener.bytes += LISTENER_BYTES_MAX; /* as if others held it */
+    register_request(f, 5);
+    raw_expect(&f->raw, 5, OP_OVERLOADED);
+    node->listener.bytes -= LISTENER_BYTES_MAX;
+    register_request(f, 6);
+    raw_expect(&f->raw, 6, OP_OK);
+}
+
+/* ---- what is left behind ---- */
+
+static bool holds(const uint8_t *buffer, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t at = 0; at + length <= size; at++) {
+        if (memcmp(buffer + at, text, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void no_token_stays_in_a_buffer(void **state)
+{
+    struct fixture *f = *state;
+    const struct node *node = f->world.nodes[f->leader].node;
+    struct tenure_client *client = world_client(&f->world, f->leader, "service");
+    struct world_session session;
+    assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
+    assert_false(holds(node->scratch, NODE_SCRATCH, session.token));
+    assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
+    size_t seen = 0;
+    LIST_FOR_EACH(at, &node->listener.connections)
+    {
+        const struct node_connection *connection = LIST_ENTRY(at, struct node_connection,
+                                                              in_listener);
+        seen += connection->input_capacity;
+        assert_false(holds(connection->input, connection->input_capacity, session.token));
+    }
+    assert_true(seen > 0);
+    tenure_close(client);
+}
+
+static void a_large_buffer_is_given_back(void **state)
+{
+    static char value[60001];
+    struct fixture *f = *state;
+    raw_hello(&f->raw);
+    memset(value, 'v', sizeof(value) - 1);
+    struct op_state_put_request put = {.has_user = true,
+                                       .user = bytes_of_text("alice"),
+                                       .has_key = true,
+                                       .key = bytes_of_text("k"),
+                                       .has_value = true,
+                                       .value = bytes_of_text(value)};
+    raw_request(&f->raw, 2, "state.put", NULL, fields("state.put"), &put);
+    raw_expect(&f->raw, 2, OP_INVALID); /* it has no number */
+    assert_true(only_connection(f)->input_capacity <= CONNECTION_INPUT_KEPT);
+}
+
+static void who_does_not_go_on_is_closed(void **state)
+{
+    static const uint8_t part[] = {0, 0, 1, 0, 0x94};
+    struct fixture *f = *state;
+    world_pass(&f->world, CONNECTION_HELLO_US - SIM_SECOND);
+    assert_false(f->raw.closed);
+    world_pass(&f->world, 2 * LISTENER_SWEEP_US + SIM_SECOND);
+    raw_expect(&f->raw, 0, OP_PROTOCOL);
+    raw_expect_closed(&f->raw);
+    raw_close(&f->raw);
+    raw_open(&f->raw, &f->world, f->leader, f->tls);
+    raw_hello(&f->raw);
+    world_pass(&f->world, CONNECTION_FRAME_US + CONNECTION_HELLO_US);
+    assert_false(f->raw.closed); /* one that is silent may stay */
+    raw_write(&f->raw, bytes_of(part, sizeof(part)));
+    world_pass(&f->world, CONNECTION_FRAME_US / 2);
+    raw_write(&f->raw, bytes_of(part + 4, 1)); /* another byte gains it no time */
+    world_pass(&f->world, CONNECTION_FRAME_US / 2 + 2 * LISTENER_SWEEP_US);
+    raw_expect(&f->raw, 0, OP_PROTOCOL);
+    raw_expect_closed(&f->raw);
+}
+
+/* ---- what else a node may be asked, or fed ---- */
+
+static bool counts_in_status(struct fixture *f)
+{
+    struct raw_answer answer;
+    raw_hello(&f->raw);
+    raw_request(&f->raw, 2, OP_METHOD_STATUS, NULL, NULL, NULL);
+    raw_answer(&f->raw, &answer);
+    assert_int_equal(answer.head.outcome, OP_OK);
+    bool sessions = holds(answer.result.data, answer.result.size, "sessions");
+    assert_int_equal(sessions, holds(answer.result.data, answer.result.size, "tasks"));
+    return sessions;
+}
+
+static void a_service_learns_nothing_of_other_tenants_counts(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(counts_in_status(f));
+    come_as(f, OPERATOR);
+    assert_true(counts_in_status(f));
+}
+
+static void an_operator_registers_for_a_tenant(void **state)
+{
+    struct fixture *f = *state;
+    come_as(f, OPERATOR);
+    raw_hello(&f->raw);
+    register_request(f, 5);
+    struct raw_answer answer;
+    raw_answer(&f->raw, &answer);
+    assert_int_equal(answer.head.outcome, OP_INVALID);
+    assert_true(bytes_equal(answer.details.field, bytes_of_text("tenant")));
+    const struct op_envelope envelope = {.has_tenant = true, .tenant = bytes_of_text("acme")};
+    const struct op_client_register_request request = {.op_unused_ = false};
+    raw_request(&f->raw, 6, "client.register", &envelope, fields("client.register"), &request);
+    raw_expect(&f->raw, 6, OP_OK);
+}
+
+/* An entry without a command would end where the one before it did. */
+static void an_entry_of_no_command_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct fsm *fsm = f->world.nodes[f->leader].node->fsm;
+    uint8_t buffer[64];
+    struct base_writer writer;
+    base_writer_init(&writer, buffer, sizeof(buffer));
+    op_entry_begin(&writer);
+    op_entry_finish(&writer, fsm_time(fsm), 0);
+    assert_false(writer.failed);
+    assert_false(fsm_apply(fsm, base_written(&writer), NULL, NULL));
+}
+
 static bool batch_is_empty(void *arg)
 {
     return node_batch_empty(arg);
@@ -383,6 +552,15 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(a_client_that_does_not_read_is_not_read_from, start, end),
         cmocka_unit_test_setup_teardown(a_cancelled_request_gets_no_answer, start, end),
+        cmocka_unit_test_setup_teardown(a_cancelled_request_counts_until_it_ends, start, end),
+        cmocka_unit_test_setup_teardown(what_the_whole_node_holds_is_bounded, start, end),
+        cmocka_unit_test_setup_teardown(no_token_stays_in_a_buffer, start, end),
+        cmocka_unit_test_setup_teardown(a_large_buffer_is_given_back, start, end),
+        cmocka_unit_test_setup_teardown(who_does_not_go_on_is_closed, start, end),
+        cmocka_unit_test_setup_teardown(a_service_learns_nothing_of_other_tenants_counts, start,
+                                        end),
+        cmocka_unit_test_setup_teardown(an_operator_registers_for_a_tenant, start, end),
+        cmocka_unit_test_setup_teardown(an_entry_of_no_command_is_refused, start, end),
         cmocka_unit_test_setup_teardown(a_closed_connection_takes_nothing_back, start, end),
         cmocka_unit_test_setup_teardown(a_follower_names_the_leader, start, end),
     };

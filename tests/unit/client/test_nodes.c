@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "client-lib/internal.h"
 #include "env/sim/sim.h"
-#include "node/node.h"
+#include "node/internal.h"
 
 enum { SEEDS = 6, RESETS = 60, EACH = 8, SESSIONS = RESETS * EACH, BETWEEN_US = 12000 };
 
@@ -174,12 +174,7 @@ static bool all_ended(void *arg)
 
 static uint64_t sessions_in_the_table(struct cluster *cluster)
 {
-    struct tenure_node_status_request request = {.has_at = false};
-    struct tenure_node_status_reply reply;
-    struct tenure_result result;
-    assert_int_equal(tenure_node_status(cluster->client, &request, &reply, &result), TENURE_OK);
-    tenure_result_done(&result);
-    return reply.sessions;
+    return fsm_session_count(cluster->node->fsm);
 }
 
 static void test_each_session_once_though_connections_break(void **state)

@@ -42,6 +42,19 @@ static void only_the_ends_of_entries_are_found(void **state)
     want(UINT64_MAX, false);
 }
 
+static void what_does_not_rise_is_not_kept(void **state)
+{
+    (void)state;
+    node_digests_init(&digests);
+    node_digests_add(&digests, 10, digest_at(10));
+    node_digests_add(&digests, 10, digest_at(11));
+    node_digests_add(&digests, 9, digest_at(9));
+    want(9, false);
+    want(10, true);
+    node_digests_add(&digests, 20, digest_at(20));
+    want(20, true);
+}
+
 static void the_newest_are_kept(void **state)
 {
     (void)state;
@@ -65,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_ends_of_entries_are_found),
+        cmocka_unit_test(what_does_not_rise_is_not_kept),
         cmocka_unit_test(the_newest_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  *
  *   machine LIMIT=N ...   begins anew, with these limits; T is 1000s, TERM_START is position 1
  *   at T, after D         the stamp of the entries that follow
- *   pass                  an entry without commands: T reaches the stamp, nothing is swept
+ *   pass                  T reaches the stamp by a TERM_START, which sweeps nothing
  *   sweep                 ticks until there is no work left; says how many
  *   snapshot_restore      continues on a machine that was restored from a snapshot
  *   mark, digest          whether anything that the law reads has changed since the mark

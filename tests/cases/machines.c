@@ -243,13 +243,9 @@ void machines_apply(struct scenario *scenario, struct bytes entry, struct answer
 
 void machines_pass(struct scenario *scenario)
 {
-    uint8_t buffer[64];
-    struct base_writer writer;
+    struct answer answer;
 
-    base_writer_init(&writer, buffer, sizeof buffer);
-    op_entry_begin(&writer);
-    op_entry_finish(&writer, scenario->stamp, 0);
-    machines_apply(scenario, base_written(&writer), NULL);
+    machines_apply_own(scenario, OP_COMMAND_TERM_START, fsm_term(scenario->first.fsm), &answer);
 }
 
 void machines_apply_own(struct scenario *scenario, uint32_t kind, uint64_t term,

@@ -79,7 +79,8 @@ static void deliver_done(struct tenure_client *client, struct tenure_pending *ca
 {
     struct tenure_result result = result_of(head);
     union tenure_any_reply {
-#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)            \
+#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, without_time,    \
+                         help)                                                                     \
     struct tenure_##name##_reply name;
         OP_TABLE(OP_MEMBER_REPLY_)
         struct tenure_node_status_reply status;
@@ -167,7 +168,6 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
                         const struct op_reply_head *head, const struct op_details *details,
                         const void *op_reply)
 {
-    bool own = call->method.row == NULL; /* of this one node: nobody else can answer */
     enum op_class class = op_outcome_class(head->outcome);
     if (class != OP_CLASS_RETRY) {
         client->link.failures = 0;
@@ -178,7 +178,7 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
         narrow(client, call);
     } else if (class == OP_CLASS_DONE) {
         deliver_done(client, call, head, op_reply);
-    } else if (class == OP_CLASS_REFUSED || own || head->outcome == OP_FORGOTTEN) {
+    } else if (class == OP_CLASS_REFUSED || call->method.own || head->outcome == OP_FORGOTTEN) {
         deliver_refused(client, call, head, details);
     } else {
         try_again(client, call, head, details);

@@ -9,6 +9,7 @@
 #include "env/crypto.h"
 #include "env/loop.h"
 #include "env/random.h"
+#include "op/text.h"
 
 enum { TIMEOUT_US = 5000000 };
 
@@ -23,41 +24,87 @@ static void on_timer(void *arg)
     tenure_step(arg);
 }
 
+_Static_assert(OP_NAME_MAX == 128, "the messages below say so");
+
+/* What a server would refuse in hello or in every call. */
+static bool name_fits(const char *name)
+{
+    if (name == NULL) {
+        return true;
+    }
+    struct bytes text = bytes_of_text(name);
+    return text.size > 0 && text.size <= OP_NAME_MAX && op_text_valid(text);
+}
+
 static bool check_options(const struct tenure_options *options, char *error, size_t error_size)
 {
-    const char *missing = options->server_count == 0     ? "servers: give at least one address"
-                          : options->ca == NULL          ? "ca: give the CA's PEM file"
-                          : options->certificate == NULL ? "certificate: give a PEM file"
-                          : options->key == NULL         ? "key: give a PEM file"
-                                                         : NULL;
-    if (missing != NULL) {
-        snprintf(error, error_size, "%s", missing);
+    const char *wrong = options->server_count == 0      ? "servers: give at least one address"
+                        : options->ca == NULL           ? "ca: give the CA's PEM file"
+                        : options->certificate == NULL  ? "certificate: give a PEM file"
+                        : options->key == NULL          ? "key: give a PEM file"
+                        : !name_fits(options->tenant)   ? "tenant: no name of at most 128 bytes"
+                        : !name_fits(options->software) ? "software: no name of at most 128 bytes"
+                                                        : NULL;
+    if (wrong != NULL) {
+        snprintf(error, error_size, "%s", wrong);
     }
-    return missing == NULL;
+    return wrong == NULL;
 }
 
-static char *copy_text(const char *text)
+/* True also for no text. False: out of memory. */
+static bool copy_text(const char *text, char **ret_copy)
 {
+    if (text == NULL) {
+        return true;
+    }
     size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
-    ASSERT(copy != NULL);
-    memcpy(copy, text, size);
-    return copy;
+    *ret_copy = malloc(size);
+    if (*ret_copy != NULL) {
+        memcpy(*ret_copy, text, size);
+    }
+    return *ret_copy != NULL;
 }
 
-static void copy_options(struct tenure_client *client, const struct tenure_options *options)
+/* False: out of memory; what was taken is the client's. */
+static bool copy_options(struct tenure_client *client, const struct tenure_options *options)
 {
-    client->servers = calloc(options->server_count, sizeof(*client->servers));
-    ASSERT(client->servers != NULL);
-    client->server_count = options->server_count;
-    for (size_t i = 0; i < options->server_count; i++) {
-        client->servers[i] = copy_text(options->servers[i]);
-    }
-    client->tenant = options->tenant == NULL ? NULL : copy_text(options->tenant);
-    client->software = copy_text(options->software == NULL ? "libtenure " TENURE_VERSION
-                                                           : options->software);
     client->timeout_us = options->timeout_us == 0 ? TIMEOUT_US : options->timeout_us;
     client->stay = options->stay;
+    client->servers = calloc(options->server_count, sizeof(*client->servers));
+    if (client->servers == NULL) {
+        return false;
+    }
+    client->server_count = options->server_count;
+    for (size_t i = 0; i < options->server_count; i++) {
+        if (!copy_text(options->servers[i], &client->servers[i])) {
+            return false;
+        }
+    }
+    const char *software = options->software == NULL ? "libtenure " TENURE_VERSION
+                                                     : options->software;
+    return copy_text(options->tenant, &client->tenant) && copy_text(software, &client->software);
+}
+
+/* Takes the TLS context. NULL: out of memory. */
+static struct tenure_client *make_client(struct env *env, struct env_tls *tls,
+                                         const struct tenure_options *options)
+{
+    struct tenure_client *client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        env_tls_destroy(tls);
+        return NULL;
+    }
+    client->env = env;
+    client->tls = tls;
+    tenure_calls_init(client);
+    tenure_registration_init(&client->registration);
+    client->frame = malloc(OP_FRAME_MAX);
+    client->timer = env_timer_create(env, on_timer, client);
+    if (client->frame == NULL || client->timer == NULL || !copy_options(client, options)) {
+        tenure_client_free(client);
+        return NULL;
+    }
+    return client;
 }
 
 bool tenure_open_env(struct env *env, const struct tenure_options *options, char *error,
@@ -71,16 +118,11 @@ bool tenure_open_env(struct env *env, const struct tenure_options *options, char
                        &tls) != ENV_OK) {
         return false;
     }
-    struct tenure_client *client = calloc(1, sizeof(*client));
-    ASSERT(client != NULL);
-    client->env = env;
-    client->tls = tls;
-    client->frame = malloc(OP_FRAME_MAX);
-    client->timer = env_timer_create(env, on_timer, client);
-    ASSERT(client->frame != NULL && client->timer != NULL);
-    tenure_calls_init(client);
-    tenure_registration_init(&client->registration);
-    copy_options(client, options);
+    struct tenure_client *client = make_client(env, tls, options);
+    if (client == NULL) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
     env_random(env, &client->instance, sizeof(client->instance));
     snprintf(client->link.fault, sizeof(client->link.fault), "no server could be reached");
     *ret_client = client;
@@ -92,7 +134,9 @@ void tenure_client_free(struct tenure_client *client)
 {
     tenure_calls_end(client);
     tenure_link_done(client);
-    env_timer_destroy(client->timer);
+    if (client->timer != NULL) {
+        env_timer_destroy(client->timer);
+    }
     env_tls_destroy(client->tls);
     for (size_t i = 0; i < client->server_count; i++) {
         free(client->servers[i]);
@@ -100,7 +144,7 @@ void tenure_client_free(struct tenure_client *client)
     free(client->servers);
     free(client->tenant);
     free(client->software);
-    env_wipe(client->frame, OP_FRAME_MAX); /* requests show tokens */
+    env_wipe(client->frame, client->frame == NULL ? 0 : OP_FRAME_MAX); /* requests show tokens */
     free(client->frame);
     free(client);
 }
@@ -132,7 +176,8 @@ uint64_t tenure_timeout_us(const struct tenure_client *client)
 
 void tenure_process(struct tenure_client *client, uint64_t wait_us)
 {
-    ASSERT(client->thread == NULL); /* it drives itself */
+    ASSERT(client->thread == NULL);    /* it drives itself */
+    ASSERT(!client->calls.delivering); /* not from a callback: the loop runs it */
     env_turn(client->env, wait_us);
 }
 

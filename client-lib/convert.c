@@ -133,12 +133,14 @@ static bool request_token(const struct op_field *field, struct bytes text, uint8
                           const char **ret_field)
 {
     struct op_token token;
-    if (!op_token_read(text, (enum op_token_kind)field->bound, &token)) {
+    bool good = op_token_read(text, (enum op_token_kind)field->bound, &token);
+    if (good) {
+        memcpy(ret + field->offset, &token, sizeof(token));
+    } else {
         *ret_field = field->name;
-        return false;
     }
-    memcpy(ret + field->offset, &token, sizeof(token));
-    return true;
+    env_wipe(&token, sizeof(token));
+    return good;
 }
 
 /* What a server would refuse anyway: bounds, texts that are none, numbers without a meaning. */
@@ -196,6 +198,7 @@ void *tenure_request_copy(const struct tenure_method *method, const void *value,
     }
     struct arena arena = {memory + s->size, memory + size};
     if (!request_fill(&arena, s, method->request_map, value, memory, ret_field)) {
+        env_wipe(memory, size); /* the tokens before the wrong field */
         free(memory);
         return NULL;
     }

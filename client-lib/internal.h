@@ -27,7 +27,8 @@ typedef void (*tenure_any_cb)(void);
 /* What a call asks and what it gets: op's structs, and how the public ones map to them. */
 struct tenure_method {
     const char *name;
-    const struct op_row *row; /* NULL: answered by one node of itself, never numbered */
+    const struct op_row *row; /* NULL: no operation, never numbered */
+    bool own;                 /* every node answers it of itself: no answer is tried again */
     const struct op_struct *request;
     const struct op_struct *reply;
     const struct tenure_field_map *request_map;
@@ -193,8 +194,8 @@ struct tenure_client {
 bool tenure_open_env(struct env *env, const struct tenure_options *options, char *error,
                      size_t error_size, struct tenure_client **ret_client);
 
-/* Starts a call. What cannot be taken (a bad argument, no memory) ends it too, through its
- * callback, in the next step. 0: the client is closing, the callback will not run. */
+/* Starts a call. What cannot be taken (a bad argument) ends it too, through its callback, in the
+ * next step. 0: the client is closing or there is no memory, the callback will not run. */
 tenure_call tenure_call_start(struct tenure_client *client, const struct tenure_method *method,
                               const void *request, tenure_any_cb callback, void *arg);
 enum tenure_outcome tenure_call_wait(struct tenure_client *client,

@@ -5,6 +5,7 @@
 
 #include "base/sat.h"
 #include "client-lib/internal.h"
+#include "env/crypto.h"
 #include "env/random.h"
 
 enum {
@@ -76,6 +77,7 @@ void tenure_link_drop(struct tenure_client *client, const char *reason)
     snprintf(link->fault, sizeof(link->fault), "%s: %s", link->target, reason);
     bool at_once = link->leader[0] != '\0' && link->failures < REDIRECTS_MAX;
     link->state = LINK_DOWN;
+    env_wipe(link->input, link->input_size);
     link->input_size = 0;
     link->retry_at = env_mono_us(client->env) +
                      (at_once ? 0 : tenure_backoff_us(client, link->failures));
@@ -217,9 +219,21 @@ static void take_frames(struct tenure_client *client)
         take_message(client, bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
     }
     if (link->conn != NULL) { /* a drop has emptied the input already */
-        memmove(link->input, link->input + used, link->input_size - used);
-        link->input_size -= used;
+        size_t left = link->input_size - used;
+        memmove(link->input, link->input + used, left);
+        env_wipe(link->input + left, used); /* replies hold tokens */
+        link->input_size = left;
     }
+}
+
+static void forget_input(struct tenure_link *link)
+{
+    if (link->input != NULL) {
+        env_wipe(link->input, link->input_capacity);
+        free(link->input);
+    }
+    link->input = NULL;
+    link->input_capacity = 0;
 }
 
 static bool reserve_input(struct tenure_link *link, size_t more)
@@ -229,10 +243,14 @@ static bool reserve_input(struct tenure_link *link, size_t more)
         capacity *= 2;
     }
     if (capacity > link->input_capacity) {
-        uint8_t *input = realloc(link->input, capacity);
+        uint8_t *input = malloc(capacity); /* no realloc: it leaves the old bytes in the heap */
         if (input == NULL) {
             return false;
         }
+        if (link->input_size > 0) {
+            memcpy(input, link->input, link->input_size);
+        }
+        forget_input(link);
         link->input = input;
         link->input_capacity = capacity;
     }
@@ -362,6 +380,5 @@ void tenure_link_step(struct tenure_client *client)
 void tenure_link_done(struct tenure_client *client)
 {
     close_connection(&client->link);
-    free(client->link.input);
-    client->link.input = NULL;
+    forget_input(&client->link);
 }

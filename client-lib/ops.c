@@ -105,7 +105,8 @@ enum tenure_outcome tenure_node_status(struct tenure_client *client,
                                        struct tenure_node_status_reply *ret_reply,
                                        struct tenure_result *ret_result)
 {
-    struct tenure_method method = {.name = "node.status",
+    struct tenure_method method = {.name = OP_METHOD_STATUS,
+                                   .own = true,
                                    .request = &op_status_request_struct,
                                    .reply = &op_status_reply_struct,
                                    .request_map = map_node_status_request,
@@ -119,7 +120,7 @@ enum tenure_outcome tenure_cluster_time(struct tenure_client *client,
                                         struct tenure_cluster_time_reply *ret_reply,
                                         struct tenure_result *ret_result)
 {
-    struct tenure_method method = {.name = "cluster.time",
+    struct tenure_method method = {.name = OP_METHOD_TIME,
                                    .request = &op_time_request_struct,
                                    .reply = &op_time_reply_struct,
                                    .request_map = map_cluster_time_request,

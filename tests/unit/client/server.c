@@ -135,8 +135,10 @@ static void take_request(struct server_end *end, const struct op_message *messag
     ASSERT(message->method.size < sizeof(request.method));
     memcpy(request.method, message->method.data, message->method.size);
     request.row = op_row_of_method(message->method);
-    const struct op_struct *s = request.row == NULL ? &op_status_request_struct
-                                                    : request.row->request;
+    bool states_time = bytes_equal(message->method, bytes_of_text(OP_METHOD_TIME));
+    const struct op_struct *s = request.row != NULL ? request.row->request
+                                : states_time       ? &op_time_request_struct
+                                                    : &op_status_request_struct;
     union op_request value;
     struct op_fault fault;
     if (!op_map_read(message->params, &op_envelope_struct, &request.envelope, s, &value, &fault)) {

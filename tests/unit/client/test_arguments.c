@@ -191,8 +191,24 @@ static void test_options(void **state)
                                         .ca = "/pki/ca.pem",
                                         .certificate = "/pki/own.pem",
                                         .key = "/pki/own.key"};
+    char longest[OP_NAME_MAX + 2];
+    memset(longest, 'a', sizeof(longest));
+    longest[OP_NAME_MAX + 1] = '\0';
     assert_true(opens(world, &good, ""));
     struct tenure_options wrong = good;
+    wrong.tenant = longest;
+    assert_false(opens(world, &wrong, "tenant"));
+    wrong.tenant = "";
+    assert_false(opens(world, &wrong, "tenant"));
+    wrong = good;
+    wrong.software = longest;
+    assert_false(opens(world, &wrong, "software"));
+    wrong.software = "a\nb";
+    assert_false(opens(world, &wrong, "software"));
+    longest[OP_NAME_MAX] = '\0';
+    wrong.software = wrong.tenant = longest;
+    assert_true(opens(world, &wrong, ""));
+    wrong = good;
     wrong.server_count = 0;
     assert_false(opens(world, &wrong, "servers"));
     wrong = good;

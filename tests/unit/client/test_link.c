@@ -115,6 +115,28 @@ static void test_not_leader_does_not_wait_for_long(void **state)
     assert_int_equal(world->servers[1].count, 2);
 }
 
+static void refuse(struct server *server, const struct request *request)
+{
+    (void)server;
+    server_answer(request, OP_INVALID, NULL);
+}
+
+/* Only the leader takes a stated time, though it is no operation. */
+static void test_a_stated_time_goes_to_the_leader(void **state)
+{
+    struct world *world = *state;
+    struct tenure_cluster_time_request request = {.time = 1};
+    struct tenure_cluster_time_reply reply;
+    struct tenure_result result;
+    world->servers[0].script = not_leader;
+    world->servers[0].arg = world->servers[1].address;
+    world->servers[1].script = refuse;
+    assert_int_equal(tenure_cluster_time(world->client, &request, &reply, &result), TENURE_INVALID);
+    assert_int_equal(result.attempts, 2);
+    assert_int_equal(world->servers[1].count, 1);
+    tenure_result_done(&result);
+}
+
 static void test_staying_clients_follow_nobody(void **state)
 {
     struct world *world = *state;
@@ -420,6 +442,7 @@ int main(void)
         CASE(test_not_leader_without_an_address_tries_the_next_server),
         CASE(test_not_leader_waits_for_the_other_answers),
         CASE(test_not_leader_does_not_wait_for_long),
+        CASE(test_a_stated_time_goes_to_the_leader),
         CASE(test_staying_clients_follow_nobody),
         CASE(test_goaway_waits_for_what_is_open_and_sends_nothing_new),
         CASE(test_a_silent_server_is_left),

@@ -4,31 +4,6 @@
 #include "base/assert.h"
 #include "node/internal.h"
 
-struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
-{
-    return (struct op_reply_head){
-        .outcome = outcome,
-        .position = fsm_position(node->fsm),
-        .time = fsm_time(node->fsm),
-        .term = node->lead.term,
-        .leader = node_leader_address(node),
-    };
-}
-
-struct bytes node_leader_address(const struct node *node)
-{
-    const struct rlog_birth *birth = &node->bootstrap->birth;
-    if (node->stopping && node->lead.leader == node->config->node) {
-        return BYTES_NONE; /* nobody is to come to us any more */
-    }
-    for (size_t i = 0; i < birth->member_count; i++) {
-        if (birth->members[i].id == node->lead.leader) {
-            return bytes_of_text(node->bootstrap->clients[i]);
-        }
-    }
-    return BYTES_NONE;
-}
-
 static void answer(struct node *node, struct node_connection *connection,
                    const struct op_message *message, const struct op_struct *s, const void *value)
 {

@@ -1,10 +1,11 @@
 /* The bootstrap file, and the bytes that the node keeps of it in every data folder. */
+#include "node/bootstrap.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
-#include "node/config.h"
 #include "node/time.h"
 #include "node/yaml.h"
 #include "op/text.h"

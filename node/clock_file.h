@@ -23,7 +23,7 @@ struct clock_file {
     bool busy;
     bool ending;
     bool wrote_clock; /* the newest slot says that there is a clock */
-    bool broken;      /* a write failed: said once, not tried again */
+    bool broken;      /* the newest write failed: the node ends by node_fatal */
     uint8_t slot[128];
 };
 

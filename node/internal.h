@@ -57,7 +57,7 @@ void node_dispatch_message(struct node *node, struct node_connection *connection
 bool node_admin_message(struct node *node, struct node_connection *connection,
                         const struct op_message *message);
 
-/* Head of an answer that this node gives of itself. */
+/* node/node.c: head of an answer that this node gives of itself. */
 struct op_reply_head node_head(struct node *node, enum op_outcome outcome);
 /* Client address of the known leader; empty when there is none. */
 struct bytes node_leader_address(const struct node *node);

@@ -99,6 +99,14 @@ static bool open_all(struct node *node, char *error, size_t error_size)
         snprintf(error, error_size, "out of memory");
         return false;
     }
+    /* Before raftlog: what a late failure would have to take back has not begun. Nobody is accepted
+     * before the first turn. */
+    int rc = node_listener_start(node);
+    if (rc != ENV_OK) {
+        snprintf(error, error_size, "cannot listen for clients on %s: %s", config->listen,
+                 env_error_text(rc));
+        return false;
+    }
     struct rlog_config rlog = rlog_config_of(node);
     struct rlog_machine machine = node_machine_of(node);
     if (rlog_start(node->env, &rlog, &machine, error, error_size, &node->rlog) != ENV_OK) {
@@ -107,15 +115,9 @@ static bool open_all(struct node *node, char *error, size_t error_size)
         }
         return false;
     }
-    int rc = node_clock_file_start(node);
+    rc = node_clock_file_start(node);
     if (rc != ENV_OK) {
         snprintf(error, error_size, "%s/CLOCK: %s", config->folder, env_error_text(rc));
-        return false;
-    }
-    rc = node_listener_start(node);
-    if (rc != ENV_OK) {
-        snprintf(error, error_size, "cannot listen for clients on %s: %s", config->listen,
-                 env_error_text(rc));
         return false;
     }
     return true;
@@ -139,6 +141,33 @@ bool node_start(struct env *env, const struct node_config *config,
     env_on_turn_end(env, on_turn_end, node);
     *ret_node = node;
     return true;
+}
+
+/* ---- what it says of itself ---- */
+
+struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
+{
+    return (struct op_reply_head){
+        .outcome = outcome,
+        .position = fsm_position(node->fsm),
+        .time = fsm_time(node->fsm),
+        .term = node->lead.term,
+        .leader = node_leader_address(node),
+    };
+}
+
+struct bytes node_leader_address(const struct node *node)
+{
+    const struct rlog_birth *birth = &node->bootstrap->birth;
+    if (node->stopping && node->lead.leader == node->config->node) {
+        return BYTES_NONE; /* nobody is to come to us any more */
+    }
+    for (size_t i = 0; i < birth->member_count; i++) {
+        if (birth->members[i].id == node->lead.leader) {
+            return bytes_of_text(node->bootstrap->clients[i]);
+        }
+    }
+    return BYTES_NONE;
 }
 
 /* ---- the end ---- */

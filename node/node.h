@@ -1,4 +1,4 @@
-/* One server: joins fsm and raftlog, serves clients. See README.md of this folder for the way of a
+/* One server: joins fsm and raftlog, serves clients. README.md of this folder has the way of a
  * request.
  *
  * Driven by its env's loop; several nodes can live in one process (the simulator).
@@ -7,6 +7,7 @@
 #define NODE_NODE_H
 
 #include "env/env.h"
+#include "node/bootstrap.h"
 #include "node/config.h"
 
 struct node;

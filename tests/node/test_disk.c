@@ -232,6 +232,41 @@ static void a_crash_at_a_fault_point_is_survived(void **state)
     assert_true(crashed >= SAMPLES - 2);
 }
 
+static void ignore_accept(void *arg, struct env_conn *conn)
+{
+    (void)arg;
+    env_conn_close(conn, false);
+}
+
+/* It says so, leaves nothing behind, and starts when the port is free. */
+static void a_node_whose_port_is_taken_does_not_start(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 70);
+    struct world_node *node = &world.nodes[world_other(world_leader(&world))];
+    world_node_kill(node);
+    struct env *squatter = sim_process_start(node->host, "squatter");
+    char error[512];
+    struct env_tls *tls = NULL;
+    assert_int_equal(env_tls_create(squatter, "/pki/ca.pem", "/pki/own.pem", "/pki/own.key", error,
+                                    sizeof(error), &tls),
+                     ENV_OK);
+    char address[ENV_ADDRESS_MAX];
+    struct env_listener *listener = NULL;
+    assert_int_equal(env_listen(squatter, node->listen, tls, "tenure/1", ignore_accept, NULL,
+                                address, &listener),
+                     ENV_OK);
+    assert_false(world_node_try(node));
+    assert_non_null(strstr(node->error, node->listen));
+    env_listener_close(listener);
+    env_tls_destroy(tls);
+    sim_process_free(squatter);
+    world_node_run(node);
+    world_agree(&world);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_folder_that_is_not_ours_is_refused_in_one_line),
         cmocka_unit_test(a_disk_that_fails_ends_the_node_in_one_line),
         cmocka_unit_test(a_crash_at_a_fault_point_is_survived),
+        cmocka_unit_test(a_node_whose_port_is_taken_does_not_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The configuration and the bootstrap file: each mistake is one line that says where and what. */
 #include "node/config.h"
+#include "node/bootstrap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,29 @@
+/* The bootstrap file: what all nodes of a cluster are born with (`tenurectl cluster init` writes it).
+ *
+ * It is read once, to format a data folder; from then on the folder's own birth record counts. Does
+ * not check it against this node's configuration (node/machine.c).
+ */
+#ifndef NODE_BOOTSTRAP_H
+#define NODE_BOOTSTRAP_H
+
+#include "op/op.h"
+#include "raftlog/raftlog.h"
+
+struct node_bootstrap {
+    struct rlog_birth birth;                         /* machine: points at machine_bytes */
+    char clients[RLOG_MEMBERS_MAX][ENV_ADDRESS_MAX]; /* client address of each member */
+    uint64_t time;                                   /* T0 */
+    uint8_t hash_key[16];
+    struct op_limits limits;
+    uint8_t machine_bytes[16 * 1024];
+};
+
+/* Reads the file. False: `error` says in one line what is wrong. */
+bool node_bootstrap_load(const char *path, struct node_bootstrap *ret_bootstrap, char *error,
+                         size_t error_size);
+
+/* birth.machine in and out: version, T0, hash key, limits, client addresses. */
+void node_birth_write(struct node_bootstrap *bootstrap);
+bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_bootstrap);
+
+#endif

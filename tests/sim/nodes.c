@@ -90,7 +90,8 @@ static void start(struct run *run, struct run_node *node)
     char name[16];
     snprintf(name, sizeof(name), "node-%u", node->config.node);
     node->env = sim_process_start(node->host, name);
-    if (run->plan.on[FAULT_CRASH_RECOVERY] && run_chance(run, 20)) {
+    bool strikes = run->plan.birth || run->born_us != 0;
+    if (run->plan.on[FAULT_CRASH_RECOVERY] && strikes && run_chance(run, 20)) {
         sim_fault_crash_at(node->env, NULL, 1 + run_random(run, 40),
                            run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER);
         run->counters.faults[FAULT_CRASH_RECOVERY]++;

@@ -59,7 +59,8 @@ void plan_draw(struct run *run, size_t nodes, uint64_t fault_us, const bool on[F
     plan->absolute_us = between(run, 4, 40) * SIM_SECOND;
     plan->disk = policies[run_random(run, 3)];
     plan->clocks = run_chance(run, 30);
-    plan->busy = run_chance(run, 15);
+    plan->busy = run_chance(run, 8);
+    plan->birth = on[FAULT_BIRTH];
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {
         bool wanted = run_chance(run, 60);

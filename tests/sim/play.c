@@ -62,6 +62,24 @@ bool run_pass(struct run *run, uint64_t us)
 
 /* ---- the phases ---- */
 
+static uint64_t recovery_limit(const struct run *run)
+{
+    return 10 * SIM_SECOND + 10 * (uint64_t)run->plan.election_ms * SIM_MILLISECOND;
+}
+
+/* Until a leader serves and the others have had time to learn its clock. */
+static void play_birth(struct run *run)
+{
+    uint64_t limit = sim_now_us(run->sim) + recovery_limit(run);
+    while (nodes_leader(run) == NODES_MAX && run_pass(run, SLICE_US)) {
+        if (sim_now_us(run->sim) > limit) {
+            run_fail(run, "L1: no first leader");
+            return;
+        }
+    }
+    (void)run_pass(run, SIM_SECOND);
+}
+
 static void play_faults(struct run *run)
 {
     uint64_t until = sim_now_us(run->sim) + run->plan.fault_us;
@@ -82,11 +100,6 @@ static bool all_run(const struct run *run)
         }
     }
     return true;
-}
-
-static uint64_t recovery_limit(const struct run *run)
-{
-    return 10 * SIM_SECOND + 10 * (uint64_t)run->plan.election_ms * SIM_MILLISECOND;
 }
 
 /* L1: within ten seconds and ten election timeouts there is an answer again. */
@@ -200,7 +213,12 @@ static void judge(struct run *run, FILE *file)
 
 static void play(struct run *run)
 {
-    play_faults(run);
+    if (!run->plan.birth) {
+        play_birth(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_faults(run);
+    }
     if (run->failure[0] == '\0') {
         play_recovery(run);
     }

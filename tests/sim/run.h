@@ -61,6 +61,7 @@ enum fault_kind {
     FAULT_TRANSFER,
     FAULT_STEP_DOWN,
     FAULT_AWAY,
+    FAULT_BIRTH,
     FAULT_CLIENT_CRASH,
     FAULT_WORKER_PAUSE,
     FAULTS,
@@ -82,6 +83,7 @@ struct plan {
     struct op_limits limits;
     enum sim_disk_policy disk;
     bool clocks; /* clock faults may happen in this seed */
+    bool birth;  /* faults happen before the first leader serves, too */
     bool busy;   /* many calls, and nodes that are away for long */
     bool on[FAULTS];
 };

@@ -299,11 +299,6 @@ struct id128 fsm_incarnation(const struct fsm *fsm)
     return fsm->incarnation;
 }
 
-const struct op_limits *fsm_limits(const struct fsm *fsm)
-{
-    return &fsm->limits;
-}
-
 struct hash128 fsm_digest(const struct fsm *fsm)
 {
     return store_digest(fsm->store);

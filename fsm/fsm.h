@@ -79,7 +79,6 @@ uint64_t fsm_position(const struct fsm *fsm);
 uint64_t fsm_time(const struct fsm *fsm);
 uint64_t fsm_term(const struct fsm *fsm); /* of the newest TERM_START */
 struct id128 fsm_incarnation(const struct fsm *fsm);
-const struct op_limits *fsm_limits(const struct fsm *fsm);
 /* The earliest deadline of all, or OP_INFINITE (T5). */
 uint64_t fsm_next_deadline(const struct fsm *fsm);
 /* The sweep has work now: propose a TICK at once. */

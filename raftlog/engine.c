@@ -96,7 +96,9 @@ static bool restore_machine(struct rlog_engine *engine, uint64_t index)
     return rc == 0;
 }
 
-/* 3, after the messages have left. The file is durable already: restore it and say so. */
+/* 3, after the messages have left. The file is durable already: restore it and say so. All in one
+ * turn of the loop, so that nobody ever sees the core with a snapshot and the machine without it.
+ */
 static void finish_install(struct rlog_engine *engine, struct raft_snapshot_metadata *metadata)
 {
     struct rlog *rlog = engine->rlog;

@@ -1,7 +1,7 @@
 /* Drives libraft: one event in, one update carried out in raft.md's order. Hides raft.h.
  *
- * libraft decides; this file's functions persist, send and apply what it decided. Nothing here
- * waits.
+ * libraft decides; this file's functions persist, send and apply what it decided. Two things wait
+ * for the disk, on the loop: storing term and vote, and restoring an installed snapshot.
  */
 #ifndef RAFTLOG_ENGINE_H
 #define RAFTLOG_ENGINE_H

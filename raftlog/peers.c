@@ -48,6 +48,7 @@ struct link {
     bool dialed;
     struct id128 store;
     uint64_t began_us;
+    uint64_t ready_us; /* since when it is */
     uint64_t heard_us;
     uint64_t sent_us;
     uint8_t *buffer;
@@ -62,7 +63,9 @@ struct peer {
     struct link *dialed; /* on its way or ready */
     uint64_t backoff_us;
     uint64_t dial_at_us;
-    char line[LINE_MAX]; /* what was last logged about it */
+    /* What was last logged about it: news, and trouble. Two, so that a connection that is refused
+     * again and again is not told each time. */
+    char lines[2][LINE_MAX];
 };
 
 struct rlog_peers {
@@ -89,24 +92,36 @@ static struct peer *find(const struct rlog *rlog, uint64_t id)
     return NULL;
 }
 
-/* One line about a peer, unless it would repeat the last one. */
+/* One line about a peer, unless it would repeat the last one of its kind. */
 static void say(struct peer *peer, struct rlog *rlog, enum env_log_level level, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 static void say(struct peer *peer, struct rlog *rlog, enum env_log_level level, const char *format,
                 ...)
 {
     char line[LINE_MAX];
+    char *last = peer->lines[level >= ENV_LOG_WARN];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (strcmp(line, peer->line) != 0) {
-        memcpy(peer->line, line, sizeof line);
+    if (strcmp(line, last) != 0) {
+        memcpy(last, line, sizeof line);
         env_log(rlog->env, level, "peer", "%s", line);
     }
 }
 
 /* ---- links ---- */
+
+/* Where it comes from, without the port, which another try would change. */
+static const char *place_of(const struct link *link, char place[ENV_ADDRESS_MAX])
+{
+    snprintf(place, ENV_ADDRESS_MAX, "%s", env_conn_address(link->conn));
+    char *port = strrchr(place, ':');
+    if (port != NULL) {
+        *port = '\0';
+    }
+    return place;
+}
 
 static struct link *link_create(struct rlog_peers *peers, bool dialed)
 {
@@ -132,12 +147,19 @@ static void link_detach(struct link *link)
     if (peer == NULL) {
         return;
     }
+    struct rlog *rlog = link->peers->rlog;
+    bool lived = peer->ready == link &&
+                 env_mono_us(rlog->env) - link->ready_us >= rlog->config.election_us;
+    if (lived) { /* one that is refused at once is no success */
+        peer->backoff_us = 0;
+        memset(peer->lines[1], 0, sizeof peer->lines[1]);
+    }
     if (peer->ready == link) {
         peer->ready = NULL;
-        rlog_streams_lost(link->peers->rlog, peer->id);
+        rlog_streams_lost(rlog, peer->id);
     }
     if (peer->dialed == link) {
-        struct env *env = link->peers->rlog->env;
+        struct env *env = rlog->env;
         uint32_t jitter;
         peer->dialed = NULL;
         peer->backoff_us = u64_min(u64_max(2 * peer->backoff_us, BACKOFF_FIRST_US), BACKOFF_MAX_US);
@@ -181,8 +203,9 @@ static void send_hello(struct link *link)
 static void refuse(struct link *link, const char *reason)
 {
     struct rlog_wire_refused refused = {.reason = bytes_of_text(reason)};
+    char place[ENV_ADDRESS_MAX];
     say(link->peer, link->peers->rlog, ENV_LOG_WARN, "node %llu at %s is refused: %s",
-        (unsigned long long)link->peer->id, env_conn_address(link->conn), reason);
+        (unsigned long long)link->peer->id, place_of(link, place), reason);
     rlog_wire_write_refused(frame_begin(link->peers, RLOG_WIRE_REFUSED), &refused);
     link_write(link, rlog_wire_frame_end(&link->peers->writer));
     link_close(link, true);
@@ -193,7 +216,7 @@ static void on_hello(struct link *link, struct bytes body)
     struct rlog *rlog = link->peers->rlog;
     struct peer *peer = link->peer;
     struct rlog_wire_hello hello;
-    char reason[RLOG_WIRE_TEXT_MAX];
+    char reason[RLOG_WIRE_TEXT_MAX], place[ENV_ADDRESS_MAX];
     if (!rlog_greeting_check(rlog, peer->id, body, &hello, reason, sizeof reason)) {
         refuse(link, reason);
         return;
@@ -206,10 +229,10 @@ static void on_hello(struct link *link, struct bytes body)
     }
     link->state = LINK_READY;
     link->store = hello.store;
+    link->ready_us = env_mono_us(rlog->env);
     peer->ready = link;
-    peer->backoff_us = 0;
     say(peer, rlog, ENV_LOG_INFO, "node %llu at %s is connected", (unsigned long long)peer->id,
-        env_conn_address(link->conn));
+        place_of(link, place));
 }
 
 static void on_refused(struct link *link, struct bytes body)
@@ -254,7 +277,10 @@ static bool deliver(struct link *link, uint8_t kind, struct bytes body)
 static void on_frame(struct link *link, uint8_t kind, struct bytes body)
 {
     struct rlog *rlog = link->peers->rlog;
-    if (link->state == LINK_READY) {
+    bool greeted = link->state == LINK_GREETING || link->state == LINK_READY;
+    if (greeted && kind == RLOG_WIRE_REFUSED) {
+        on_refused(link, body);
+    } else if (link->state == LINK_READY) {
         link->heard_us = env_mono_us(rlog->env);
         if (!deliver(link, kind, body) && link->state == LINK_READY) {
             say(link->peer, rlog, ENV_LOG_ERROR,
@@ -265,8 +291,6 @@ static void on_frame(struct link *link, uint8_t kind, struct bytes body)
     } else if (link->state == LINK_GREETING && kind == RLOG_WIRE_HELLO) {
         link->heard_us = env_mono_us(rlog->env);
         on_hello(link, body);
-    } else if (link->state == LINK_GREETING && kind == RLOG_WIRE_REFUSED) {
-        on_refused(link, body);
     } else {
         link_close(link, false);
     }
@@ -371,18 +395,32 @@ static void on_close(void *arg, struct env_conn *conn, int rc, const char *detai
 
 static const struct env_conn_handlers handlers = {on_open, on_data, NULL, on_close};
 
-static void on_accept(void *arg, struct env_conn *conn)
+/* Makes room: the oldest of too many goes, so that who only keeps the door keeps nobody out. */
+static void drop_a_stranger(struct rlog_peers *peers)
 {
-    struct rlog_peers *peers = arg;
+    struct link *oldest = NULL;
     size_t strangers = 0;
     LIST_FOR_EACH(node, &peers->links)
     {
-        strangers += LIST_ENTRY(node, struct link, node)->state != LINK_READY;
+        struct link *link = LIST_ENTRY(node, struct link, node);
+        if (!link->dialed && (link->state == LINK_CONNECTING || link->state == LINK_GREETING)) {
+            oldest = oldest == NULL ? link : oldest;
+            strangers++;
+        }
     }
-    if (strangers >= STRANGERS_MAX || !rlog_alive(peers->rlog)) {
+    if (strangers >= STRANGERS_MAX) {
+        link_close(oldest, false);
+    }
+}
+
+static void on_accept(void *arg, struct env_conn *conn)
+{
+    struct rlog_peers *peers = arg;
+    if (!rlog_alive(peers->rlog)) {
         env_conn_close(conn, false);
         return;
     }
+    drop_a_stranger(peers);
     struct link *link = link_create(peers, false);
     link->conn = conn;
     env_conn_adopt(conn, &handlers, link);

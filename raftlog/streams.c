@@ -22,7 +22,13 @@
 #include "raftlog/snapshots.h"
 #include "raftlog/wire.h"
 
-enum { STREAM_VERSION = 1, CHUNK = 128 * 1024, WINDOW = 2 * CHUNK };
+enum {
+    STREAM_VERSION = 1,
+    CHUNK = 128 * 1024,
+    WINDOW = 2 * CHUNK,
+    /* Longer than the check of a large file takes; the core asks again after as long. */
+    STALLED_US = 20 * 1000 * 1000,
+};
 
 struct outgoing {
     struct env_work work;
@@ -31,7 +37,8 @@ struct outgoing {
     uint64_t stream;
     uint64_t index;
     uint64_t sent;
-    uint64_t written; /* by the other side */
+    uint64_t written;  /* by the other side */
+    uint64_t moved_us; /* when the other side last said so */
     bool busy;
     bool doomed;
     bool last; /* the last chunk was read */
@@ -140,6 +147,11 @@ void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t i
                        uint64_t last_term)
 {
     struct outgoing *out = out_find(rlog, to);
+    if (out != NULL && out->to != 0 && env_mono_us(rlog->env) - out->moved_us >= STALLED_US) {
+        env_log(rlog->env, ENV_LOG_WARN, "snapshot", "node %llu takes no more of the one at %llu",
+                (unsigned long long)to, (unsigned long long)out->index);
+        out_end(out); /* an answer was lost: it dropped what its queue could not hold */
+    }
     if (out == NULL || out->to != 0 || index != rlog_snapshot_task_index(rlog)) {
         return;
     }
@@ -164,6 +176,7 @@ void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t i
     out->index = index;
     out->sent = 0;
     out->written = 0;
+    out->moved_us = env_mono_us(rlog->env);
     out->last = false;
     read_next(out);
 }
@@ -182,6 +195,7 @@ static bool on_result(struct rlog *rlog, uint64_t from, struct bytes body)
         return false;
     }
     out->written = result.offset;
+    out->moved_us = env_mono_us(rlog->env);
     if (result.finished) {
         out_end(out);
     } else {

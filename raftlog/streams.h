@@ -10,7 +10,7 @@ void rlog_streams_create(struct rlog *rlog);
 void rlog_streams_destroy(struct rlog *rlog);
 
 /* The core wants `to` to have our snapshot at (index, last_term). Nothing happens while a stream to
- * it is on its way: the core asks at each heartbeat. */
+ * it is on its way and moves; one that stands still begins anew. */
 void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t index,
                        uint64_t last_term);
 /* A SNAPSHOT_ message; false when it is malformed. */

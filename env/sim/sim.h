@@ -23,6 +23,8 @@
  *      frees it in its own destroy path.
  *   5. Nothing survives a crash but the host's disk; a power cut also decides over what was written
  *      and not synced.
+ *   6. Queued work runs as one event, from its first call to its last, so what a loop does during
+ *      it (during a batch's write, say) is covered by tests with real threads alone.
  *
  * All times are microseconds. "Seeded" means drawn from the seed. Everything here is called from
  * outside of any process: from a test, from a condition, or from a sim_at callback.

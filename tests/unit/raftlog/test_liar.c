@@ -24,6 +24,10 @@ struct liar {
     struct id128 store;
     uint64_t term, last;
     bool open, closed;
+    uint8_t heard[64 * 1024]; /* since the call, when `listens` */
+    size_t heard_size;
+    bool listens;
+    unsigned begins; /* of snapshots that were offered */
 };
 
 static uint64_t near(struct liar *liar, uint64_t value)
@@ -147,9 +151,20 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
 
 static void on_data(void *arg, struct env_conn *conn, struct bytes data)
 {
-    (void)arg;
+    struct liar *liar = arg;
     (void)conn;
-    (void)data;
+    for (size_t i = 0; liar->listens && i < data.size; i++) {
+        uint8_t kind = 0;
+        struct bytes body = BYTES_NONE;
+        size_t size = 0;
+        assert_true(liar->heard_size < sizeof liar->heard);
+        liar->heard[liar->heard_size++] = data.data[i];
+        if (rlog_wire_frame_read(bytes_of(liar->heard, liar->heard_size), sizeof liar->heard, &kind,
+                                 &body, &size) == RLOG_FRAME_WHOLE) {
+            liar->begins += kind == RLOG_WIRE_SNAPSHOT_BEGIN;
+            liar->heard_size = 0;
+        }
+    }
 }
 
 static void on_close(void *arg, struct env_conn *conn, int rc, const char *detail)
@@ -239,15 +254,27 @@ static void never_ends_a_process(void **state)
     }
 }
 
-/* ---- two lies that ended a process once ---- */
+/* ---- lies that ended a process once, or kept it waiting ---- */
 
 /* Node 1 is gone, and the liar may speak in its name; all that it will say has gone before. */
 static void take_its_place(struct liar *liar, struct cluster *cluster)
 {
     struct rlog_status status;
     rlog_status(cluster->nodes[0].rlog, &status);
-    *liar = (struct liar){.cluster = cluster, .store = status.store_id};
+    *liar = (struct liar){.cluster = cluster, .store = status.store_id, .last = status.last};
     cluster_crash(cluster, 0);
+}
+
+static void say_result(struct liar *liar, uint64_t term, uint64_t rejected, uint64_t last)
+{
+    uint8_t buffer[512];
+    struct base_writer writer;
+    const struct rlog_wire_append_result result = {
+        .version = 1, .term = term, .rejected = rejected, .last_index = last};
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_APPEND_RESULT);
+    rlog_wire_write_append_result(&writer, &result);
+    env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
 }
 
 /* What an older copy of its folder would make of node 1: it rejects with less than it stored. */
@@ -261,8 +288,6 @@ static void a_log_that_went_back(void **state)
         struct rlog_status status;
         cluster_start_all(cluster);
         if (cluster_wait_leader(cluster)->id == 3) {
-            uint8_t buffer[512];
-            struct base_writer writer;
             tried++;
             cluster_write(cluster, 50);
             cluster_settle(cluster, 5 * SIM_SECOND);
@@ -271,12 +296,7 @@ static void a_log_that_went_back(void **state)
             cluster_run(cluster, 3 * SIM_SECOND);
             rlog_status(cluster->nodes[2].rlog, &status);
             call(&liar);
-            const struct rlog_wire_append_result lie = {
-                .version = 1, .term = status.term, .rejected = status.last, .last_index = 5};
-            base_writer_init(&writer, buffer, sizeof buffer);
-            rlog_wire_frame_begin(&writer, RLOG_WIRE_APPEND_RESULT);
-            rlog_wire_write_append_result(&writer, &lie);
-            env_conn_write(liar.conn, rlog_wire_frame_end(&writer));
+            say_result(&liar, status.term, status.last, 5);
             cluster_run(cluster, SIM_SECOND);
             assert_true(liar.closed);
             hang_up(&liar);
@@ -336,12 +356,48 @@ static void terms_older_than_the_snapshot(void **state)
     cluster_destroy(cluster);
 }
 
+/* It rejects what it lacks and never answers a chunk: its snapshot is offered again, not given up for ever. */
+static void a_snapshot_whose_answers_are_lost_is_sent_again(void **state)
+{
+    (void)state;
+    unsigned tried = 0;
+    for (uint64_t seed = 1; seed < 20 && tried == 0; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        static struct liar liar;
+        struct rlog_status status;
+        cluster->config.snapshot_bytes = 1024;
+        cluster->config.trailing = 8;
+        cluster_start_all(cluster);
+        if (cluster_wait_leader(cluster)->id == 3) {
+            tried++;
+            cluster_write(cluster, 50);
+            cluster_settle(cluster, 5 * SIM_SECOND);
+            take_its_place(&liar, cluster);
+            liar.listens = true;
+            cluster_write(cluster, 600);
+            cluster_run(cluster, 3 * SIM_SECOND);
+            rlog_status(cluster->nodes[2].rlog, &status);
+            call(&liar);
+            for (unsigned i = 0; i < 200 && !liar.closed; i++) {
+                say_result(&liar, status.term, status.snapshot, liar.last);
+                cluster_run(cluster, 500 * SIM_MILLISECOND);
+            }
+            assert_false(liar.closed);
+            assert_in_range(liar.begins, 2, 6);
+            hang_up(&liar);
+        }
+        cluster_destroy(cluster);
+    }
+    assert_int_equal(tried, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_ends_a_process),
         cmocka_unit_test(a_log_that_went_back),
         cmocka_unit_test(terms_older_than_the_snapshot),
+        cmocka_unit_test(a_snapshot_whose_answers_are_lost_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

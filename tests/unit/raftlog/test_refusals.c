@@ -442,6 +442,132 @@ static void bytes_that_are_no_frames(void **state)
     cluster_destroy(cluster);
 }
 
+/* Who only keeps the door keeps nobody out: the oldest caller that says nothing makes room. */
+static void strangers_at_the_door(void **state)
+{
+    (void)state;
+    static const struct env_conn_handlers handlers = {on_open, on_data, NULL, on_close};
+    static struct stranger strangers[100];
+    struct cluster *cluster = cluster_create(10, 3);
+    char error[256];
+    struct env_tls *tls = NULL;
+    struct rlog_status status;
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_crash(cluster, 0);
+    struct env *env = sim_process_start(cluster->nodes[0].host, "stranger");
+    assert_int_equal(
+        env_tls_create(env, "/tls/ca", "/tls/cert", "/tls/key", error, sizeof error, &tls), 0);
+    memset(strangers, 0, sizeof strangers);
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        assert_non_null(env_connect(env, cluster->birth.members[2].address, tls, "tenure-peer/1",
+                                    &handlers, &strangers[i]));
+    }
+    cluster_run(cluster, 100 * SIM_MILLISECOND);
+    unsigned kept = 0;
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        kept += strangers[i].opened && !strangers[i].closed;
+    }
+    assert_true(kept > 10 && kept < 100);
+    assert_int_equal(cluster_start(cluster, 0), 0);
+    cluster_run(cluster, 40 * SIM_MILLISECOND); /* its first call: no pause has passed */
+    rlog_status(cluster->nodes[2].rlog, &status);
+    assert_true(status.connected[0]);
+    env_tls_destroy(tls);
+    sim_process_free(env);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+/* ---- somebody who answers for node 3, and refuses each caller once it has greeted ---- */
+
+struct refuser {
+    struct cluster *cluster;
+    struct id128 store;
+    unsigned calls;
+};
+
+static void refuser_open(void *arg, struct env_conn *conn, const char *identity)
+{
+    struct refuser *refuser = arg;
+    struct base_writer writer;
+    uint8_t buffer[1024];
+    const struct rlog_wire_hello hello = {
+        .magic = RLOG_WIRE_MAGIC,
+        .version = 1,
+        .version_min = 1,
+        .node = 3,
+        .to = (uint64_t)(identity[strlen(identity) - 1] - '0'),
+        .incarnation = refuser->cluster->birth.incarnation,
+        .store = refuser->store,
+        .cluster = bytes_of_text("test"),
+    };
+    const struct rlog_wire_refused refused = {.reason = bytes_of_text("for a reason of my own")};
+    refuser->calls++;
+    base_writer_init(&writer, buffer, sizeof buffer);
+    env_conn_write(conn, hello_of(&writer, &hello));
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_REFUSED);
+    rlog_wire_write_refused(&writer, &refused);
+    env_conn_write(conn, rlog_wire_frame_end(&writer));
+}
+
+static void refuser_data(void *arg, struct env_conn *conn, struct bytes data)
+{
+    (void)arg;
+    (void)conn;
+    (void)data;
+}
+
+static void refuser_close(void *arg, struct env_conn *conn, int rc, const char *detail)
+{
+    (void)arg;
+    (void)conn;
+    (void)rc;
+    (void)detail;
+}
+
+static void refuser_accept(void *arg, struct env_conn *conn)
+{
+    static const struct env_conn_handlers handlers = {refuser_open, refuser_data, NULL,
+                                                      refuser_close};
+    env_conn_adopt(conn, &handlers, arg);
+}
+
+static void a_refused_node_says_why_once_and_calls_less_and_less(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(11, 3);
+    struct rlog_status status;
+    char error[256], address[ENV_ADDRESS_MAX];
+    struct env_tls *tls = NULL;
+    struct env_listener *listener = NULL;
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    rlog_status(cluster->nodes[2].rlog, &status);
+    struct refuser refuser = {.cluster = cluster, .store = status.store_id};
+    cluster_crash(cluster, 2);
+    struct env *env = sim_process_start(cluster->nodes[2].host, "refuser");
+    assert_int_equal(
+        env_tls_create(env, "/tls/ca", "/tls/cert", "/tls/key", error, sizeof error, &tls), 0);
+    assert_int_equal(env_listen(env, cluster->birth.members[2].address, tls, "tenure-peer/1",
+                                refuser_accept, &refuser, address, &listener),
+                     0);
+    size_t lines = cluster->log_count;
+    cluster_run(cluster, 20 * SIM_SECOND);
+    assert_true(cluster_logged(cluster, "node 3 refuses us: for a reason of my own"));
+    assert_true(cluster->log_count - lines <= 4);
+    assert_in_range(refuser.calls, 2 * 5, 2 * 20);
+    env_listener_close(listener);
+    env_tls_destroy(tls);
+    sim_process_free(env);
+    assert_int_equal(cluster_start(cluster, 2), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +583,8 @@ int main(void)
         cmocka_unit_test(greetings_that_do_not_fit),
         cmocka_unit_test(a_round_of_another_term_gets_a_no),
         cmocka_unit_test(bytes_that_are_no_frames),
+        cmocka_unit_test(strangers_at_the_door),
+        cmocka_unit_test(a_refused_node_says_why_once_and_calls_less_and_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

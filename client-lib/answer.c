@@ -45,17 +45,20 @@ static bool echoes_name(const struct tenure_pending *call, const uint8_t *reply,
     return !named_id(call->method.reply, reply, name, &told) || id128_equal(*asked, told);
 }
 
-/* A result about another session or task than the one asked for is never handed on. */
+/* A result about another object than the one asked for is never handed on: an id of the request is
+ * the reply's of the same name; the session whose token it shows is the reply's `session` (the one
+ * name that is spelled here: no field of the table says it). */
 static bool echoes(const struct tenure_pending *call, const uint8_t *reply)
 {
     const struct op_struct *s = call->method.request;
     struct id128 asked;
-    if (named_id(s, call->request, "task", &asked) && !echoes_name(call, reply, "task", &asked)) {
-        return false;
+    for (size_t i = 0; i < s->field_count; i++) {
+        if (named_id(s, call->request, s->fields[i].name, &asked) &&
+            !echoes_name(call, reply, s->fields[i].name, &asked)) {
+            return false;
+        }
     }
-    bool about_session = shown_session(s, call->request, &asked) ||
-                         named_id(s, call->request, "session", &asked);
-    return !about_session || echoes_name(call, reply, "session", &asked);
+    return !shown_session(s, call->request, &asked) || echoes_name(call, reply, "session", &asked);
 }
 
 /* ---- delivering ---- */

@@ -73,25 +73,12 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
     }
 }
 
-static int restore_piece(void *arg, struct bytes piece)
+static bool restore_machine(struct rlog *rlog, uint64_t index)
 {
-    struct rlog *rlog = arg;
-    return rlog->machine.restore_feed(rlog->machine.arg, piece);
-}
-
-static bool restore_machine(struct rlog_engine *engine, uint64_t index)
-{
-    struct rlog *rlog = engine->rlog;
     char error[512] = "";
-    rlog->machine.restore_begin(rlog->machine.arg);
-    int rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, index, restore_piece, rlog,
-                                   error, sizeof error);
-    if (rc == 0) {
-        rc = rlog->machine.restore_end(rlog->machine.arg);
-    }
+    int rc = rlog_restore(rlog, index, error, sizeof error);
     if (rc != 0) {
-        rlog_fail(rlog, rc, "the snapshot at %llu received from the leader is unusable: %s",
-                  (unsigned long long)index, error[0] != '\0' ? error : env_error_text(rc));
+        rlog_fail(rlog, rc, "received from the leader: %s", error);
     }
     return rc == 0;
 }
@@ -104,8 +91,7 @@ static void finish_install(struct rlog_engine *engine, struct raft_snapshot_meta
     struct rlog *rlog = engine->rlog;
     struct bytes raft = BYTES_NONE;
     uint64_t index = metadata->index;
-    engine->installed = true;
-    if (!restore_machine(engine, index)) {
+    if (!restore_machine(rlog, index)) {
         raft_configuration_close(&metadata->configuration);
         return;
     }
@@ -148,7 +134,7 @@ static void set_timer(struct rlog_engine *engine)
 {
     uint64_t heartbeat_ms = engine->rlog->config.heartbeat_us / 1000;
     uint64_t at_ms = rlog_guard_tick(raft_timeout(&engine->raft), engine->tick_ms, heartbeat_ms);
-    if (at_ms == engine->timer_at_ms || !rlog_alive(engine->rlog)) {
+    if (at_ms == engine->timer_at_ms || engine->halted) {
         return;
     }
     uint64_t now_us = env_mono_us(engine->rlog->env);
@@ -220,7 +206,7 @@ void rlog_engine_step(struct rlog_engine *engine, struct raft_event *event, int 
 void rlog_engine_on_timer(void *arg)
 {
     struct rlog_engine *engine = arg;
-    if (!rlog_alive(engine->rlog)) {
+    if (engine->halted) {
         return;
     }
     engine->timer_at_ms = 0;
@@ -335,7 +321,6 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
         return true;
     }
     engine->arriving = info;
-    engine->installed = false;
     struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &message}};
     rlog_engine_step(engine, &event, NULL, NULL);
     engine->arriving = NULL;

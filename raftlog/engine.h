@@ -19,7 +19,7 @@ struct bytes rlog_engine_first_configuration(const struct rlog_birth *birth, uin
 /* Starts from the term and vote, the log and the restored snapshot (NULL: none) of `rlog`. */
 int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snapshot, char *error,
                        size_t error_size);
-/* Stops the timer: no further events of its own. */
+/* Stops the timer for good: no further events of its own. */
 void rlog_engine_halt(struct rlog *rlog);
 void rlog_engine_destroy(struct rlog *rlog);
 

@@ -11,6 +11,7 @@ struct rlog_engine {
     struct rlog *rlog;
     struct raft raft;
     bool opened; /* raft_init was done */
+    bool halted; /* no events of its own any more */
     struct env_timer *timer;
     uint64_t timer_at_ms; /* what the timer is set to; 0: not set */
     uint64_t tick_ms;     /* when the last TIMEOUT was stepped */
@@ -23,7 +24,6 @@ struct rlog_engine {
     uint64_t told_term;
     uint64_t told_leader;
     const struct rlog_snapshot_info *arriving; /* during rlog_engine_install */
-    bool installed;                            /* the core took it */
 };
 
 /* A message as libraft wants it, and what we own of it. */

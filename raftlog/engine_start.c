@@ -185,6 +185,7 @@ int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snaps
 void rlog_engine_halt(struct rlog *rlog)
 {
     if (rlog->engine != NULL) {
+        rlog->engine->halted = true;
         env_timer_stop(rlog->engine->timer);
     }
 }

@@ -84,8 +84,8 @@ struct rlog_spare_work {
 
 struct rlog_sweep_work {
     struct env_work work;
-    struct rlog_segment *doomed; /* `count` of them wait; the first `taken` are under way */
-    size_t count, taken, capacity;
+    struct rlog_segment *doomed; /* `count` of them wait */
+    size_t count, capacity;
     bool busy;
     int rc;
 };

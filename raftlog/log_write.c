@@ -116,7 +116,6 @@ void rlog_segment_add(struct rlog_log *log, uint64_t number, uint64_t index)
 static void sweep_submit(struct rlog_log *log)
 {
     log->sweep.busy = true;
-    log->sweep.taken = log->sweep.count;
     env_work_submit(log->env, &log->sweep.work);
 }
 

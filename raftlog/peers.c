@@ -32,8 +32,6 @@ enum {
     BACKOFF_FIRST_US = 50 * 1000,
     BACKOFF_MAX_US = 2 * 1000 * 1000,
     STRANGERS_MAX = 64, /* accepted and not yet ready */
-    MESSAGE_MAX = 64 * 1024,
-    USER_KIND_MAX = 127,
     LINE_MAX = 320,
 };
 
@@ -252,8 +250,8 @@ static bool deliver(struct link *link, uint8_t kind, struct bytes body)
     struct rlog *rlog = link->peers->rlog;
     uint64_t from = link->peer->id;
     struct rlog_wire_keepalive keepalive;
-    if (kind <= USER_KIND_MAX) {
-        if (kind == 0 || body.size > MESSAGE_MAX) {
+    if (kind <= RLOG_USER_KIND_MAX) {
+        if (kind == 0 || body.size > RLOG_MESSAGE_MAX) {
             return false;
         }
         rlog->machine.peer_message(rlog->machine.arg, from, kind, body);
@@ -561,12 +559,6 @@ bool rlog_peers_connected(const struct rlog *rlog, uint64_t id)
 {
     struct peer *peer = find(rlog, id);
     return peer != NULL && peer->ready != NULL;
-}
-
-size_t rlog_peers_queued(const struct rlog *rlog, uint64_t id)
-{
-    struct peer *peer = find(rlog, id);
-    return peer != NULL && peer->ready != NULL ? env_conn_queued(peer->ready->conn) : 0;
 }
 
 struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id)

@@ -22,8 +22,6 @@
 enum {
     STOP_PAUSE_US = 1000,
     FIRST_SEGMENT_BYTES = 1024 * 1024, /* later ones are of the configured size */
-    MESSAGE_MAX = 64 * 1024,
-    USER_KIND_MAX = 127,
 };
 
 void rlog_config_init(struct rlog_config *config)
@@ -255,6 +253,21 @@ static int restore_piece(void *arg, struct bytes piece)
     return rlog->machine.restore_feed(rlog->machine.arg, piece);
 }
 
+int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
+{
+    rlog->machine.restore_begin(rlog->machine.arg);
+    int rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, index, restore_piece, rlog,
+                                   error, error_size);
+    if (rc == 0) {
+        rc = rlog->machine.restore_end(rlog->machine.arg);
+        if (rc != 0) {
+            snprintf(error, error_size, "the snapshot at %llu is unusable: %s",
+                     (unsigned long long)index, env_error_text(rc));
+        }
+    }
+    return rc;
+}
+
 /* `ret_info->meta.index` is 0 when there is no snapshot. */
 static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info, char *error,
                           size_t error_size)
@@ -265,44 +278,17 @@ static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info
         ret_info->meta.term = 0;
         return 0;
     }
-    if (rc != 0) {
-        return rc;
-    }
-    rlog->machine.restore_begin(rlog->machine.arg);
-    rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, ret_info->meta.index,
-                               restore_piece, rlog, error, error_size);
-    if (rc == 0) {
-        rc = rlog->machine.restore_end(rlog->machine.arg);
-        if (rc != 0) {
-            snprintf(error, error_size, "the snapshot at %llu is unusable",
-                     (unsigned long long)ret_info->meta.index);
-        }
-    }
-    return rc;
+    return rc != 0 ? rc : rlog_restore(rlog, ret_info->meta.index, error, error_size);
 }
 
-/* What libraft demands of a log at START; a snapshot that a leader sent may be ahead of it. */
-static int fit_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot, char *error,
-                   size_t error_size)
+/* What libraft demands at START of a log without a snapshot before it; rlog_log_open has seen to it
+ * that log and snapshot meet. */
+static int check_first_entry(const struct rlog *rlog, char *error, size_t error_size)
 {
-    uint64_t start = rlog_log_start(rlog->log);
-    uint64_t last = rlog_log_last(rlog->log);
-    if (snapshot->index == 0) {
-        if (start != 1 || last < 1 || rlog_log_entry(rlog->log, 1).type != RLOG_CHANGE) {
-            snprintf(error, error_size,
-                     "%s: the log's first entry is not the first list of members",
-                     rlog->log_folder);
-            return ENV_INVALID;
-        }
-        return 0;
-    }
-    if (start > snapshot->index + 1) {
-        snprintf(error, error_size, "%s begins at %llu, but the newest snapshot ends at %llu",
-                 rlog->log_folder, (unsigned long long)start, (unsigned long long)snapshot->index);
+    if (rlog_log_last(rlog->log) < 1 || rlog_log_entry(rlog->log, 1).type != RLOG_CHANGE) {
+        snprintf(error, error_size, "%s: the log's first entry is not the first list of members",
+                 rlog->log_folder);
         return ENV_INVALID;
-    }
-    if (last < snapshot->index || rlog_log_term(rlog->log, snapshot->index) != snapshot->term) {
-        rlog_log_restart(rlog->log, snapshot->index, snapshot->term);
     }
     return 0;
 }
@@ -318,8 +304,8 @@ static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot
     struct rlog_log_handlers handlers = {rlog, on_stored, on_log_failed};
     int rc = rlog_log_open(rlog->env, &config, snapshot->index, snapshot->term, &handlers, error,
                            error_size, &rlog->log);
-    if (rc == 0) {
-        rc = fit_log(rlog, snapshot, error, error_size);
+    if (rc == 0 && snapshot->index == 0) {
+        rc = check_first_entry(rlog, error, error_size);
     }
     return rc;
 }
@@ -499,7 +485,7 @@ enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *a
 
 void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message)
 {
-    ASSERT(kind >= 1 && kind <= USER_KIND_MAX && message.size <= MESSAGE_MAX);
+    ASSERT(kind >= 1 && kind <= RLOG_USER_KIND_MAX && message.size <= RLOG_MESSAGE_MAX);
     struct base_writer *writer = rlog_alive(rlog) ? rlog_peers_begin(rlog, id, kind) : NULL;
     if (writer != NULL) {
         base_write_bytes(writer, message);

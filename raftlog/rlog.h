@@ -22,6 +22,8 @@ enum {
     RLOG_INFLIGHT_ENTRIES = 256,         /* to one peer, not yet acknowledged */
     RLOG_APPLY_ENTRIES = 512,            /* in one turn */
     RLOG_READS_MAX = 65536,              /* confirmations that wait */
+    RLOG_MESSAGE_MAX = 64 * 1024,        /* of the user's, to a peer */
+    RLOG_USER_KIND_MAX = 127,
 };
 
 enum rlog_phase {
@@ -73,6 +75,8 @@ void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
 /* The member `id` said hello with `store`: remembers a first meeting durably. False when that
  * failed, and the node with it. */
 bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
+/* Feeds the snapshot at `index` to the machine. Blocks. */
+int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size);
 /* Neither failed nor stopped. */
 bool rlog_alive(const struct rlog *rlog);
 

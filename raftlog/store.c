@@ -25,8 +25,7 @@ static const struct rlog_sealed_kind birth_kind = {RLOG_MAGIC('t', 'n', 'B', 'I'
 static const struct siphash_key birth_key = {"tenure-birth-key"};
 
 enum {
-    BIRTH_MACHINE_MAX = 16 * 1024,
-    BIRTH_BODY_MAX = BIRTH_MACHINE_MAX + RLOG_NAME_MAX + RLOG_MEMBERS_MAX * (ENV_ADDRESS_MAX + 16) +
+    BIRTH_BODY_MAX = RLOG_MACHINE_MAX + RLOG_NAME_MAX + RLOG_MEMBERS_MAX * (ENV_ADDRESS_MAX + 16) +
                      128,
     BIRTH_FILE_MAX = BIRTH_BODY_MAX + RLOG_SEALED_EXTRA,
 };
@@ -58,7 +57,7 @@ static size_t birth_encode(uint8_t *file, uint64_t id, struct id128 store_id,
     }
     base_write_long(&writer, birth->machine);
     written = base_written(&writer);
-    if (writer.failed || birth->machine.size > BIRTH_MACHINE_MAX ||
+    if (writer.failed || birth->machine.size > RLOG_MACHINE_MAX ||
         birth->member_count > RLOG_MEMBERS_MAX) {
         return 0;
     }

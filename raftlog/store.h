@@ -10,12 +10,14 @@
 #include "env/disk.h"
 #include "raftlog/raftlog.h"
 
+enum { RLOG_MACHINE_MAX = 16 * 1024 }; /* the machine's bytes in a birth */
+
 struct rlog_store {
     struct env_file *lock;
     uint64_t id;
     struct id128 store_id;
     struct rlog_birth birth;
-    uint8_t machine_bytes[16 * 1024]; /* birth.machine points here */
+    uint8_t machine_bytes[RLOG_MACHINE_MAX]; /* birth.machine points here */
 };
 
 /* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of

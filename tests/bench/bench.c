@@ -1,10 +1,10 @@
-/* tenure-bench: how many calls a running cluster answers, and how fast. Asserts nothing about speed.
+/* tenure-bench: how many calls a running cluster answers, and how fast. Asserts no speed.
  *
  * Usage: tenure-bench OP OUTSTANDING SECONDS CA CERTIFICATE KEY SERVER...
  *   OP  create, validate or state_put
  *
- * Eight connections share OUTSTANDING calls; as one ends, its slot starts the next. One line of JSON:
- * calls per second, latencies in microseconds, what failed.
+ * Eight connections share OUTSTANDING calls; as one ends, its slot starts the next. One line of
+ * JSON: calls per second, latencies in microseconds, what failed.
  */
 #include <inttypes.h>
 #include <stdio.h>

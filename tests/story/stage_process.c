@@ -1,7 +1,8 @@
-/* tenure-story: the story on real processes. Nodes are cluster/local's, workers are tenure-worker, both by
- * process id; everything lives on a loopback address and in a folder of its own.
+/* tenure-story: the story on real processes. Nodes are cluster/local's, workers are tenure-worker,
+ * both by process id; everything lives on a loopback address and in a folder of its own.
  *
- * What it does not do: build anything (./demo does), or know how a cluster is set up (cluster/local does).
+ * What it does not do: build anything (./demo does), or know how a cluster is set up
+ * (cluster/local does).
  */
 #include <errno.h>
 #include <getopt.h>
@@ -338,8 +339,8 @@ static void world_end(struct world *world, bool keep)
 static const char usage[] =
     "Usage: tenure-story [--keep] [--root DIR] [--build DIR]\n"
     "\n"
-    "Plays the story on three nodes of this machine, and exits with 0 when every answer was as it has\n"
-    "to be.\n"
+    "Plays the story on three nodes of this machine, and exits with 0 when every answer was as it\n"
+    "has to be.\n"
     "\n"
     "      --keep       leave the cluster up, and print how to talk to it\n"
     "      --root DIR   the repository (default: .)\n"

@@ -1,5 +1,5 @@
-/* The story on the simulated world: the archives that tenured and libtenure are made of, no faults but
- * the story's own.
+/* The story on the simulated world: the archives that tenured and libtenure are made of, no faults
+ * but the story's own.
  *
  * Usage: story-sim [SEED]. Exit code 0 only when every answer was as the story demands.
  */

@@ -1,8 +1,8 @@
 /* The story: what Tenure is for, played once from the first session to the last refusal.
  *
  * It exists once and runs on a stage: real processes (`./demo`) or the simulated world
- * (`./test quick`). Every line that it prints is derived from a decoded reply; every answer that differs
- * from what the story demands is a failure.
+ * (`./test quick`). Every line that it prints is derived from a decoded reply; every answer that
+ * differs from what the story demands is a failure.
  */
 #ifndef TESTS_STORY_STORY_H
 #define TESTS_STORY_STORY_H
@@ -15,8 +15,8 @@
 
 enum { STORY_NODES = 3, STORY_WORKERS = 2, STORY_LINE = 1024 };
 
-/* What the story needs done around it. Every function but `wait` reports its own failure and returns
- * false then. Nodes and workers are counted from 0. */
+/* What the story needs done around it. Every function but `wait` reports its own failure and
+ * returns false then. Nodes and workers are counted from 0. */
 struct story_stage {
     void *arg;
     /* Starts a worker: a process of its own, with a client of its own. */

@@ -1,4 +1,5 @@
-/* The bootstrap file: what all nodes of a cluster are born with (`tenurectl cluster init` writes it).
+/* The bootstrap file: what all nodes of a cluster are born with (`tenurectl cluster init`
+ * writes it).
  *
  * It is read once, to format a data folder; from then on the folder's own birth record counts. Does
  * not check it against this node's configuration (node/machine.c).

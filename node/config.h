@@ -1,5 +1,5 @@
-/* What one node is told at its start: its YAML configuration. What its whole cluster is told once is
- * node/bootstrap.h's.
+/* What one node is told at its start: its YAML configuration. What its whole cluster is told once
+ * is node/bootstrap.h's.
  *
  * Parsing is libcyaml's, schema-driven; every mistake is one line that names the file, the line in
  * it and what to do. Does not open anything that the configuration names.

@@ -45,7 +45,7 @@ struct node_lead {
     uint64_t last_entry;   /* BOOTTIME when we last submitted an entry */
     uint64_t last_tick;    /* BOOTTIME of the last TICK proposed */
     uint64_t told_at;      /* BOOTTIME when we last told the others our clock */
-    uint64_t odd;          /* node whose clock the collection voided, until it answers that it did */
+    uint64_t odd;          /* node that is to void its clock, until it answers so; 0: none */
     /* the collection */
     uint64_t nonce;
     uint64_t asked_at;    /* BOOTTIME */

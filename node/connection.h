@@ -2,9 +2,9 @@
  *
  * Invariants
  *   N1  nothing but hello is served before hello
- *   N2  a connection holds at most one partial frame, and that no longer than
- *       CONNECTION_FRAME_US; it says hello within CONNECTION_HELLO_US;
- *       it is not read from while it has CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they
+ *   N2  a connection holds at most one partial frame, and that no longer than CONNECTION_FRAME_US;
+ *       it says hello within CONNECTION_HELLO_US; it is not read from while it has
+ *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they
  *       can get exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed
  *       CONNECTION_UNSENT_MAX
  *   N3  what all connections together have open and unsent is bounded by LISTENER_BYTES_MAX: beyond

@@ -66,7 +66,7 @@ struct node_listener {
     struct list greeting;   /* open, and hello was not said; oldest first */
     struct list unfinished; /* hold a part of a frame; oldest first */
     struct env_timer *timer;
-    size_t bytes; /* open_bytes and unsent_bytes of all */
+    size_t bytes;  /* open_bytes and unsent_bytes of all */
     bool relieved; /* some connection that had stopped may be read from again */
     char address[ENV_ADDRESS_MAX];
 };

@@ -199,6 +199,7 @@ void rlog_engine_step(struct rlog_engine *engine, struct raft_event *event, int 
         *ret_flags = rc == 0 ? update.flags : 0;
     }
     if (rc == 0) {
+        rlog_guard_answers(&engine->raft, event, update.messages.batch, update.messages.n);
         carry_out(engine, &update, local);
     }
 }

@@ -221,6 +221,27 @@ void rlog_guard_received(const struct rlog_guard_undo *undo)
     }
 }
 
+static bool of_stale_leader(const struct raft *raft, const struct raft_message *message)
+{
+    return (message->type == RAFT_APPEND_ENTRIES &&
+            message->append_entries.term < raft->current_term) ||
+           (message->type == RAFT_INSTALL_SNAPSHOT &&
+            message->install_snapshot.term < raft->current_term);
+}
+
+void rlog_guard_answers(const struct raft *raft, const struct raft_event *event,
+                        struct raft_message *answers, unsigned count)
+{
+    if (event->type != RAFT_RECEIVE || !of_stale_leader(raft, event->receive.message)) {
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (answers[i].type == RAFT_APPEND_ENTRIES_RESULT) { /* M11 */
+            answers[i].append_entries_result.last_log_index = 0;
+        }
+    }
+}
+
 void rlog_guard_send(const struct raft *raft, struct raft_message *message)
 {
     if (message->type != RAFT_REQUEST_VOTE_RESULT) {

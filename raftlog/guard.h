@@ -9,6 +9,7 @@
  *   M8  the next timeout stays in the past                    rlog_guard_tick
  *   M9  the commit index goes back                            rlog_guard_commit
  *   M10 a transfer is lost when the target lags               rlog_guard_may_take_over
+ *   M11 the answer to a stale leader carries stack bytes      rlog_guard_answers
  *
  * M1, M1b and M1c concern membership changes, which do not exist yet.
  * Beside them: messages that no correct member sends and that would trip the core's assertions are
@@ -44,6 +45,9 @@ enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_messag
                                            uint64_t now_ms, struct rlog_guard_undo *ret_undo);
 /* After it. */
 void rlog_guard_received(const struct rlog_guard_undo *undo);
+/* What a step answered to `event`, before any of it is looked at: sets what the core left unset. */
+void rlog_guard_answers(const struct raft *raft, const struct raft_event *event,
+                        struct raft_message *answers, unsigned count);
 /* Before a message is encoded. */
 void rlog_guard_send(const struct raft *raft, struct raft_message *message);
 /* The commit index to go by: never below `before`. */

@@ -3,12 +3,12 @@
  * raftlog knows neither what an entry means nor who its clients are. libraft decides (raft_step),
  * we persist, send and apply. One `struct rlog` a node, driven by its env's loop.
  *
- * What blocks the loop: start; each new term or vote, until both its files are synced (by design: no
- * message may leave before); the first meeting with each member, until it is noted; and an image
- * that came from a leader, while it is read back and fed to the machine. That last one takes as long
- * as the image is large: until it is done the node neither answers nor hears anything, so the others
- * may drop its connections; it is a follower that lagged behind, and dials again. All else on disk
- * is queued work. Errors of the disk end the node: see on_fatal.
+ * What blocks the loop: start; each new term or vote, until both its files are synced (by design:
+ * no message may leave before); the first meeting with each member, until it is noted; and an image
+ * that came from a leader, while it is read back and fed to the machine. That last one takes as
+ * long as the image is large: until it is done the node neither answers nor hears anything, so the
+ * others may drop its connections; it is a follower that lagged behind, and dials again. All else
+ * on disk is queued work. Errors of the disk end the node: see on_fatal.
  */
 #ifndef RAFTLOG_RAFTLOG_H
 #define RAFTLOG_RAFTLOG_H

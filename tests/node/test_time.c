@@ -522,8 +522,8 @@ static void a_voided_follower_learns_under_steady_traffic(void **state)
     struct world_session session;
     assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
     size_t follower = world_other(world_leader(&world));
-    const struct tenure_session_validate_request validate = {
-        .user = tenure_text("alice"), .token = tenure_text(session.token)};
+    const struct tenure_session_validate_request validate = {.user = tenure_text("alice"),
+                                                             .token = tenure_text(session.token)};
     node_time_void(&world.nodes[follower].node->time);
     for (int i = 0; i < 100 && !world.nodes[follower].node->time.has_clock; i++) {
         (void)tenure_session_validate_start(client, &validate, NULL, NULL);

@@ -1,5 +1,5 @@
-/* tenure-worker: the story's worker as a process. Commands come in by standard input, answers go out
- * by standard output; what it knows it holds in memory.
+/* tenure-worker: the story's worker as a process. Commands come in by standard input, answers go
+ * out by standard output; what it knows it holds in memory.
  *
  * Usage: tenure-worker CA CERTIFICATE KEY SERVER...
  */

@@ -356,7 +356,7 @@ static void terms_older_than_the_snapshot(void **state)
     cluster_destroy(cluster);
 }
 
-/* It rejects what it lacks and never answers a chunk: its snapshot is offered again, not given up for ever. */
+/* It rejects what it lacks and never answers a chunk: its snapshot is offered again. */
 static void a_snapshot_whose_answers_are_lost_is_sent_again(void **state)
 {
     (void)state;

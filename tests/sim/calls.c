@@ -1,6 +1,7 @@
 /* The workload: one generator for each operation of the table, and the mixes of the processes.
  *
- * Values are unique. Some calls are wrong on purpose: another user, a fence of a lost attempt, a
+ * Draws stand in statements of their own: the order within one would be the compiler's. Values are
+ * unique. Some calls are wrong on purpose: another user, a fence of a lost attempt, a
  * session that the task must not reach.
  */
 #include "tests/sim/run.h"
@@ -153,12 +154,12 @@ static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
     if (session == NULL) {
         return false;
     }
-    draft->request.grant_add =
-        (struct tenure_grant_add_request){.user = acting(run, draft, session->user),
-                                          .token = tenure_text(session->token),
-                                          .permission = any_permission(run),
-                                          .has_ttl = run_chance(run, 60),
-                                          .ttl = SIM_SECOND + run_random(run, 6 * SIM_SECOND)};
+    struct tenure_grant_add_request *request = &draft->request.grant_add;
+    request->user = acting(run, draft, session->user);
+    request->token = tenure_text(session->token);
+    request->permission = any_permission(run);
+    request->has_ttl = run_chance(run, 60);
+    request->ttl = SIM_SECOND + run_random(run, 6 * SIM_SECOND);
     return true;
 }
 
@@ -168,10 +169,10 @@ static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
     if (session == NULL) {
         return false;
     }
-    draft->request.permission_check = (struct tenure_permission_check_request){
-        .user = acting(actor->run, draft, session->user),
-        .token = tenure_text(session->token),
-        .permission = any_permission(actor->run)};
+    struct tenure_permission_check_request *request = &draft->request.permission_check;
+    request->user = acting(actor->run, draft, session->user);
+    request->token = tenure_text(session->token);
+    request->permission = any_permission(actor->run);
     return true;
 }
 

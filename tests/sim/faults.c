@@ -432,10 +432,9 @@ static enum fault_kind draw_kind(struct run *run)
 
 static void begin(struct run *run, struct active *slot)
 {
-    struct active wanted = {.kind = draw_kind(run),
-                            .running = true,
-                            .node = (size_t)run_random(run, run->plan.nodes),
-                            .actor = (size_t)run_random(run, run->actor_count)};
+    struct active wanted = {.kind = draw_kind(run), .running = true};
+    wanted.node = (size_t)run_random(run, run->plan.nodes);
+    wanted.actor = (size_t)run_random(run, run->actor_count);
     size_t leader = nodes_leader(run);
     if (leader != NODES_MAX && run_chance(run, 40)) {
         wanted.node = leader;

@@ -112,7 +112,9 @@ static void for_each_link(struct run *run, uint64_t base_us, uint64_t jitter_us,
 void fault_delay(struct run *run, struct active *active)
 {
     (void)active;
-    for_each_link(run, 1000 + run_random(run, 60000), 1000 + run_random(run, 150000), 0);
+    uint64_t base_us = 1000 + run_random(run, 60000);
+    uint64_t jitter_us = 1000 + run_random(run, 150000);
+    for_each_link(run, base_us, jitter_us, 0);
 }
 
 void fault_lose(struct run *run, struct active *active)

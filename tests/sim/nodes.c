@@ -92,8 +92,9 @@ static void start(struct run *run, struct run_node *node)
     node->env = sim_process_start(node->host, name);
     bool strikes = run->plan.birth || run->born_us != 0;
     if (run->plan.on[FAULT_CRASH_RECOVERY] && strikes && run_chance(run, 20)) {
-        sim_fault_crash_at(node->env, NULL, 1 + run_random(run, 40),
-                           run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER);
+        uint64_t hits = 1 + run_random(run, 40);
+        enum sim_crash how = run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER;
+        sim_fault_crash_at(node->env, NULL, hits, how);
         run->counters.faults[FAULT_CRASH_RECOVERY]++;
     }
     const struct node_handlers handlers = {

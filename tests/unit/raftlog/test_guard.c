@@ -605,6 +605,35 @@ static void bytes_of_a_peer_never_end_the_core(void **state)
     assert_true(passes(terms_fall_behind_the_snapshot, true));
 }
 
+/* The core leaves last_log_index of its answer to a stale leader unset: what was on its stack would
+ * travel, and be judged where it arrives. */
+static void stale_leader(bool guarded)
+{
+    struct core core;
+    const uint64_t terms[] = {3};
+    init(&core, 1, guarded);
+    start(&core, 3, 3, terms, 1);
+    struct raft_message message = append(2, 1, 1, 1, NULL, 0);
+    expect(receive(&core, 2, &message) == RLOG_GUARD_STEP);
+    expect(core.update.messages.n == 1);
+    struct raft_message *answer = core.update.messages.batch;
+    expect(answer->type == RAFT_APPEND_ENTRIES_RESULT && answer->append_entries_result.term == 3);
+    answer->append_entries_result.last_log_index = UINT64_C(0x5a5a5a5a5a5a5a5a); /* as it may be */
+    const struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &message}};
+    if (guarded) {
+        rlog_guard_answers(&core.raft, &event, answer, 1);
+    }
+    expect(answer->append_entries_result.last_log_index == 0);
+    raft_close(&core.raft, NULL);
+}
+
+static void needs_m11_unset_answer(void **state)
+{
+    (void)state;
+    assert_true(passes(stale_leader, true));
+    assert_false(passes(stale_leader, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -619,6 +648,7 @@ int main(void)
         cmocka_unit_test(needs_m8_timeout_in_the_past),
         cmocka_unit_test(needs_m9_commit_goes_back),
         cmocka_unit_test(needs_m10_lagging_transferee),
+        cmocka_unit_test(needs_m11_unset_answer),
         cmocka_unit_test(a_fresh_leader_is_kept_by_the_guarded_core_too),
         cmocka_unit_test(bytes_of_a_peer_never_end_the_core),
     };

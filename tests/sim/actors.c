@@ -31,8 +31,7 @@ static struct tenure_client *open_client(struct run *run, struct env *env, uint6
         servers[i] = run->nodes[only < NODES_MAX ? only : i].listen;
     }
     const struct tenure_options options = {.servers = servers,
-                                           .server_count =
-                                               only < NODES_MAX ? 1 : run->plan.nodes,
+                                           .server_count = only < NODES_MAX ? 1 : run->plan.nodes,
                                            .ca = "/pki/ca.pem",
                                            .certificate = "/pki/own.pem",
                                            .key = "/pki/own.key",
@@ -152,8 +151,8 @@ void operator_step(struct run *run)
                                          .deliver = on_stated};
     struct env *env = sim_process_start(run->office, "operator");
     struct tenure_client *client = open_client(run, env, SIM_SECOND, "acme", which);
-    const struct tenure_cluster_time_request request = {
-        .time = RUN_T0 + sim_now_us(run->sim) - run->born_us};
+    const struct tenure_cluster_time_request request = {.time = RUN_T0 + sim_now_us(run->sim) -
+                                                                run->born_us};
     bool ended = false;
     (void)tenure_call_start(client, &method, &request, nothing, &ended);
     while (!has_ended(&ended) && run_pass(run, 10 * SIM_MILLISECOND)) {

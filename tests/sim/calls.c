@@ -1,4 +1,5 @@
-/* The workload: one generator for each operation of the table, and the mixes of the processes.
+/* The workload: generators of operations, and the mixes of the processes. An operation that has no
+ * generator of its own is drawn by the table.
  *
  * Draws stand in statements of their own: the order within one would be the compiler's. Values are
  * unique. Some calls are wrong on purpose: another user, a fence of a lost attempt, a
@@ -27,8 +28,8 @@ struct draft {
     char value[1400];
 };
 
-static const char *const permissions[] = {"state:write", "task:begin", "task:user", "tool:run",
-                                          "tool:read", "mail:send"};
+static const char *const permissions[] = {"state:write", "task:begin", "task:user",
+                                          "tool:run",    "tool:read",  "mail:send"};
 
 static struct tenure_bytes any_permission(struct run *run)
 {
@@ -323,21 +324,125 @@ static const struct generator generators[] = {
     {OP_state_get, draw_state_get, 10, 21},
 };
 
-enum { GENERATORS = sizeof(generators) / sizeof(generators[0]) };
+enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), BY_TABLE_CHANCE = 6 };
 
-bool calls_cover_the_table(void)
+static bool has_generator(enum op_number number)
 {
+    size_t at = 0;
+    while (at < GENERATORS && generators[at].number != number) {
+        at++;
+    }
+    return at < GENERATORS;
+}
+
+/* ---- by the table: an operation that has no generator of its own ---- */
+
+static struct tenure_bytes text_by_table(struct run *run, const struct op_field *field,
+                                         const char *user)
+{
+    if (strcmp(field->name, "user") == 0) {
+        return tenure_text(user);
+    }
+    return field->bound == OP_PERMISSION_MAX ? any_permission(run) : tenure_text("by-table");
+}
+
+/* One field by its kind, from what there is; a list stays empty. */
+static void draw_field(struct run *run, const struct op_field *field,
+                       const struct run_session *session, const struct run_fence *fence,
+                       uint8_t *ret_value)
+{
+    uint64_t number = 1 + run_random(run, 10);
+    uint32_t choice = field->kind == OP_KIND_enumeration && field->enumeration->count > 1
+                          ? 1 + (uint32_t)run_random(run, field->enumeration->count - 1)
+                          : 1;
+    const char *user = fence == NULL ? session->user : fence->user;
+    struct tenure_bytes text = text_by_table(run, field, user);
+    switch (field->kind) {
+    case OP_KIND_u64:
+        memcpy(ret_value, &number, sizeof(number));
+        break;
+    case OP_KIND_time_us:
+        number *= SIM_SECOND;
+        memcpy(ret_value, &number, sizeof(number));
+        break;
+    case OP_KIND_enumeration:
+        memcpy(ret_value, &choice, sizeof(choice));
+        break;
+    case OP_KIND_id:
+        memcpy(ret_value, &session->id, sizeof(session->id));
+        break;
+    case OP_KIND_token:
+        text = tenure_text(field->bound == OP_TOKEN_fence ? fence->token : session->token);
+        memcpy(ret_value, &text, sizeof(text));
+        break;
+    case OP_KIND_blob:
+    case OP_KIND_text:
+        memcpy(ret_value, &text, sizeof(text));
+        break;
+    case OP_KIND_boolean:
+    case OP_KIND_list:
+        break;
+    }
+}
+
+static bool wants_fence(const struct op_row *row)
+{
+    for (size_t i = 0; i < row->request->field_count; i++) {
+        const struct op_field *field = &row->request->fields[i];
+        if (field->kind == OP_KIND_token && field->bound == OP_TOKEN_fence) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool draw_by_table(struct run_actor *actor, const struct op_row *row, struct draft *draft)
+{
+    struct run *run = actor->run;
+    const struct tenure_method method = tenure_method_of(row->number);
+    const struct run_fence *fence = wants_fence(row) ? any_fence(actor) : NULL;
+    const struct run_session *session = any_session(run);
+    if (session == NULL || (wants_fence(row) && fence == NULL)) {
+        return false;
+    }
+    for (size_t i = 0; i < row->request->field_count; i++) {
+        const struct tenure_field_map *map = &method.request_map[i];
+        bool has = true;
+        if (map->has_offset != SIZE_MAX) {
+            has = run_chance(run, 50);
+            memcpy((uint8_t *)&draft->request + map->has_offset, &has, sizeof(has));
+        }
+        if (has) {
+            draw_field(run, &row->request->fields[i], session, fence,
+                       (uint8_t *)&draft->request + map->offset);
+        }
+    }
+    return true;
+}
+
+/* Some row without a generator of its own, or NULL. */
+static const struct op_row *draw_row(struct run *run)
+{
+    const struct op_row *drawn = NULL;
     size_t count;
+    uint64_t seen = 0;
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        size_t at = 0;
-        while (at < GENERATORS && generators[at].number != rows[i].number) {
-            at++;
+        if (!has_generator(rows[i].number) && run_random(run, ++seen) == 0) {
+            drawn = &rows[i];
         }
-        if (at == GENERATORS) {
-            fprintf(stderr, "sim: no generator for %s\n", rows[i].method);
-            return false;
-        }
+    }
+    return drawn;
+}
+
+static bool call_by_table(struct run_actor *actor, struct draft *draft)
+{
+    const struct op_row *row = draw_row(actor->run);
+    if (row == NULL || !run_chance(actor->run, BY_TABLE_CHANCE)) {
+        return false;
+    }
+    if (draw_by_table(actor, row, draft)) {
+        record_call(actor, row->number, &draft->request, NULL);
     }
     return true;
 }
@@ -358,8 +463,11 @@ static const struct generator *draw_generator(struct run_actor *actor)
 void call_any(struct run_actor *actor)
 {
     static struct draft draft;
-    const struct generator *generator = draw_generator(actor);
     memset(&draft, 0, sizeof(draft));
+    if (call_by_table(actor, &draft)) {
+        return;
+    }
+    const struct generator *generator = draw_generator(actor);
     if (generator->draw(actor, &draft)) {
         record_call(actor, generator->number, &draft.request, draft.fence);
     }
@@ -379,8 +487,8 @@ void call_last_reads(struct run_actor *actor, size_t which)
     if (!session->known) {
         return;
     }
-    const struct tenure_session_validate_request validate = {
-        .user = tenure_text(session->user), .token = tenure_text(session->token)};
+    const struct tenure_session_validate_request validate = {.user = tenure_text(session->user),
+                                                             .token = tenure_text(session->token)};
     record_call(actor, OP_session_validate, &validate, NULL);
     for (size_t key = 0; key < KEYS; key++) {
         char name[16];

@@ -41,8 +41,7 @@ static void configure(struct run *run, size_t which)
     sim_disk_set_policy(node->host, run->plan.disk);
     certify(node->host, identity);
     snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
-    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401",
-             sim_host_address(node->host));
+    snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401", sim_host_address(node->host));
     node_config_init(&node->config);
     node->config.node = (uint32_t)which + 1;
     node->config.folder = (char *)"/data";

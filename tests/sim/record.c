@@ -221,8 +221,8 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     actor->open++;
     method.deliver = on_answer;
     ASSERT(tenure_call_start(actor->client, &method, request, nothing, flight) != 0);
-    flight->pending =
-        LIST_ENTRY(actor->client->calls.all.previous, struct tenure_pending, in_client);
+    flight->pending = LIST_ENTRY(actor->client->calls.all.previous, struct tenure_pending,
+                                 in_client);
 }
 
 /* ---- unknown outcomes ---- */

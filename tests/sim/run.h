@@ -103,11 +103,11 @@ struct run_node {
     char error[512];
     bool stopped;
     bool failed;
-    bool may_fail;       /* its disk fails */
-    bool away;           /* nobody starts it until the fault that took it ends */
-    uint64_t start_at;   /* when it is started again */
-    uint64_t applied;    /* seen by watch.c, of this process */
-    uint64_t term;       /* seen by watch.c, of all processes */
+    bool may_fail;     /* its disk fails */
+    bool away;         /* nobody starts it until the fault that took it ends */
+    uint64_t start_at; /* when it is started again */
+    uint64_t applied;  /* seen by watch.c, of this process */
+    uint64_t term;     /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint64_t snapshot;
 };
@@ -193,7 +193,7 @@ struct run_counters {
     uint64_t digests;  /* compared with another node's */
     uint64_t retried;
     uint64_t superseded;
-    uint64_t placed;   /* unknown outcomes that were found in the log */
+    uint64_t placed; /* unknown outcomes that were found in the log */
     uint64_t times_stated;
     uint64_t commands;
     uint64_t longest_recovery_us;
@@ -217,8 +217,8 @@ struct run {
     struct plan plan;
     struct sim *sim;
     uint64_t begun_us;
-    uint64_t born_us; /* when T was T0 */
-    uint64_t trace;   /* the world's hash, at the end */
+    uint64_t born_us;        /* when T was T0 */
+    uint64_t trace;          /* the world's hash, at the end */
     struct sim_host *office; /* the operator's */
     struct run_node nodes[NODES_MAX];
     struct run_actor actors[ACTORS_MAX];
@@ -272,8 +272,6 @@ void operator_step(struct run *run);
 /* calls.c */
 /* Begins a call drawn from the mix of this process. */
 void call_any(struct run_actor *actor);
-/* False when an operation of the table has no generator. */
-bool calls_cover_the_table(void);
 void call_probe(struct run_actor *actor);
 void call_last_reads(struct run_actor *actor, size_t session);
 

@@ -62,13 +62,13 @@ static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
         }
         learned->position++;
         if (command.client != 0) {
-            watch->commands = grown(watch->commands, &watch->command_capacity,
-                                    watch->command_count, sizeof(*watch->commands));
-            watch->commands[watch->command_count++] =
-                (struct run_command){.client = command.client,
-                                     .number = command.request,
-                                     .position = learned->position,
-                                     .time = learned->time};
+            watch->commands = grown(watch->commands, &watch->command_capacity, watch->command_count,
+                                    sizeof(*watch->commands));
+            watch->commands[watch->command_count++] = (struct run_command){
+                .client = command.client,
+                .number = command.request,
+                .position = learned->position,
+                .time = learned->time};
         }
     }
     run->counters.commands += head.count;
@@ -83,8 +83,8 @@ static void learn(struct run *run, const struct rlog_log_entry *entry)
     if (entry->type == RLOG_COMMAND) {
         learn_commands(run, entry, &next);
     }
-    watch->entries =
-        grown(watch->entries, &watch->entry_capacity, watch->entry_count, sizeof(next));
+    watch->entries = grown(watch->entries, &watch->entry_capacity, watch->entry_count,
+                           sizeof(next));
     watch->entries[watch->entry_count++] = next;
 }
 
@@ -107,8 +107,8 @@ static void watch_entries(struct run *run, struct run_node *node, uint64_t appli
         if (index == watch->entry_count) {
             learn(run, &entry);
         } else if (watch->entries[index].hash != hash_of(&entry)) {
-            run_fail(run, "S13: node %u applied another entry at index %" PRIu64,
-                     node->config.node, index);
+            run_fail(run, "S13: node %u applied another entry at index %" PRIu64, node->config.node,
+                     index);
             return;
         }
     }
@@ -164,10 +164,9 @@ static void watch_applied(struct run *run, struct run_node *node)
     const struct run_entry *entry = &run->watch.entries[applied];
     if (fsm_position(fsm) != entry->position || fsm_time(fsm) != entry->time) {
         run_fail(run,
-                 "S5: node %u is at position %" PRIu64 " and T %" PRIu64
-                 ", the log says %" PRIu64 " and %" PRIu64,
-                 node->config.node, fsm_position(fsm), fsm_time(fsm), entry->position,
-                 entry->time);
+                 "S5: node %u is at position %" PRIu64 " and T %" PRIu64 ", the log says %" PRIu64
+                 " and %" PRIu64,
+                 node->config.node, fsm_position(fsm), fsm_time(fsm), entry->position, entry->time);
         return;
     }
     watch_digests(run, node, applied);
@@ -179,8 +178,8 @@ static void watch_term(struct run *run, struct run_node *node)
     struct run_watch *watch = &run->watch;
     uint64_t term = rlog_engine_term(node->node->rlog);
     if (term < node->term) {
-        run_fail(run, "S13: node %u went back from term %" PRIu64 " to %" PRIu64,
-                 node->config.node, node->term, term);
+        run_fail(run, "S13: node %u went back from term %" PRIu64 " to %" PRIu64, node->config.node,
+                 node->term, term);
     }
     node->term = term;
     if (rlog_engine_role(node->node->rlog) != RLOG_LEADER) {
@@ -191,8 +190,8 @@ static void watch_term(struct run *run, struct run_node *node)
     }
     uint8_t self = (uint8_t)node->config.node;
     if (watch->leaders[term] != 0 && watch->leaders[term] != self) {
-        run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, watch->leaders[term],
-                 self, term);
+        run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, watch->leaders[term], self,
+                 term);
     }
     watch->leaders[term] = self;
 }
@@ -201,8 +200,7 @@ void watch_step(struct run *run)
 {
     struct run_watch *watch = &run->watch;
     if (watch->entry_count == 0) {
-        watch->entries =
-            grown(watch->entries, &watch->entry_capacity, 0, sizeof(*watch->entries));
+        watch->entries = grown(watch->entries, &watch->entry_capacity, 0, sizeof(*watch->entries));
         watch->entries[0].time = RUN_T0;
         watch->entry_count = 1;
     }

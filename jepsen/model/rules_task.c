@@ -439,3 +439,56 @@ void apply_task_claim(struct model *model, const struct ask *ask, const struct m
     task->worker = ask->certificate;
     task->instance = ask->op->instance;
 }
+
+/* A read of the fence: W1–W8 for an act that is not done. */
+void expect_fence_check(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_fence_check_request *request = &ask->op->request->fence_check;
+    char permission[OP_PERMISSION_MAX + 1] = "";
+    const struct task *of;
+    uint32_t task, session;
+    struct bytes id;
+
+    for (size_t i = 0; i < request->permission.size && i < OP_PERMISSION_MAX; i++) {
+        permission[i] = (char)request->permission.data[i];
+    }
+    if (!op_permission_valid(request->permission)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "a permission has another form");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
+    task = expect_task(model, ask, &request->fence, expect);
+    if (task == 0) {
+        return;
+    }
+    of = &model->tasks[task];
+    session = request->has_session ? state_session_of(model, request->session) : of->session;
+    if (session == 0 || model->sessions[session].tenant != of->tenant ||
+        model->sessions[session].user != of->user) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S3,
+                       "W2: task and session are not of one tenant and user");
+        return;
+    }
+    if (session != of->session && life_forgotten(model, &model->sessions[session], ask->time)) {
+        expect_also(expect, OP_NOT_FOUND);
+    }
+    if (expect_fence(model, ask, task, session, permission, &request->fence, expect)) {
+        return;
+    }
+    id = model_names_bytes(model->names, model->sessions[session].id);
+    for (size_t i = 0; i < sizeof expect->reply.fence_check.session.bytes; i++) {
+        expect->reply.fence_check.session.bytes[i] = id.data[i];
+    }
+    expect->reply.fence_check.task_epoch = of->epoch;
+    expect->reply.fence_check.session_epoch = model->sessions[session].epoch;
+    expect->reply.fence_check.attempt = of->attempts[0].position;
+    expect->reply.fence_check.lease = sat_sub(of->lease, ask->time);
+}
+
+void apply_fence_check(struct model *model, const struct ask *ask,
+                       const struct model_answer *answer)
+{
+    (void)model;
+    (void)ask;
+    (void)answer;
+}

@@ -50,7 +50,7 @@ static struct tenure_client *open_client(struct run *run, struct env *env, uint6
 static void actor_start(struct run_actor *actor)
 {
     struct run *run = actor->run;
-    char name[16];
+    char name[32];
     snprintf(name, sizeof(name), "app-%zu", (size_t)(actor - run->actors));
     actor->env = sim_process_start(actor->host, name);
     actor->client = open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX);
@@ -67,7 +67,7 @@ void actors_create(struct run *run)
     ASSERT(run->actor_count <= ACTORS_MAX);
     for (size_t i = 0; i < run->actor_count; i++) {
         struct run_actor *actor = &run->actors[i];
-        char name[16];
+        char name[32];
         actor->run = run;
         actor->worker = i >= run->plan.services;
         snprintf(name, sizeof(name), "apps-%zu", i);

@@ -491,7 +491,7 @@ void call_last_reads(struct run_actor *actor, size_t which)
                                                              .token = tenure_text(session->token)};
     record_call(actor, OP_session_validate, &validate, NULL);
     for (size_t key = 0; key < KEYS; key++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "key-%zu", key);
         const struct tenure_state_get_request get = {.user = validate.user,
                                                      .has_token = true,

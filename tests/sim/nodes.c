@@ -32,7 +32,7 @@ static void on_fatal(void *arg, const char *detail)
 static void configure(struct run *run, size_t which)
 {
     struct run_node *node = &run->nodes[which];
-    char name[16];
+    char name[32];
     char identity[64];
     node->run = run;
     snprintf(name, sizeof(name), "host-%zu", which + 1);
@@ -86,7 +86,7 @@ static void forget_process(struct run_node *node)
 /* A fault that strikes while it recovers is drawn here: its process has no moment of its own. */
 static void start(struct run *run, struct run_node *node)
 {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof(name), "node-%u", node->config.node);
     node->env = sim_process_start(node->host, name);
     bool strikes = run->plan.birth || run->born_us != 0;

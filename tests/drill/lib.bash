@@ -144,7 +144,7 @@ verdict_of() {
 play() {
     local program=$1 log=$2 range=$3 status=0
     shift 3
-    (ulimit -t $cpu_seconds && exec nice -n 5 "$program" --seeds "$range" "$@") \
+    (ulimit -t $cpu_seconds && exec nice -n 5 "$program" --seeds "$range" --no-shrink "$@") \
         >"$log" 2>&1 9>&- || status=$?
     echo "status $status" >>"$log"
 }

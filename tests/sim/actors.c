@@ -12,15 +12,22 @@
 
 enum { OPEN_MAX = 6 };
 
+static struct step next_step(struct run_actor *actor)
+{
+    return (struct step){STEP_CALL, (uint8_t)(actor - actor->run->actors), actor->turns++};
+}
+
 static void on_timer(void *arg)
 {
     struct run_actor *actor = arg;
     struct run *run = actor->run;
-    if (!actor->quiet && actor->open < OPEN_MAX) {
-        call_any(actor);
-    }
+    struct run_draws before = run_enter(run, next_step(actor));
     uint64_t think = run_random(run, 2 * run->plan.think_us);
     env_timer_start(actor->timer, run_chance(run, 10) ? think / 50 : think);
+    if (!actor->quiet && actor->open < OPEN_MAX && run_keeps(run)) {
+        call_any(actor);
+    }
+    run_leave(run, before);
 }
 
 static struct tenure_client *open_client(struct run *run, struct env *env, uint64_t timeout_us,
@@ -56,7 +63,9 @@ static void actor_start(struct run_actor *actor)
     actor->client = open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX);
     actor->timer = env_timer_create(actor->env, on_timer, actor);
     ASSERT(actor->client != NULL && actor->timer != NULL);
+    struct run_draws before = run_enter(run, next_step(actor));
     env_timer_start(actor->timer, run_random(run, SIM_SECOND));
+    run_leave(run, before);
 }
 
 void actors_create(struct run *run)
@@ -151,6 +160,7 @@ void operator_step(struct run *run)
                                          .deliver = on_stated};
     struct env *env = sim_process_start(run->office, "operator");
     struct tenure_client *client = open_client(run, env, SIM_SECOND, "acme", which);
+    run_say(run, "the operator states the time to node %zu", which + 1);
     const struct tenure_cluster_time_request request = {.time = RUN_T0 + sim_now_us(run->sim) -
                                                                 run->born_us};
     bool ended = false;

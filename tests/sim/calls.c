@@ -8,6 +8,7 @@
 #include "tests/sim/run.h"
 
 #include "base/assert.h"
+#include "base/sat.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,33 +37,56 @@ static struct tenure_bytes any_permission(struct run *run)
     return tenure_text(permissions[run_random(run, 6)]);
 }
 
-static struct run_session *any_session(struct run *run)
+/* Who ranks highest among those that are asked: leaving one out that is not chosen changes no
+ * choice. */
+static uint64_t rank(uint64_t draw, struct step step)
 {
-    for (int tries = 0; tries < 8; tries++) {
-        uint64_t near = run_chance(run, 70) ? 8 : SESSIONS_MAX; /* the newest are likely to live */
-        uint64_t back = 1 + run_random(run, near);
-        if (back <= run->next_session) {
-            return &run->sessions[(run->next_session - back) % SESSIONS_MAX];
-        }
-    }
-    return NULL;
+    return sim_mix(draw ^ sim_mix(step_key(step) + 1));
 }
 
+/* From when on what was made counts as new: by time and not by number, for the same reason. */
+static uint64_t new_since(struct run *run)
+{
+    uint64_t back_us = 2 * SIM_SECOND + run_random(run, run->plan.idle_us);
+    bool any = run_chance(run, 30);
+    return any ? 0 : sat_sub(sim_now_us(run->sim), back_us);
+}
+
+/* Of `user`, unless that is NULL. The newest are likely to live. */
 static struct run_session *session_of(struct run *run, const char *user)
 {
-    for (int tries = 0; tries < 12; tries++) {
-        struct run_session *session = any_session(run);
-        if (session != NULL && strcmp(session->user, user) == 0) {
-            return session;
+    uint64_t since_us = new_since(run);
+    uint64_t draw = run_random(run, UINT64_MAX);
+    struct run_session *best = NULL;
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        struct run_session *session = &run->sessions[i];
+        if (session->known && session->since_us >= since_us &&
+            (user == NULL || strcmp(session->user, user) == 0) &&
+            (best == NULL || rank(draw, session->step) > rank(draw, best->step))) {
+            best = session;
         }
     }
-    return NULL;
+    return best;
+}
+
+static struct run_session *any_session(struct run *run)
+{
+    return session_of(run, NULL);
 }
 
 static struct run_task *any_task(struct run *run)
 {
-    uint64_t back = 1 + run_random(run, run_chance(run, 70) ? 5 : TASKS_MAX);
-    return back <= run->next_task ? &run->tasks[(run->next_task - back) % TASKS_MAX] : NULL;
+    uint64_t since_us = new_since(run);
+    uint64_t draw = run_random(run, UINT64_MAX);
+    struct run_task *best = NULL;
+    for (size_t i = 0; i < TASKS_MAX; i++) {
+        struct run_task *task = &run->tasks[i];
+        if (task->known && task->since_us >= since_us &&
+            (best == NULL || rank(draw, task->step) > rank(draw, best->step))) {
+            best = task;
+        }
+    }
+    return best;
 }
 
 static struct run_fence *any_fence(struct run_actor *actor)
@@ -253,7 +277,8 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
     }
     snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
     memset(draft->value, '.', sizeof(draft->value));
-    int size = snprintf(draft->value, sizeof(draft->value), "%" PRIu64, ++run->next_value);
+    int size = snprintf(draft->value, sizeof(draft->value), "%u-%" PRIu32, run->step.index,
+                        run->step.ordinal);
     draft->value[size] = '.';
     request->key = tenure_text(draft->text);
     request->value.data = (const uint8_t *)draft->value;
@@ -481,6 +506,21 @@ void call_probe(struct run_actor *actor)
     record_call(actor, OP_session_create, &draft.request, NULL);
 }
 
+/* Each is a step of its own, named by the step that created the session. */
+static void last_read(struct run_actor *actor, const struct run_session *session, uint32_t which,
+                      enum op_number number, const void *request)
+{
+    struct run *run = actor->run;
+    bool probed = session->step.maker == STEP_PROBE;
+    struct step step = {STEP_READ, probed ? UINT8_MAX : session->step.index,
+                        session->step.ordinal * (KEYS + 1) + which};
+    struct run_draws before = run_enter(run, step);
+    if (run_keeps(run)) {
+        record_call(actor, number, request, NULL);
+    }
+    run_leave(run, before);
+}
+
 void call_last_reads(struct run_actor *actor, size_t which)
 {
     const struct run_session *session = &actor->run->sessions[which];
@@ -489,14 +529,14 @@ void call_last_reads(struct run_actor *actor, size_t which)
     }
     const struct tenure_session_validate_request validate = {.user = tenure_text(session->user),
                                                              .token = tenure_text(session->token)};
-    record_call(actor, OP_session_validate, &validate, NULL);
-    for (size_t key = 0; key < KEYS; key++) {
+    last_read(actor, session, KEYS, OP_session_validate, &validate);
+    for (uint32_t key = 0; key < KEYS; key++) {
         char name[32];
-        snprintf(name, sizeof(name), "key-%zu", key);
+        snprintf(name, sizeof(name), "key-%" PRIu32, key);
         const struct tenure_state_get_request get = {.user = validate.user,
                                                      .has_token = true,
                                                      .token = validate.token,
                                                      .key = tenure_text(name)};
-        record_call(actor, OP_state_get, &get, NULL);
+        last_read(actor, session, key, OP_state_get, &get);
     }
 }

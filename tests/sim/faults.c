@@ -232,7 +232,7 @@ static void step_wall(struct run *run, struct active *active)
 static void choose_liar(struct run *run, struct active *active)
 {
     size_t liars = (run->plan.nodes - 1) / 2;
-    active->node = (size_t)(run->seed + run_random(run, liars)) % run->plan.nodes;
+    active->node = (size_t)(run->setup->seed + run_random(run, liars)) % run->plan.nodes;
 }
 
 static void step_boot(struct run *run, struct active *active)
@@ -443,8 +443,10 @@ static void begin(struct run *run, struct active *slot)
         return;
     }
     wanted.until = sim_now_us(run->sim) + 1 + run_random(run, fault->longest_us);
-    run_say(run, "fault %s, node %zu, client %zu, until %" PRIu64, fault->name, wanted.node + 1,
-            wanted.actor, wanted.until);
+    run_say(run, "f%" PRIu32 " fault %s, %s %zu, for %" PRIu64 " us", run->step.ordinal, fault->name,
+            fault->client ? "client" : "node", fault->client ? wanted.actor : wanted.node + 1,
+            wanted.until - sim_now_us(run->sim));
+    run_takes(run);
     *slot = wanted;
     run->counters.faults[wanted.kind]++;
     fault->begin(run, slot);
@@ -459,13 +461,28 @@ void faults_expire(struct run *run)
     }
 }
 
-void faults_begin(struct run *run)
+static void begin_somewhere(struct run *run)
 {
     for (size_t i = 0; i < ACTIVE_MAX; i++) {
         if (!run->active[i].running) {
             begin(run, &run->active[i]);
             return;
         }
+    }
+}
+
+/* Some come close together. */
+void faults_begin(struct run *run)
+{
+    while (run->next_fault_us <= sim_now_us(run->sim)) {
+        struct step step = {STEP_FAULT, 0, run->fault_ordinal++};
+        struct run_draws before = run_enter(run, step);
+        uint64_t gap = 1 + run_random(run, run->plan.gap_us * 3 / 2);
+        run->next_fault_us += run_chance(run, 20) ? 1 + gap / 20 : gap;
+        if (run_keeps(run)) {
+            begin_somewhere(run);
+        }
+        run_leave(run, before);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "raftlog/rlog.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,23 +80,34 @@ static void forget_process(struct run_node *node)
     sim_process_free(node->env);
     node->env = NULL;
     node->node = NULL;
-    node->applied = node->snapshot = node->fsm_time = 0;
+    node->applied = node->fsm_time = 0;
     node->stopped = node->failed = false;
 }
 
-/* A fault that strikes while it recovers is drawn here: its process has no moment of its own. */
+/* A fault that strikes while it recovers: its process has no moment of its own before. */
+static void strike(struct run *run, struct run_node *node)
+{
+    struct step step = {STEP_NODE, (uint8_t)(node - run->nodes), node->starts++};
+    struct run_draws before = run_enter(run, step);
+    bool strikes = run->plan.birth || run->born_us != 0;
+    if (run->plan.on[FAULT_CRASH_RECOVERY] && strikes && run_chance(run, 20) && run_keeps(run)) {
+        uint64_t hits = 1 + run_random(run, 40);
+        enum sim_crash how = run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER;
+        run_takes(run);
+        run_say(run, "n%u.%" PRIu32 " node %u crashes while it recovers, at fault point %" PRIu64,
+                step.index, step.ordinal, node->config.node, hits);
+        sim_fault_crash_at(node->env, NULL, hits, how);
+        run->counters.faults[FAULT_CRASH_RECOVERY]++;
+    }
+    run_leave(run, before);
+}
+
 static void start(struct run *run, struct run_node *node)
 {
     char name[32];
     snprintf(name, sizeof(name), "node-%u", node->config.node);
     node->env = sim_process_start(node->host, name);
-    bool strikes = run->plan.birth || run->born_us != 0;
-    if (run->plan.on[FAULT_CRASH_RECOVERY] && strikes && run_chance(run, 20)) {
-        uint64_t hits = 1 + run_random(run, 40);
-        enum sim_crash how = run_chance(run, 50) ? SIM_CRASH_PROCESS : SIM_CRASH_POWER;
-        sim_fault_crash_at(node->env, NULL, hits, how);
-        run->counters.faults[FAULT_CRASH_RECOVERY]++;
-    }
+    strike(run, node);
     const struct node_handlers handlers = {
         .arg = node, .on_stopped = on_stopped, .on_fatal = on_fatal};
     if (node_start(node->env, &node->config, &handlers, node->error, sizeof(node->error),
@@ -138,10 +150,15 @@ bool node_runs(const struct run_node *node)
 
 static void bury(struct run_node *node)
 {
+    struct run *run = node->run;
+    struct step step = {STEP_RESTART, (uint8_t)(node - run->nodes), node->burials++};
+    struct run_draws before = run_enter(run, step);
+    run_say(run, "node %u is down", node->config.node);
     node_destroy(node->node);
     forget_process(node);
-    uint64_t pause = run_random(node->run, 3) == 0 ? 3 * SIM_SECOND : 300 * SIM_MILLISECOND;
-    node->start_at = sim_now_us(node->run->sim) + run_random(node->run, pause);
+    uint64_t pause = run_random(run, 3) == 0 ? 3 * SIM_SECOND : 300 * SIM_MILLISECOND;
+    node->start_at = sim_now_us(run->sim) + run_random(run, pause);
+    run_leave(run, before);
 }
 
 void node_kill(struct run_node *node)

@@ -39,19 +39,23 @@ static void draw_busy(struct plan *plan, const bool on[FAULTS])
     plan->on[FAULT_SNAPSHOT] = on[FAULT_SNAPSHOT];
 }
 
-void plan_draw(struct run *run, size_t nodes, uint64_t fault_us, const bool on[FAULTS])
+void plan_draw(struct run *run)
 {
+    const bool *on = run->setup->on;
     static const uint64_t elections[] = {150, 250, 500};
     static const enum sim_disk_policy policies[] = {SIM_DISK_KEEP, SIM_DISK_LOSE, SIM_DISK_RANDOM};
     struct plan *plan = &run->plan;
-    uint64_t drawn = run_chance(run, 70) ? 3 : 5;
-    plan->nodes = nodes != 0 ? nodes : (size_t)drawn;
+    uint64_t drawn = run_random(run, 100);
+    plan->nodes = drawn < 68 ? 3 : drawn < 92 ? 5 : 7;
+    if (run->setup->nodes != 0) {
+        plan->nodes = run->setup->nodes;
+    }
     plan->services = (size_t)between(run, 1, 3);
     plan->workers = (size_t)between(run, 1, 3);
     plan->election_ms = (uint32_t)elections[run_random(run, 3)];
     plan->heartbeat_ms = plan->election_ms / 10;
     plan->trailing = run_chance(run, 50) ? 1024 : 4096;
-    plan->fault_us = fault_us;
+    plan->fault_us = run->setup->fault_us;
     plan->gap_us = between(run, 500, 4000) * SIM_MILLISECOND;
     plan->think_us = between(run, 60, 400) * SIM_MILLISECOND;
     plan->timeout_us = between(run, 1, 15) * SIM_SECOND;

@@ -21,21 +21,39 @@ void run_fail(struct run *run, const char *format, ...)
     }
 }
 
-void run_say(struct run *run, const char *format, ...)
+/* ---- steps ---- */
+
+struct run_draws run_enter(struct run *run, struct step step)
 {
-    if (run->verbose) {
-        va_list arguments;
-        va_start(arguments, format);
-        printf("%12" PRIu64 " ", sim_now_us(run->sim) - run->begun_us);
-        vprintf(format, arguments);
-        printf("\n");
-        va_end(arguments);
+    struct run_draws before = {.step = run->step, .rng = run->rng};
+    run->step = step;
+    run->rng = step_stream(run->setup->seed, step);
+    return before;
+}
+
+void run_leave(struct run *run, struct run_draws before)
+{
+    run->step = before.step;
+    run->rng = before.rng;
+}
+
+bool run_keeps(const struct run *run)
+{
+    return run->setup->keep == NULL || step_set_has(run->setup->keep, run->step);
+}
+
+void run_takes(struct run *run)
+{
+    struct run_result *result = run->result;
+    if (result->taken_count < TAKEN_MAX && step_can_be_left_out(run->step)) {
+        result->taken[result->taken_count++] = (struct run_taken){
+            .step = run->step, .at_us = sim_now_us(run->sim) - run->faults_us};
     }
 }
 
 uint64_t run_random(struct run *run, uint64_t bound)
 {
-    return sim_random(run->sim, bound);
+    return sim_rng_below(&run->rng, bound);
 }
 
 bool run_chance(struct run *run, uint64_t percent)
@@ -82,13 +100,12 @@ static void play_birth(struct run *run)
 
 static void play_faults(struct run *run)
 {
-    uint64_t until = sim_now_us(run->sim) + run->plan.fault_us;
+    run->faults_us = run->next_fault_us = sim_now_us(run->sim);
+    uint64_t until = run->faults_us + run->plan.fault_us;
     while (sim_now_us(run->sim) < until && run_pass(run, SLICE_US)) {
         faults_expire(run);
         operator_step(run);
-        if (run_random(run, run->plan.gap_us) < SLICE_US * 3 / 2) {
-            faults_begin(run);
-        }
+        faults_begin(run);
     }
 }
 
@@ -117,7 +134,10 @@ static void play_recovery(struct run *run)
         }
         struct run_actor *actor = &run->actors[0];
         if (actor->env != NULL && actor->open < 4) {
+            struct step step = {STEP_PROBE, 0, run->probes++};
+            struct run_draws draws = run_enter(run, step);
             call_probe(actor);
+            run_leave(run, draws);
         }
         if (!run_pass(run, SLICE_US)) {
             return;
@@ -190,7 +210,7 @@ static void play_agreement(struct run *run)
 
 /* ---- the verdict ---- */
 
-static void judge(struct run *run, FILE *file)
+static void judge(struct run *run)
 {
     static struct check_verdict verdict;
     struct check_options options;
@@ -200,19 +220,21 @@ static void judge(struct run *run, FILE *file)
     options.epsilon_ns += run->slack_us * 1000;
     options.leaderless_ns += run->slack_us * 1000;
     options.snapshots = run->counters.installs;
+    options.reduce = run->setup->told != TOLD_NOTHING;
     check_history(run->history, &options, &verdict);
     run->counters.check = verdict.counters;
     if (verdict.kind != CHECK_OK) {
-        check_print(run->history, &verdict, stdout);
-        run_fail(run, "the checker: %s: %s", model_property_text(verdict.property), verdict.rule);
-    }
-    if (file != NULL) {
-        (void)history_write(run->history, file);
+        if (run->setup->told != TOLD_NOTHING) {
+            check_print(run->history, &verdict, stdout);
+        }
+        run_fail(run, "%s: %s, says the checker", model_property_text(verdict.property),
+                 verdict.rule);
     }
 }
 
 static void play(struct run *run)
 {
+    run->faults_us = sim_now_us(run->sim);
     if (!run->plan.birth) {
         play_birth(run);
     }
@@ -239,20 +261,41 @@ static void on_line(void *arg, const char *line)
     printf("             %s\n", line);
 }
 
-enum run_verdict run_play(struct run *run, uint64_t seed, size_t nodes, uint64_t fault_us,
-                          const bool on[FAULTS], FILE *history)
+static void write_history(const struct run *run)
 {
-    bool verbose = run->verbose;
+    FILE *file = run->setup->history == NULL ? NULL : fopen(run->setup->history, "w");
+    if (file != NULL) {
+        (void)history_write(run->history, file);
+        (void)fclose(file);
+    }
+}
+
+static void conclude(const struct run *run, struct run_result *result)
+{
+    memcpy(result->failure, run->failure, sizeof(result->failure));
+    result->counters = run->counters;
+    result->trace = sim_trace_hash(run->sim);
+    result->verdict = run->failure[0] != '\0'                  ? RUN_FAILED
+                      : run->counters.check.definite > 0 ? RUN_OK
+                                                                : RUN_INVALID;
+}
+
+void run_play(const struct run_setup *setup, struct run_result *ret_result)
+{
+    static struct run played;
+    struct run *run = &played;
     memset(run, 0, sizeof(*run));
-    run->verbose = verbose;
-    run->seed = seed;
-    run->sim = sim_create(seed);
+    ret_result->taken_count = 0;
+    run->setup = setup;
+    run->result = ret_result;
+    run->rng = step_stream(setup->seed, run->step);
+    run->sim = sim_create(setup->seed);
     run->begun_us = sim_now_us(run->sim);
-    if (verbose) {
+    if (setup->told == TOLD_LOG) {
         sim_log_to(run->sim, ENV_LOG_INFO, on_line, NULL);
     }
     run->history = history_create();
-    plan_draw(run, nodes, fault_us, on);
+    plan_draw(run);
     nodes_create(run);
     actors_create(run);
     play(run);
@@ -260,17 +303,12 @@ enum run_verdict run_play(struct run *run, uint64_t seed, size_t nodes, uint64_t
     actors_destroy(run);
     nodes_destroy(run);
     if (run->failure[0] == '\0') {
-        judge(run, history);
-    } else if (history != NULL) {
-        (void)history_write(run->history, history);
+        judge(run);
     }
-    run->trace = sim_trace_hash(run->sim);
+    write_history(run);
+    conclude(run, ret_result);
     sim_destroy(run->sim);
     history_destroy(run->history);
     free(run->rows);
     watch_done(run);
-    if (run->failure[0] != '\0') {
-        return RUN_FAILED;
-    }
-    return run->counters.check.definite > 0 ? RUN_OK : RUN_INVALID;
 }

@@ -15,6 +15,7 @@ struct flight {
     struct run_actor *actor;
     const struct tenure_pending *pending;
     struct run_fence *fence; /* a claim's, to be filled */
+    struct step step; /* that made the call */
     enum op_number number;
     uint32_t row;
     char user[16];
@@ -53,7 +54,10 @@ static void learn_session(const struct flight *flight,
         return;
     }
     struct run_session *session = &run->sessions[run->next_session++ % SESSIONS_MAX];
-    *session = (struct run_session){.id = reply->session, .known = true};
+    *session = (struct run_session){.id = reply->session,
+                                    .step = flight->step,
+                                    .since_us = sim_now_us(run->sim),
+                                    .known = true};
     memcpy(session->user, flight->user, sizeof(session->user));
     memcpy(session->agent, flight->agent, sizeof(session->agent));
     keep_token(session->token, reply->token);
@@ -81,7 +85,11 @@ static void learn(const struct flight *flight, const void *reply)
     } else if (flight->number == OP_task_begin) {
         const struct tenure_task_begin_reply *begun = reply;
         struct run_task *task = &run->tasks[run->next_task++ % TASKS_MAX];
-        *task = (struct run_task){.id = begun->task, .session = begun->session, .known = true};
+        *task = (struct run_task){.id = begun->task,
+                                  .step = flight->step,
+                                  .since_us = sim_now_us(run->sim),
+                                  .session = begun->session,
+                                  .known = true};
         memcpy(task->user, flight->user, sizeof(task->user));
     }
 }
@@ -117,6 +125,7 @@ static void note_answer(struct run *run, const struct flight *flight,
     answer.details = details;
     answer.reply = body;
     history_return(run->history, flight->row, &answer);
+    tell_answer(run, flight->row, result, body);
     free(details);
     free(body);
 }
@@ -143,12 +152,11 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     run->rows[flight->row] = (struct run_row){
         .client = actor->clients[flight->pending->registration % GENERATIONS],
         .number = flight->pending->number};
-    run_say(run, "  %s answers row %" PRIu32 ": %s at %" PRIu64,
-            tenure_method_of(flight->number).name, flight->row,
-            tenure_outcome_name(result->outcome), result->position);
     count_answer(run, flight, result);
     if (tenure_outcome_class(result->outcome) != TENURE_CLASS_UNKNOWN) {
         note_answer(run, flight, result, reply);
+    } else {
+        tell_answer(run, flight->row, result, NULL);
     }
     if (reply != NULL) {
         learn(flight, reply);
@@ -209,7 +217,10 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     flight->actor = actor;
     flight->number = number;
     flight->fence = fence;
+    flight->step = actor->run->step;
     flight->row = note_call(actor, number, decoded);
+    tell_call(actor->run, flight->row, decoded);
+    run_takes(actor->run);
     if (number == OP_session_create) {
         copy_text(flight->agent, decoded, offsetof(struct op_session_create_request, agent));
     }

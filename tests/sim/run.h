@@ -10,9 +10,10 @@
 #include "env/sim/sim.h"
 #include "jepsen/check/check.h"
 #include "node/internal.h"
+#include "tests/sim/steps.h"
 
 enum {
-    NODES_MAX = 5,
+    NODES_MAX = 7,
     ACTORS_MAX = 8,
     FENCES_MAX = 4,
     SESSIONS_MAX = 24,
@@ -109,7 +110,7 @@ struct run_node {
     uint64_t applied;  /* seen by watch.c, of this process */
     uint64_t term;     /* seen by watch.c, of all processes */
     uint64_t fsm_time;
-    uint64_t snapshot;
+    uint32_t starts, burials;
 };
 
 /* What a worker holds. */
@@ -133,6 +134,7 @@ struct run_actor {
     uint64_t start_at;
     uint32_t seq;
     uint32_t open;
+    uint32_t turns; /* steps so far */
     bool worker;
     bool quiet; /* begins nothing more */
 };
@@ -142,12 +144,15 @@ struct run_session {
     char agent[16];
     char token[TOKEN_MAX];
     struct tenure_id id;
-    uint64_t keys; /* bits of those written */
+    struct step step; /* that created it */
+    uint64_t since_us;
     bool known;
 };
 
 struct run_task {
     char user[16];
+    struct step step; /* that began it */
+    uint64_t since_us;
     struct tenure_id id;
     struct tenure_id session;
     bool known;
@@ -209,23 +214,58 @@ struct active {
     uint64_t baseline;
 };
 
+/* ---- a run from outside ---- */
+
+enum run_told { TOLD_NOTHING, TOLD_TRACE, TOLD_LOG };
+
+/* What determines a run. */
+struct run_setup {
+    uint64_t seed;
+    size_t nodes; /* 0: the seed draws it */
+    uint64_t fault_us;
+    bool on[FAULTS];
+    const struct step_set *keep; /* NULL: all steps */
+    enum run_told told;
+    const char *history; /* NULL: not written */
+};
+
 enum run_verdict { RUN_OK, RUN_FAILED, RUN_INVALID };
+enum { TAKEN_MAX = 65536 };
+
+struct run_taken {
+    struct step step;
+    uint64_t at_us; /* since faults began to happen */
+};
+
+/* What came of it. */
+struct run_result {
+    enum run_verdict verdict;
+    char failure[1024]; /* empty: none */
+    uint64_t trace;     /* the world's hash, at the end */
+    struct run_counters counters;
+    size_t taken_count;
+    struct run_taken taken[TAKEN_MAX]; /* the steps, in the order of time */
+};
 
 struct run {
-    uint64_t seed;
-    bool verbose;
+    const struct run_setup *setup;
+    struct run_result *result;
+    struct sim_rng rng; /* of this step */
+    struct step step;
     struct plan plan;
     struct sim *sim;
     uint64_t begun_us;
+    uint64_t faults_us; /* when faults began to happen */
+    uint64_t next_fault_us;
+    uint32_t fault_ordinal, probes;
     uint64_t born_us;        /* when T was T0 */
-    uint64_t trace;          /* the world's hash, at the end */
     struct sim_host *office; /* the operator's */
     struct run_node nodes[NODES_MAX];
     struct run_actor actors[ACTORS_MAX];
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];
     struct run_task tasks[TASKS_MAX];
-    uint64_t next_session, next_task, next_value;
+    uint64_t next_session, next_task;
     struct history *history;
     struct run_row *rows; /* as many as the history has */
     size_t row_capacity;
@@ -238,15 +278,27 @@ struct run {
 
 /* The first failure counts. */
 void run_fail(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Tells the trace of a replay. */
+/* Tells the trace of a replay (tell.c). */
 void run_say(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From the stream of the step that is under way. */
 uint64_t run_random(struct run *run, uint64_t bound);
 bool run_chance(struct run *run, uint64_t percent);
+/* Begins to draw for that step; returns what run_leave wants. */
+struct run_draws {
+    struct step step;
+    struct sim_rng rng;
+};
+struct run_draws run_enter(struct run *run, struct step step);
+void run_leave(struct run *run, struct run_draws before);
+/* The step under way is not left out. */
+bool run_keeps(const struct run *run);
+/* The step under way happens. */
+void run_takes(struct run *run);
 /* Lets time pass, watching; false when something failed. */
 bool run_pass(struct run *run, uint64_t us);
 
 /* plan.c */
-void plan_draw(struct run *run, size_t nodes, uint64_t fault_us, const bool on[FAULTS]);
+void plan_draw(struct run *run);
 
 /* nodes.c */
 void nodes_create(struct run *run);
@@ -293,12 +345,24 @@ const char *fault_reason(enum fault_kind kind);
 bool fault_of(const char *name, enum fault_kind *ret_kind);
 /* Ends what is over. */
 void faults_expire(struct run *run);
-/* Draws one, and begins it where it can be. */
+/* Draws those whose time has come, and begins them where they can be. */
 void faults_begin(struct run *run);
 void faults_heal(struct run *run);
 
+/* tell.c */
+void tell_call(struct run *run, uint32_t row, const union op_request *request);
+void tell_answer(struct run *run, uint32_t row, const struct tenure_result *result,
+                 const void *reply);
+
 /* play.c */
-enum run_verdict run_play(struct run *run, uint64_t seed, size_t nodes, uint64_t fault_us,
-                          const bool on[FAULTS], FILE *history);
+void run_play(const struct run_setup *setup, struct run_result *ret_result);
+
+/* apart.c: the same in a process of its own, so that a broken assertion, a wild pointer or a loop
+ * without end are failures of the run. */
+void run_play_apart(const struct run_setup *setup, struct run_result *ret_result);
+
+/* shrink.c: the smallest run that fails as this one did, told, with the command that replays it. */
+void run_shrink(const struct run_setup *setup, const struct run_result *result,
+                uint64_t seconds_max);
 
 #endif

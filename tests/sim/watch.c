@@ -193,6 +193,9 @@ static void watch_term(struct run *run, struct run_node *node)
         run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, watch->leaders[term], self,
                  term);
     }
+    if (watch->leaders[term] == 0) {
+        run_say(run, "node %u leads in term %" PRIu64, self, term);
+    }
     watch->leaders[term] = self;
 }
 

@@ -1,0 +1,122 @@
+/* What many runs exercised, taken together: adds, prints, and judges whether it was enough (V1). */
+#include "tests/sim/sums.h"
+
+#include "base/sat.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+void sums_add(struct run_counters *sum, const struct run_counters *one)
+{
+    sum->steps += one->steps;
+    sum->simulated_us += one->simulated_us;
+    sum->restarts += one->restarts;
+    sum->installs += one->installs;
+    sum->digests += one->digests;
+    sum->retried += one->retried;
+    sum->superseded += one->superseded;
+    sum->placed += one->placed;
+    sum->times_stated += one->times_stated;
+    sum->commands += one->commands;
+    sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
+    for (size_t i = 0; i < FAULTS; i++) {
+        sum->faults[i] += one->faults[i];
+    }
+    for (size_t i = 0; i < sizeof(sum->calls) / sizeof(sum->calls[0]); i++) {
+        sum->calls[i] += one->calls[i];
+    }
+    for (size_t i = 0; i < sizeof(sum->outcomes) / sizeof(sum->outcomes[0]); i++) {
+        sum->outcomes[i] += one->outcomes[i];
+    }
+    sum->check.operations += one->check.operations;
+    sum->check.definite += one->check.definite;
+    sum->check.unknown += one->check.unknown;
+    sum->check.leader_changes += one->check.leader_changes;
+    sum->check.fenced += one->check.fenced;
+    sum->check.near_deadline += one->check.near_deadline;
+    sum->check.revokes += one->check.revokes;
+    sum->check.blind_sessions += one->check.blind_sessions;
+}
+
+static double seconds_of(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
+double sums_cpu_seconds(void)
+{
+    struct rusage self, children;
+    (void)getrusage(RUSAGE_SELF, &self);
+    (void)getrusage(RUSAGE_CHILDREN, &children);
+    return seconds_of(&self) + seconds_of(&children);
+}
+
+void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
+{
+    double simulated = (double)sum->simulated_us / 1e6;
+    double busy = sums_cpu_seconds();
+    printf("%" PRIu64 " seeds, %.0f simulated s in %.1f s (%.1f s of one core): %.0f times real "
+           "time\n",
+           seeds, simulated, real, busy, busy > 0 ? simulated / busy : 0.0);
+    printf("operations %" PRIu64 ", definite %" PRIu64 ", unknown %" PRIu64 " (in the log %" PRIu64
+           "), retried %" PRIu64 ", superseded %" PRIu64 ", commands applied %" PRIu64 "\n",
+           sum->check.operations, sum->check.definite, sum->check.unknown, sum->placed,
+           sum->retried, sum->superseded, sum->commands);
+    printf("leader changes %" PRIu64 ", restarts %" PRIu64 ", snapshots installed %" PRIu64
+           ", times stated %" PRIu64 ", longest recovery %" PRIu64 " ms\n",
+           sum->check.leader_changes, sum->restarts, sum->installs, sum->times_stated,
+           sum->longest_recovery_us / 1000);
+    printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
+           ", equal digests %" PRIu64 ", sessions searched %" PRIu64 "\n",
+           sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
+           sum->check.blind_sessions);
+    printf("faults:");
+    for (size_t i = 0; i < FAULTS; i++) {
+        if (sum->faults[i] != 0) {
+            printf(" %s %" PRIu64, fault_name((enum fault_kind)i), sum->faults[i]);
+        }
+    }
+    printf("\noutcomes:");
+    for (size_t i = 0; i < sizeof(sum->outcomes) / sizeof(sum->outcomes[0]); i++) {
+        if (sum->outcomes[i] != 0) {
+            printf(" %s %" PRIu64, tenure_outcome_name((enum tenure_outcome)i), sum->outcomes[i]);
+        }
+    }
+    printf("\n");
+}
+
+bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool on[FAULTS])
+{
+    enum { MANY = 20, ALL = 100 }; /* seeds; what is rare has to be in ALL of them */
+    bool good = true;
+    if (seeds < MANY) {
+        return true;
+    }
+    bool few = seeds < ALL;
+    const struct {
+        const char *name;
+        uint64_t count;
+    } all[] = {{"leader change", sum->check.leader_changes},
+               {"refusal by the fence", sum->check.fenced},
+               {"answer near a deadline", sum->check.near_deadline},
+               {"unknown outcome", sum->check.unknown + sum->placed},
+               {"revoke", sum->check.revokes},
+               {"repeated call", sum->retried},
+               {"comparison of digests", sum->digests},
+               {"snapshot of another node's", sum->installs + few}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].count == 0) {
+            printf("INVALID: no %s\n", all[i].name);
+            good = false;
+        }
+    }
+    for (size_t i = 0; i < FAULTS; i++) {
+        if (!few && on[i] && i != FAULT_BIRTH && sum->faults[i] == 0) {
+            printf("INVALID: no fault %s\n", fault_name((enum fault_kind)i));
+            good = false;
+        }
+    }
+    return good;
+}

@@ -12,7 +12,7 @@ enum {
     SLOT_BYTES = 128,
     SLOT_SPACING = 4096, /* a torn write never touches both */
     WRITE_EVERY_US = 500000,
-    CLOCK_VERSION = 1,
+    CLOCK_VERSION = 2,
 };
 
 static const char magic[8] = "TNRCLOCK";
@@ -20,6 +20,7 @@ static const char magic[8] = "TNRCLOCK";
 struct slot {
     uint64_t sequence;
     bool has_clock;
+    uint64_t era;
     struct id128 boot_id;
     uint64_t boot_us;
     uint64_t wall_us;
@@ -35,6 +36,7 @@ static void slot_write(uint8_t buffer[SLOT_BYTES], const struct slot *slot)
     base_write_u8(&writer, CLOCK_VERSION);
     base_write_u64(&writer, slot->sequence);
     base_write_u8(&writer, slot->has_clock ? 1 : 0);
+    base_write_u64(&writer, slot->era);
     base_write_id(&writer, slot->boot_id);
     base_write_u64(&writer, slot->boot_us);
     base_write_u64(&writer, slot->wall_us);
@@ -50,6 +52,7 @@ static bool slot_read(struct bytes buffer, struct slot *ret_slot)
     uint8_t version = base_read_u8(&reader);
     ret_slot->sequence = base_read_u64(&reader);
     ret_slot->has_clock = base_read_u8(&reader) == 1;
+    ret_slot->era = base_read_u64(&reader);
     ret_slot->boot_id = base_read_id(&reader);
     ret_slot->boot_us = base_read_u64(&reader);
     ret_slot->wall_us = base_read_u64(&reader);
@@ -113,6 +116,7 @@ static void write_slot(void *arg)
     struct slot slot = {
         .sequence = ++file->sequence,
         .has_clock = node->time.has_clock,
+        .era = node->time.era,
         .boot_id = env_boot_id(node->env),
         .boot_us = env_boot_us(node->env),
         .wall_us = env_wall_us(node->env),
@@ -120,6 +124,7 @@ static void write_slot(void *arg)
     };
     slot_write(file->slot, &slot);
     file->wrote_clock = slot.has_clock;
+    file->wrote_era = slot.era;
     file->busy = true;
     env_work_submit(node->env, &file->work);
 }
@@ -132,8 +137,10 @@ static void take_over(struct node *node, const struct slot *slot)
     node->clock_file.sequence = slot->sequence;
     if (slot->has_clock && same_boot) {
         node->time.has_clock = true;
+        node->time.era = slot->era;
         node->time.offset = (int64_t)slot->offset;
         node->clock_file.wrote_clock = true;
+        node->clock_file.wrote_era = slot->era;
     }
 }
 
@@ -173,7 +180,8 @@ bool node_clock_file_idle(const struct clock_file *file)
 void node_clock_file_turn(struct node *node)
 {
     struct clock_file *file = &node->clock_file;
-    if (!file->busy && !file->ending && node->time.has_clock != file->wrote_clock) {
+    bool written = node->time.has_clock == file->wrote_clock && node->time.era == file->wrote_era;
+    if (!file->busy && !file->ending && !written) {
         env_timer_stop(file->timer);
         write_slot(node);
     }

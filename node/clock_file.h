@@ -22,8 +22,9 @@ struct clock_file {
     uint64_t sequence;
     bool busy;
     bool ending;
-    bool wrote_clock; /* the newest slot says that there is a clock */
-    bool broken;      /* the newest write failed: the node ends by node_fatal */
+    bool wrote_clock;   /* the newest slot says that there is a clock */
+    uint64_t wrote_era; /* and of which era */
+    bool broken;        /* the newest write failed: the node ends by node_fatal */
     uint8_t slot[128];
 };
 

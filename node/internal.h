@@ -7,6 +7,8 @@
 #include "fsm/fsm.h"
 #include "node/batch.h"
 #include "node/clock_file.h"
+#include "node/clocks.h"
+#include "node/collection.h"
 #include "node/connection.h"
 #include "node/digests.h"
 #include "node/lead.h"
@@ -26,6 +28,8 @@ struct node {
     size_t range_size;
     struct node_time time;
     struct clock_file clock_file;
+    struct node_clocks clocks;
+    struct node_collection collection;
     struct node_lead lead;
     struct node_batch *batch;
     struct node_reads reads;

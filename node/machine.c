@@ -73,7 +73,7 @@ static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry
     }
     node_time_stamp_in_log(&node->time, head.stamp);
     if (!local) {
-        node_lead_follow(node, term, head.stamp);
+        node_clocks_follow(node, term, head.stamp);
     }
 }
 
@@ -84,7 +84,7 @@ static void on_role_changed(void *arg, enum rlog_role role, uint64_t term, uint6
 
 static void on_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes message)
 {
-    node_lead_peer_message(arg, from, kind, message);
+    node_clocks_message(arg, from, kind, message);
 }
 
 static void on_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct bytes piece),

@@ -30,53 +30,75 @@ void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us)
     }
 }
 
-void node_time_learn(struct node_time *time, uint64_t value, uint64_t boot_us)
+void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint64_t boot_us)
 {
     uint64_t least = u64_max(u64_min(value, NODE_TIME_MAX_US), time->floor);
     int64_t offset = (int64_t)least - (int64_t)boot_us;
     time->has_clock = true;
+    time->era = era;
     time->offset = offset;
 }
 
 void node_time_void(struct node_time *time)
 {
     time->has_clock = false;
+    time->era = 0;
     time->offset = 0;
 }
 
+/* The newest era of those that have a clock; 0 when none has. */
+static uint64_t newest_era(const struct node_time_offer *offers, size_t count)
+{
+    uint64_t era = 0;
+    for (size_t i = 0; i < count; i++) {
+        era = offers[i].has_clock ? u64_max(era, offers[i].era) : era;
+    }
+    return era;
+}
+
+struct offers {
+    const struct node_time_offer *first;
+    size_t count;
+    uint64_t era; /* the others do not count */
+};
+
 /* The largest clock below `bound` (by value, then by place), or NULL. */
-static const struct node_time_offer *next_below(const struct node_time_offer *offers, size_t count,
+static const struct node_time_offer *next_below(const struct offers *offers,
                                                 const struct node_time_offer *bound)
 {
     const struct node_time_offer *best = NULL;
-    for (const struct node_time_offer *offer = offers; offer < offers + count; offer++) {
+    for (size_t i = 0; i < offers->count; i++) {
+        const struct node_time_offer *offer = &offers->first[i];
+        bool counts = offer->has_clock && offer->era == offers->era;
         bool below = bound == NULL || offer->value < bound->value ||
                      (offer->value == bound->value && offer > bound);
-        if (offer->has_clock && below && (best == NULL || offer->value > best->value)) {
+        if (counts && below && (best == NULL || offer->value > best->value)) {
             best = offer;
         }
     }
     return best;
 }
 
-enum node_time_verdict node_time_collect(const struct node_time_offer *offers, size_t count,
-                                         uint64_t *ret_value, uint64_t *ret_odd)
+struct node_time_finding node_time_collect(const struct node_time_offer *first_offer, size_t count)
 {
-    const struct node_time_offer *first = next_below(offers, count, NULL);
+    const struct offers offers = {
+        .first = first_offer, .count = count, .era = newest_era(first_offer, count)};
+    const struct node_time_offer *first = next_below(&offers, NULL);
     if (first == NULL) {
-        return NODE_TIME_NONE;
+        return (struct node_time_finding){.verdict = NODE_TIME_NONE};
     }
-    const struct node_time_offer *upper = next_below(offers, count, first);
+    const struct node_time_offer *upper = next_below(&offers, first);
     while (upper != NULL) {
-        const struct node_time_offer *lower = next_below(offers, count, upper);
+        const struct node_time_offer *lower = next_below(&offers, upper);
         if (lower != NULL && first->value - upper->value > NODE_TIME_ODD_US &&
             upper->value - lower->value <= NODE_TIME_ODD_US) {
-            *ret_value = upper->value;
-            *ret_odd = first->node;
-            return NODE_TIME_ODD_ONE;
+            return (struct node_time_finding){.verdict = NODE_TIME_ODD_ONE,
+                                              .era = offers.era,
+                                              .value = upper->value,
+                                              .odd = first->node};
         }
         upper = lower;
     }
-    *ret_value = first->value;
-    return NODE_TIME_AGREED;
+    return (struct node_time_finding){
+        .verdict = NODE_TIME_AGREED, .era = offers.era, .value = first->value};
 }

@@ -5,8 +5,11 @@
  *
  * Invariants
  *   C1  the clock never goes below the largest stamp in the node's log
- *   C2  following only raises the offset; only a collection's verdict may void it
- *   C3  a node without a clock gets one only from an answer to its own question, or from its birth
+ *   C2  following only raises the offset; only a collection's verdict may void it, and only the
+ *       leader's clock of another era replace it
+ *   C3  a node without a clock gets one only from an answer to its own question, or makes the
+ *       cluster's: at birth, or of what an operator states
+ *   C4  clocks of different eras are not compared: the newer era's is the time
  */
 #ifndef NODE_TIME_H
 #define NODE_TIME_H
@@ -18,6 +21,7 @@
 struct node_time {
     bool has_clock;
     int64_t offset; /* clock = BOOTTIME + offset */
+    uint64_t era;   /* term of the leader that made this clock; all others learned it */
     uint64_t floor; /* the largest stamp in the log */
 };
 
@@ -36,7 +40,7 @@ void node_time_stamp_in_log(struct node_time *time, uint64_t stamp);
 /* A clock value of the current term's leader, received at `boot_us`: raises, never makes. */
 void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us);
 /* An answer to our own question, or the birth's T0, or what an operator states: makes a clock. */
-void node_time_learn(struct node_time *time, uint64_t value, uint64_t boot_us);
+void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint64_t boot_us);
 /* This node's clock was the odd one: it has none until it learns again. */
 void node_time_void(struct node_time *time);
 
@@ -45,18 +49,25 @@ void node_time_void(struct node_time *time);
 struct node_time_offer {
     uint64_t node;
     bool has_clock;
+    uint64_t era;
     uint64_t value; /* brought to one moment by the caller */
 };
 
 enum node_time_verdict {
-    NODE_TIME_AGREED,  /* `ret_value` is the time */
-    NODE_TIME_ODD_ONE, /* as before, and node `ret_odd` jumped ahead: alert, it voids its clock */
-    NODE_TIME_NONE,    /* nobody has a clock: T3 */
+    NODE_TIME_AGREED,  /* `value` is the time */
+    NODE_TIME_ODD_ONE, /* as before, and node `odd` jumped ahead: alert, it voids its clock */
+    NODE_TIME_NONE,    /* nobody has a clock: a birth, or T3 */
 };
 
-/* The largest, unless two others lie more than 1 s below it and within 1 s of each other: then the
- * larger of those. */
-enum node_time_verdict node_time_collect(const struct node_time_offer *offers, size_t count,
-                                         uint64_t *ret_value, uint64_t *ret_odd);
+struct node_time_finding {
+    enum node_time_verdict verdict;
+    uint64_t era;
+    uint64_t value; /* the time */
+    uint64_t odd;   /* ODD_ONE: that node */
+};
+
+/* Of the newest era the largest, unless two others of that era lie more than 1 s below it and
+ * within 1 s of each other: then the larger of those. */
+struct node_time_finding node_time_collect(const struct node_time_offer *offers, size_t count);
 
 #endif

@@ -462,7 +462,7 @@ static void a_jump_within_a_collection_is_noticed(void **state)
         for (size_t i = 0; i < WORLD_NODES; i++) {
             const struct node *node = world.nodes[i].node;
             if (node != NULL && node->lead.state == LEAD_COLLECTING &&
-                node->lead.offer_count == 1) {
+                node->collection.count == 1) {
                 collecting = i; /* waits for the third clock */
             }
         }

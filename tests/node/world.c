@@ -151,7 +151,7 @@ static void format(struct world_node *node, struct node_bootstrap *bootstrap)
     sim_process_free(env);
 }
 
-void world_start(struct world *world, uint64_t seed)
+void world_begin(struct world *world, uint64_t seed)
 {
     static struct node_bootstrap bootstrap; /* large: 16 KiB and more */
     memset(world, 0, sizeof(*world));
@@ -168,6 +168,11 @@ void world_start(struct world *world, uint64_t seed)
     certify(world->apps, "service", "tenure://test/acme/service/gateway");
     certify(world->apps, "operator", "tenure://test/-/operator/root");
     world->console = sim_process_start(world->apps, "console");
+}
+
+void world_start(struct world *world, uint64_t seed)
+{
+    world_begin(world, seed);
     (void)world_leader(world);
 }
 

@@ -35,7 +35,9 @@ struct world {
     struct env *console; /* the process that the clients live in */
 };
 
-/* Three nodes, formatted and running; a leader serves when it returns. */
+/* Three nodes, formatted and running; nobody leads yet. */
+void world_begin(struct world *world, uint64_t seed);
+/* As world_begin; a leader serves when it returns. */
 void world_start(struct world *world, uint64_t seed);
 void world_end(struct world *world);
 

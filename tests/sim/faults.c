@@ -357,11 +357,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_TRANSFER] = {"transfer", NULL, transfer, nothing, MS(500), false, false},
     [FAULT_STEP_DOWN] = {"step-down", NULL, step_down, nothing, MS(1), false, false},
     [FAULT_AWAY] = {"away", NULL, take_away, bring_back, MS(20000), false, false},
-    [FAULT_BIRTH] = {"birth",
-                     "a first leader that is lost before its TERM_START commits keeps the clock "
-                     "that it began at T0; when a later one has begun its own, T jumps by their "
-                     "distance",
-                     NULL, NULL, 0, false, false},
+    [FAULT_BIRTH] = {"birth", NULL, NULL, NULL, 0, false, false},
     [FAULT_CLIENT_CRASH] = {"client-crash", NULL, crash_client, nothing, MS(1), false, true},
     [FAULT_WORKER_PAUSE] = {"client-pause", NULL, pause_client, resume_client, MS(15000), false,
                             true},
@@ -443,9 +439,9 @@ static void begin(struct run *run, struct active *slot)
         return;
     }
     wanted.until = sim_now_us(run->sim) + 1 + run_random(run, fault->longest_us);
-    run_say(run, "f%" PRIu32 " fault %s, %s %zu, for %" PRIu64 " us", run->step.ordinal, fault->name,
-            fault->client ? "client" : "node", fault->client ? wanted.actor : wanted.node + 1,
-            wanted.until - sim_now_us(run->sim));
+    run_say(run, "f%" PRIu32 " fault %s, %s %zu, for %" PRIu64 " us", run->step.ordinal,
+            fault->name, fault->client ? "client" : "node",
+            fault->client ? wanted.actor : wanted.node + 1, wanted.until - sim_now_us(run->sim));
     run_takes(run);
     *slot = wanted;
     run->counters.faults[wanted.kind]++;

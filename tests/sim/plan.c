@@ -64,12 +64,12 @@ void plan_draw(struct run *run)
     plan->disk = policies[run_random(run, 3)];
     plan->clocks = run_chance(run, 30);
     plan->busy = run_chance(run, 8);
-    plan->birth = on[FAULT_BIRTH];
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {
         bool wanted = run_chance(run, 60);
         plan->on[kind] = on[kind] && wanted;
     }
+    plan->birth = plan->on[FAULT_BIRTH];
     for (size_t kind = FAULT_WALL_STEP; kind <= FAULT_DRIFT; kind++) {
         plan->on[kind] = plan->on[kind] && plan->clocks;
     }

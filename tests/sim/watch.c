@@ -50,10 +50,10 @@ static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
         run_fail(run, "a committed entry cannot be read");
         return;
     }
-    if (learned->position == 0) {
+    learned->time = u64_max(learned->time, head.stamp);
+    if (learned->time <= RUN_T0) { /* every birth, the last of them counts (T2) */
         run->born_us = sim_now_us(run->sim);
     }
-    learned->time = u64_max(learned->time, head.stamp);
     for (uint32_t i = 0; i < head.count; i++) {
         struct op_command command;
         if (!op_command_read(&reader, &command)) {

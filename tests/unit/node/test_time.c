@@ -31,7 +31,7 @@ static void learning_makes_a_clock_and_following_only_raises_it(void **state)
     struct node_time time;
     (void)state;
     node_time_init(&time);
-    node_time_learn(&time, NOW, 10 * SECOND);
+    node_time_learn(&time, 1, NOW, 10 * SECOND);
     assert_true(time.has_clock);
     assert_int_equal(node_time_clock(&time, 12 * SECOND), NOW + 2 * SECOND);
     node_time_follow(&time, NOW + SECOND, 12 * SECOND);
@@ -46,7 +46,7 @@ static void no_clock_lies_below_the_log(void **state)
     (void)state;
     node_time_init(&time);
     node_time_stamp_in_log(&time, NOW);
-    node_time_learn(&time, NOW - 50 * SECOND, 3 * SECOND);
+    node_time_learn(&time, 1, NOW - 50 * SECOND, 3 * SECOND);
     assert_int_equal(node_time_clock(&time, 3 * SECOND), NOW);
     assert_int_equal(node_time_clock(&time, 4 * SECOND), NOW + SECOND); /* and it runs */
     node_time_stamp_in_log(&time, NOW + 9 * SECOND);
@@ -62,53 +62,49 @@ static void values_beyond_the_bound_do_not_overflow(void **state)
     struct node_time time;
     (void)state;
     node_time_init(&time);
-    node_time_learn(&time, UINT64_MAX, 10 * SECOND);
+    node_time_learn(&time, 1, UINT64_MAX, 10 * SECOND);
     assert_int_equal(node_time_clock(&time, 10 * SECOND), NODE_TIME_MAX_US);
     node_time_follow(&time, UINT64_MAX, 10 * SECOND);
     assert_int_equal(node_time_clock(&time, 11 * SECOND), NODE_TIME_MAX_US + SECOND);
     node_time_init(&time);
-    node_time_learn(&time, SECOND, 10 * SECOND); /* a clock below BOOTTIME */
+    node_time_learn(&time, 1, SECOND, 10 * SECOND); /* a clock below BOOTTIME */
     assert_int_equal(node_time_clock(&time, 10 * SECOND), SECOND);
     assert_int_equal(node_time_clock(&time, 0), 0);
 }
 
 /* ---- the verdict ---- */
 
-struct verdict {
-    enum node_time_verdict verdict;
-    uint64_t value;
-    uint64_t odd;
-};
-
 #define NONE UINT64_MAX
 
-/* Nodes 1, 2, ... offer these; NONE: it has no clock. */
-static struct verdict collect(size_t count, const uint64_t *values)
+/* Nodes 1, 2, ... offer these, all of one era; NONE: it has no clock. */
+static struct node_time_finding collect(size_t count, const uint64_t *values)
 {
     struct node_time_offer offers[9];
-    struct verdict verdict = {.value = 0};
     for (size_t i = 0; i < count; i++) {
         bool has = values[i] != NONE;
-        offers[i] = (struct node_time_offer){
-            .node = i + 1, .has_clock = has, .value = has ? values[i] : NOW + 500 * SECOND};
+        offers[i] = (struct node_time_offer){.node = i + 1,
+                                             .has_clock = has,
+                                             .era = has ? 3 : 8,
+                                             .value = has ? values[i] : NOW + 500 * SECOND};
     }
-    verdict.verdict = node_time_collect(offers, count, &verdict.value, &verdict.odd);
-    return verdict;
+    return node_time_collect(offers, count);
 }
 
 static void agreed(size_t count, const uint64_t *values, uint64_t value)
 {
-    struct verdict verdict = collect(count, values);
-    assert_int_equal(verdict.verdict, NODE_TIME_AGREED);
-    assert_int_equal(verdict.value, value);
+    struct node_time_finding finding = collect(count, values);
+    assert_int_equal(finding.verdict, NODE_TIME_AGREED);
+    assert_int_equal(finding.value, value);
+    assert_int_equal(finding.era, 3);
 }
 
 static void odd_one(size_t count, const uint64_t *values, uint64_t value, uint64_t odd)
 {
-    struct verdict verdict = collect(count, values);
-    assert_int_equal(verdict.verdict, NODE_TIME_ODD_ONE);
-    assert_int_equal(verdict.value, value);
-    assert_int_equal(verdict.odd, odd);
+    struct node_time_finding finding = collect(count, values);
+    assert_int_equal(finding.verdict, NODE_TIME_ODD_ONE);
+    assert_int_equal(finding.value, value);
+    assert_int_equal(finding.odd, odd);
+    assert_int_equal(finding.era, 3);
 }
 
 static void the_largest_clock_is_the_time(void **state)
@@ -144,6 +140,34 @@ static void a_clock_that_two_others_contradict_is_odd(void **state)
            NOW + 9 * SECOND + 5);
 }
 
+/* A clock that never reached a majority is forgotten for the one that was made after it. */
+static void the_newest_era_is_the_time(void **state)
+{
+    (void)state;
+    const struct node_time_offer offers[] = {
+        {.node = 1, .has_clock = true, .era = 2, .value = NOW + 90 * SECOND},
+        {.node = 2, .has_clock = true, .era = 5, .value = NOW},
+        {.node = 3, .has_clock = true, .era = 2, .value = NOW + 90 * SECOND},
+        {.node = 4, .has_clock = true, .era = 5, .value = NOW + 1},
+        {.node = 5, .has_clock = false, .era = 9, .value = NOW + 95 * SECOND},
+    };
+    struct node_time_finding finding = node_time_collect(offers, 5);
+    assert_int_equal(finding.verdict, NODE_TIME_AGREED);
+    assert_int_equal(finding.era, 5);
+    assert_int_equal(finding.value, NOW + 1);
+    /* nor does an older era make a clock odd */
+    finding = node_time_collect(offers, 3);
+    assert_int_equal(finding.verdict, NODE_TIME_AGREED);
+    assert_int_equal(finding.value, NOW);
+    const struct node_time_offer odd[] = {
+        {.node = 1, .has_clock = true, .era = 5, .value = NOW + 90 * SECOND},
+        {.node = 2, .has_clock = true, .era = 2, .value = NOW},
+        {.node = 3, .has_clock = true, .era = 2, .value = NOW},
+    };
+    assert_int_equal(node_time_collect(odd, 3).verdict, NODE_TIME_AGREED);
+    assert_int_equal(node_time_collect(odd, 3).value, NOW + 90 * SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +177,7 @@ int main(void)
         cmocka_unit_test(values_beyond_the_bound_do_not_overflow),
         cmocka_unit_test(the_largest_clock_is_the_time),
         cmocka_unit_test(a_clock_that_two_others_contradict_is_odd),
+        cmocka_unit_test(the_newest_era_is_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

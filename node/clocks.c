@@ -1,0 +1,263 @@
+/* Messages between nodes that carry clocks: their form, and what each makes of the receiver's. */
+#include "node/clocks.h"
+
+#include "base/assert.h"
+#include "env/random.h"
+#include "node/internal.h"
+
+/* ---- form: u8 version, u64 first (a nonce or a term), u8 has, u64 value, u64 era ---- */
+
+enum { CLOCK_MESSAGE_VERSION = 2, CLOCK_MESSAGE_MAX = 32 };
+
+struct clock_message {
+    uint64_t first;
+    bool has;
+    uint64_t value;
+    uint64_t era;
+};
+
+static void send_clock(struct node *node, uint64_t to, uint8_t kind, struct clock_message message)
+{
+    uint8_t buffer[CLOCK_MESSAGE_MAX];
+    struct base_writer writer;
+    base_writer_init(&writer, buffer, sizeof(buffer));
+    base_write_u8(&writer, CLOCK_MESSAGE_VERSION);
+    base_write_u64(&writer, message.first);
+    base_write_u8(&writer, message.has ? 1 : 0);
+    base_write_u64(&writer, message.value);
+    base_write_u64(&writer, message.era);
+    rlog_peer_send(node->rlog, to, kind, base_written(&writer));
+}
+
+static bool read_clock(struct bytes bytes, struct clock_message *ret_message)
+{
+    struct base_reader reader;
+    base_reader_init(&reader, bytes);
+    uint8_t version = base_read_u8(&reader);
+    ret_message->first = base_read_u64(&reader);
+    ret_message->has = base_read_u8(&reader) == 1;
+    ret_message->value = base_read_u64(&reader);
+    ret_message->era = base_read_u64(&reader);
+    return version == CLOCK_MESSAGE_VERSION && base_reader_finished(&reader);
+}
+
+static void send_clock_to_all(struct node *node, uint8_t kind, struct clock_message message)
+{
+    const struct rlog_birth *birth = &node->bootstrap->birth;
+    for (size_t i = 0; i < birth->member_count; i++) {
+        if (birth->members[i].id != node->config->node) {
+            send_clock(node, birth->members[i].id, kind, message);
+        }
+    }
+}
+
+/* ---- saying ---- */
+
+void node_clocks_reset(struct node *node)
+{
+    node->clocks.holder_count = 0;
+    node->clocks.odd = 0;
+}
+
+static void new_question(struct node *node)
+{
+    struct node_clocks *clocks = &node->clocks;
+    env_random(node->env, &clocks->nonce, sizeof(clocks->nonce));
+    clocks->asked_at = env_boot_us(node->env);
+}
+
+void node_clocks_ask(struct node *node)
+{
+    new_question(node);
+    send_clock_to_all(node, PEER_CLOCK_ASK, (struct clock_message){.first = node->clocks.nonce});
+}
+
+void node_clocks_tell(struct node *node, uint64_t clock)
+{
+    node->clocks.told_at = env_boot_us(node->env);
+    send_clock_to_all(
+        node, PEER_CLOCK_LEADER,
+        (struct clock_message){
+            .first = node->lead.term, .has = true, .value = clock, .era = node->time.era});
+}
+
+void node_clocks_remind_odd(struct node *node)
+{
+    struct node_clocks *clocks = &node->clocks;
+    if (clocks->odd != 0 && clocks->told_at - clocks->asked_at > NODE_TIME_ANSWER_US) {
+        new_question(node);
+        send_clock(node, clocks->odd, PEER_CLOCK_ASK,
+                   (struct clock_message){.first = clocks->nonce});
+    }
+}
+
+void node_clocks_void_odd(struct node *node, uint64_t odd)
+{
+    node->clocks.odd = odd;
+    send_clock(node, odd, PEER_CLOCK_VOID, (struct clock_message){.first = node->lead.term});
+}
+
+bool node_clocks_majority_holds(const struct node *node)
+{
+    return 1 + node->clocks.holder_count > node->bootstrap->birth.member_count / 2;
+}
+
+/* ---- hearing ---- */
+
+static void on_ask(struct node *node, uint64_t from, const struct clock_message *message)
+{
+    send_clock(node, from, PEER_CLOCK_ANSWER,
+               (struct clock_message){
+                   .first = message->first,
+                   .has = node->time.has_clock,
+                   .value = node_time_clock(&node->time, env_boot_us(node->env)),
+                   .era = node->time.era,
+               });
+}
+
+/* The odd one has voided its clock or learned a better one, or has to be told again. */
+static void on_odd_answer(struct node *node, const struct clock_message *message)
+{
+    uint64_t clock;
+    if (!node_lead_clock(node, &clock)) {
+        return;
+    }
+    if (message->has && message->value > clock + NODE_TIME_ODD_US) {
+        node_clocks_void_odd(node, node->clocks.odd);
+    } else {
+        node->clocks.odd = 0;
+    }
+}
+
+/* A follower's leader holds a clock of this era now, and so do we. */
+static void say_held(struct node *node)
+{
+    send_clock(node, node->lead.leader, PEER_CLOCK_HELD,
+               (struct clock_message){.first = node->lead.term, .era = node->time.era});
+}
+
+/* Without a clock anybody's will do; a clock of another era gives way to the leader's alone. */
+static void on_follower_answer(struct node *node, uint64_t from,
+                               const struct clock_message *message)
+{
+    bool of_leader = from == node->lead.leader;
+    bool other_era = of_leader && message->era != node->time.era;
+    if (!message->has || (node->time.has_clock && !other_era)) {
+        return;
+    }
+    node_time_learn(&node->time, message->era, message->value, env_boot_us(node->env));
+    env_log(node->env, ENV_LOG_INFO, "time", "learned the time of era %llu from node %llu",
+            (unsigned long long)message->era, (unsigned long long)from);
+    if (of_leader) {
+        say_held(node);
+    }
+}
+
+/* T2: an answer to our own question, and in time when it makes a clock. */
+static bool is_answer(const struct node *node, uint64_t nonce)
+{
+    const struct node_clocks *clocks = &node->clocks;
+    bool makes = node->lead.state == LEAD_FOLLOWING || !node->time.has_clock;
+    uint64_t bound = makes ? NODE_TIME_ANSWER_US : (uint64_t)node->config->election_ms * 1000;
+    return nonce == clocks->nonce && env_boot_us(node->env) - clocks->asked_at <= bound;
+}
+
+static void on_answer(struct node *node, uint64_t from, const struct clock_message *message)
+{
+    if (!is_answer(node, message->first)) {
+        return;
+    }
+    if (node->lead.state == LEAD_COLLECTING) {
+        node_collection_offer(node, (struct node_time_offer){.node = from,
+                                                             .has_clock = message->has,
+                                                             .era = message->era,
+                                                             .value = message->value});
+    } else if (node->lead.state == LEAD_FOLLOWING) {
+        on_follower_answer(node, from, message);
+    } else if (node->lead.state == LEAD_SERVING && from == node->clocks.odd) {
+        on_odd_answer(node, message);
+    }
+}
+
+/* Asks, unless the question before may be answered still (C3). */
+static void ask_again(struct node *node)
+{
+    if (env_boot_us(node->env) - node->clocks.asked_at > NODE_TIME_ANSWER_US) {
+        node_clocks_ask(node);
+    }
+}
+
+void node_clocks_follow(struct node *node, uint64_t term, uint64_t value)
+{
+    const struct node_lead *lead = &node->lead;
+    if (lead->state != LEAD_FOLLOWING || term != lead->term || lead->leader == 0) {
+        return;
+    }
+    if (node->time.has_clock) {
+        node_time_follow(&node->time, value, env_boot_us(node->env));
+    } else {
+        ask_again(node);
+    }
+}
+
+static void on_leader_clock(struct node *node, uint64_t from, const struct clock_message *message)
+{
+    if (from != node->lead.leader || message->first != node->lead.term) {
+        return;
+    }
+    if (node->time.has_clock && message->era != node->time.era) {
+        ask_again(node);
+        return;
+    }
+    node_clocks_follow(node, message->first, message->value);
+    if (node->lead.state == LEAD_FOLLOWING && node->time.has_clock &&
+        message->era == message->first) {
+        say_held(node); /* it made this clock itself, and may be waiting for a majority */
+    }
+}
+
+static void on_held(struct node *node, uint64_t from, const struct clock_message *message)
+{
+    struct node_clocks *clocks = &node->clocks;
+    if (node->lead.state == LEAD_FOLLOWING || message->first != node->lead.term ||
+        message->era != node->lead.term) {
+        return;
+    }
+    for (size_t i = 0; i < clocks->holder_count; i++) {
+        if (clocks->holders[i] == from) {
+            return;
+        }
+    }
+    ASSERT(clocks->holder_count < RLOG_MEMBERS_MAX);
+    clocks->holders[clocks->holder_count++] = from;
+    node_lead_held(node);
+}
+
+static void on_void(struct node *node, uint64_t from, const struct clock_message *message)
+{
+    if (message->first == node->lead.term && from == node->lead.leader) {
+        node_time_void(&node->time);
+        node_clocks_ask(node);
+    }
+}
+
+void node_clocks_message(struct node *node, uint64_t from, uint8_t kind, struct bytes bytes)
+{
+    struct clock_message message;
+    if (!read_clock(bytes, &message)) {
+        env_log(node->env, ENV_LOG_WARN, "time", "node %llu sent a clock message of no known form",
+                (unsigned long long)from);
+        return;
+    }
+    if (kind == PEER_CLOCK_ASK) {
+        on_ask(node, from, &message);
+    } else if (kind == PEER_CLOCK_ANSWER) {
+        on_answer(node, from, &message);
+    } else if (kind == PEER_CLOCK_LEADER) {
+        on_leader_clock(node, from, &message);
+    } else if (kind == PEER_CLOCK_HELD) {
+        on_held(node, from, &message);
+    } else if (kind == PEER_CLOCK_VOID) {
+        on_void(node, from, &message);
+    }
+}

@@ -1,0 +1,88 @@
+/* Gathers the clocks that members offer, brings them to one moment, and looks for the time. */
+#include "node/collection.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+#include "node/internal.h"
+
+static uint64_t heartbeat_us(const struct node *node)
+{
+    return (uint64_t)node->config->heartbeat_ms * 1000;
+}
+
+/* Offers are brought to one moment by our own clock: it must have run evenly since they came. */
+static bool offers_are_fresh(const struct node *node, uint64_t now)
+{
+    const struct node_collection *collection = &node->collection;
+    for (size_t i = 0; i < collection->count; i++) {
+        if (node_lead_too_far_apart(node, collection->received[i], now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void conclude(struct node *node, uint64_t now)
+{
+    const struct node_collection *collection = &node->collection;
+    if (!offers_are_fresh(node, now)) {
+        node_collection_begin(node);
+        return;
+    }
+    struct node_time_offer offers[RLOG_MEMBERS_MAX + 1];
+    size_t count = 0;
+    offers[count++] = (struct node_time_offer){.node = node->config->node,
+                                               .has_clock = node->time.has_clock,
+                                               .era = node->time.era,
+                                               .value = node_time_clock(&node->time, now)};
+    for (size_t i = 0; i < collection->count; i++) {
+        offers[count] = collection->offers[i];
+        offers[count++].value = sat_add(collection->offers[i].value, now - collection->received[i]);
+    }
+    struct node_time_finding finding = node_time_collect(offers, count);
+    node_lead_collected(node, &finding, now);
+}
+
+/* A majority has answered, and the rest had a heartbeat's time or answered too. */
+void node_collection_step(struct node *node)
+{
+    struct node_collection *collection = &node->collection;
+    size_t members = node->bootstrap->birth.member_count;
+    size_t known = collection->count + 1;
+    uint64_t now = env_boot_us(node->env);
+    if (known > members / 2 && collection->majority_at == 0) {
+        collection->majority_at = now;
+    }
+    bool waited = collection->majority_at != 0 &&
+                  now - collection->majority_at >= heartbeat_us(node);
+    if (known == members || waited) {
+        conclude(node, now);
+        return;
+    }
+    if (now - node->clocks.asked_at >= (uint64_t)node->config->election_ms * 1000 / 2) {
+        node_clocks_ask(node); /* it was lost, or the answers were */
+    }
+    env_timer_start(node->lead.timer, heartbeat_us(node));
+}
+
+void node_collection_begin(struct node *node)
+{
+    node->collection.count = 0;
+    node->collection.majority_at = 0;
+    node_clocks_ask(node);
+    node_collection_step(node);
+}
+
+void node_collection_offer(struct node *node, struct node_time_offer offer)
+{
+    struct node_collection *collection = &node->collection;
+    for (size_t i = 0; i < collection->count; i++) {
+        if (collection->offers[i].node == offer.node) {
+            return;
+        }
+    }
+    ASSERT(collection->count < RLOG_MEMBERS_MAX);
+    collection->offers[collection->count] = offer;
+    collection->received[collection->count++] = env_boot_us(node->env);
+    node_collection_step(node);
+}

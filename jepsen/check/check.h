@@ -35,11 +35,19 @@ struct check_counters {
     uint64_t blind_sessions; /* partitions that the blind search decided */
 };
 
+struct check_span {
+    uint64_t from_ns, to_ns;
+};
+
 struct check_options {
     struct op_limits limits;
     uint64_t epsilon_ns;    /* of S5 and S6: one round trip + 10 ms */
     uint64_t leaderless_ns; /* longest time without a leader (S5) */
     uint64_t drift_ppm;
+    /* While T stood still and an operator had to state it (docs/MODEL.md T3): S5 and S6 do not
+     * measure across such a time. Borrowed. */
+    const struct check_span *timeless;
+    uint32_t timeless_count;
     uint64_t blind_steps; /* of the search, for each partition; 0: no blind search */
     uint64_t placements;  /* unknown commands that the witness may place */
     bool witness_only;

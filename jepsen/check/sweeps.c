@@ -116,6 +116,19 @@ static uint64_t drift_ns(const struct look *look, uint64_t span_ns)
     return span_ns / 1000000 * look->options->drift_ppm + look->options->epsilon_ns;
 }
 
+/* T may have gone on by any amount between the two moments, or not at all. */
+static bool timeless_within(const struct look *look, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct check_span *spans = look->options->timeless;
+
+    for (uint32_t i = 0; i < look->options->timeless_count; i++) {
+        if (spans[i].to_ns >= from_ns && spans[i].from_ns <= to_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* S6: by the client's clock alone, a deadline D lies in [call + D - clock, ret + D - clock]. */
 static bool sweep_s6(const struct look *look, bool ok)
 {
@@ -123,7 +136,8 @@ static bool sweep_s6(const struct look *look, bool ok)
     const struct event *from = look->session == 0 ? look->event : creation(look);
     uint64_t after;
 
-    if (look->session == 0 || look->fence != NULL || from->clock == 0) {
+    if (look->session == 0 || look->fence != NULL || from->clock == 0 ||
+        timeless_within(look, from->call_ns, look->event->ret_ns)) {
         return true;
     }
     after = ns_of_us(sat_sub(u64_min(session->idle, session->absolute), from->clock));
@@ -195,6 +209,10 @@ static bool sweep_s5(struct look *look, const struct order *order)
         uint64_t span;
 
         if (b->clock == 0 || !history_definite(b) || b->attempt > 1) {
+            continue;
+        }
+        if (timeless_within(look, u64_min(a->call_ns, c->call_ns), b->ret_ns)) {
+            fast = slow = order->rows[i];
             continue;
         }
         look->row = order->rows[i];

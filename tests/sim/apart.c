@@ -63,8 +63,8 @@ static void bury_child(const struct run_setup *setup, int status, FILE *errors,
     find_cause(errors, cause, sizeof(cause));
     result->verdict = RUN_FAILED;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-        snprintf(result->failure, sizeof(result->failure), "the run does not end: %u s of real time",
-                 seconds_max(setup));
+        snprintf(result->failure, sizeof(result->failure),
+                 "the run does not end: %u s of real time", seconds_max(setup));
     } else if (WIFSIGNALED(status)) {
         snprintf(result->failure, sizeof(result->failure), "a process of the run died of %s: %s",
                  strsignal(WTERMSIG(status)), cause);

@@ -68,9 +68,24 @@ static bool watched(void *arg)
     return run->failure[0] != '\0';
 }
 
+/* T3: while no clock survived, and a little longer. */
+static void watch_timeless(struct run *run, uint64_t from_us)
+{
+    uint64_t to_ns = sim_now_us(run->sim) * 1000;
+    struct check_span *last = &run->timeless[run->timeless_count - (run->timeless_count > 0)];
+    bool timeless = nodes_timeless(run) != NODES_MAX;
+    if (run->timeless_count > 0 && last->to_ns > from_us * 1000) {
+        last->to_ns = timeless ? to_ns + 1 : to_ns;
+    } else if (timeless && run->timeless_count < TIMELESS_MAX) {
+        run->timeless[run->timeless_count++] = (struct check_span){from_us * 1000, to_ns + 1};
+    }
+}
+
 bool run_pass(struct run *run, uint64_t us)
 {
+    uint64_t from_us = sim_now_us(run->sim);
     (void)sim_run_until(run->sim, watched, run, us);
+    watch_timeless(run, from_us);
     if (run->failure[0] == '\0') {
         nodes_step(run);
         actors_step(run);
@@ -220,6 +235,8 @@ static void judge(struct run *run)
     options.epsilon_ns += run->slack_us * 1000;
     options.leaderless_ns += run->slack_us * 1000;
     options.snapshots = run->counters.installs;
+    options.timeless = run->timeless;
+    options.timeless_count = run->timeless_count;
     options.reduce = run->setup->told != TOLD_NOTHING;
     check_history(run->history, &options, &verdict);
     run->counters.check = verdict.counters;
@@ -275,9 +292,9 @@ static void conclude(const struct run *run, struct run_result *result)
     memcpy(result->failure, run->failure, sizeof(result->failure));
     result->counters = run->counters;
     result->trace = sim_trace_hash(run->sim);
-    result->verdict = run->failure[0] != '\0'                  ? RUN_FAILED
+    result->verdict = run->failure[0] != '\0'            ? RUN_FAILED
                       : run->counters.check.definite > 0 ? RUN_OK
-                                                                : RUN_INVALID;
+                                                         : RUN_INVALID;
 }
 
 void run_play(const struct run_setup *setup, struct run_result *ret_result)

@@ -15,7 +15,7 @@ struct flight {
     struct run_actor *actor;
     const struct tenure_pending *pending;
     struct run_fence *fence; /* a claim's, to be filled */
-    struct step step; /* that made the call */
+    struct step step;        /* that made the call */
     enum op_number number;
     uint32_t row;
     char user[16];

@@ -23,6 +23,7 @@ enum {
     AGENTS = 2,
     ACTIVE_MAX = 3,
     GENERATIONS = 64,
+    TIMELESS_MAX = 64,
 };
 
 #define RUN_T0 UINT64_C(1700000000000000)
@@ -173,11 +174,20 @@ struct run_command {
     uint64_t client, number, position, time;
 };
 
+/* A registered client, as the log tells of it. */
+struct run_client {
+    uint64_t id;     /* position of its registration */
+    uint64_t lowest; /* what lies below is answered as forgotten, never applied */
+    uint64_t heard;  /* T of its newest command */
+};
+
 struct run_watch {
     struct run_entry *entries; /* by index; [0] is before the log */
     size_t entry_count, entry_capacity;
-    struct run_command *commands;
+    struct run_command *commands; /* of clients, that the law lets pass */
     size_t command_count, command_capacity;
+    struct run_client *clients;
+    size_t client_count, client_capacity;
     uint8_t *leaders; /* by term: node + 1 */
     size_t term_count;
 };
@@ -271,6 +281,8 @@ struct run {
     size_t row_capacity;
     struct run_watch watch;
     struct active active[ACTIVE_MAX];
+    struct check_span timeless[TIMELESS_MAX];
+    uint32_t timeless_count;
     uint64_t slack_us; /* by how much the faults may have moved the cluster's clock */
     struct run_counters counters;
     char failure[1024]; /* empty: none so far */

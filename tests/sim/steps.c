@@ -135,8 +135,8 @@ void step_set_write(const struct step_set *set, FILE *file)
 {
     for (size_t i = 0, next; i < set->count; i = next) {
         struct step first = set->at[i];
-        for (next = i + 1; next < set->count &&
-                           step_key(set->at[next]) == step_key(first) + (next - i);) {
+        for (next = i + 1;
+             next < set->count && step_key(set->at[next]) == step_key(first) + (next - i);) {
             next++;
         }
         (void)fprintf(file, "%s%c", i == 0 ? "" : ",", letters[first.maker]);

@@ -38,11 +38,47 @@ static uint64_t hash_of(const struct rlog_log_entry *entry)
     return base_siphash64(&key, entry->payload) ^ (entry->term << 8) ^ (uint64_t)entry->type;
 }
 
+/* Section 6 of the model: a client that was silent for too long is unknown, and a number below the
+ * lowest that the client still asks for is forgotten. True: the command is looked at. */
+static bool hear_client(struct run *run, const struct op_command *command, uint64_t time)
+{
+    struct run_watch *watch = &run->watch;
+    for (size_t i = watch->client_count; i > 0; i--) {
+        struct run_client *client = &watch->clients[i - 1];
+        if (client->id == command->client) {
+            if (sat_add(client->heard, run->plan.limits.client_silence_us) <= time) {
+                return false;
+            }
+            client->heard = time;
+            client->lowest = u64_max(client->lowest, command->lowest);
+            return command->request >= client->lowest;
+        }
+    }
+    return false;
+}
+
+static void learn_command(struct run *run, const struct op_command *command, uint64_t position,
+                          uint64_t time)
+{
+    struct run_watch *watch = &run->watch;
+    if (command->number == OP_client_register) {
+        watch->clients = grown(watch->clients, &watch->client_capacity, watch->client_count,
+                               sizeof(*watch->clients));
+        watch->clients[watch->client_count++] = (struct run_client){.id = position, .heard = time};
+    } else if (command->client != 0 && hear_client(run, command, time)) {
+        watch->commands = grown(watch->commands, &watch->command_capacity, watch->command_count,
+                                sizeof(*watch->commands));
+        watch->commands[watch->command_count++] = (struct run_command){.client = command->client,
+                                                                       .number = command->request,
+                                                                       .position = position,
+                                                                       .time = time};
+    }
+}
+
 /* Positions, T and request numbers of one entry's commands. */
 static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
                            struct run_entry *learned)
 {
-    struct run_watch *watch = &run->watch;
     struct base_reader reader;
     struct op_entry_head head;
     base_reader_init(&reader, entry->payload);
@@ -61,15 +97,7 @@ static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
             return;
         }
         learned->position++;
-        if (command.client != 0) {
-            watch->commands = grown(watch->commands, &watch->command_capacity, watch->command_count,
-                                    sizeof(*watch->commands));
-            watch->commands[watch->command_count++] = (struct run_command){
-                .client = command.client,
-                .number = command.request,
-                .position = learned->position,
-                .time = learned->time};
-        }
+        learn_command(run, &command, learned->position, learned->time);
     }
     run->counters.commands += head.count;
 }
@@ -220,6 +248,7 @@ void watch_done(struct run *run)
 {
     free(run->watch.entries);
     free(run->watch.commands);
+    free(run->watch.clients);
     free(run->watch.leaders);
     memset(&run->watch, 0, sizeof(run->watch));
 }

@@ -211,6 +211,36 @@ static void test_bad_lines(void **state)
     history_destroy(history);
 }
 
+/* An operator stated the time: it may step, where it was not known, and nowhere else (S5, T3). */
+static void test_a_stated_time_may_step(void **state)
+{
+    struct check_options options;
+    struct check_verdict verdict;
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    scene_revoke_user(&scene, "alice");
+    maker_wait(&scene.maker, 1000000);
+    scene_revoke_user(&scene, "bob");
+    struct event *events = scene.maker.history->events;
+    events[1].clock = events[0].clock + 5000000;
+    struct check_span during = {.from_ns = events[0].ret_ns + 1, .to_ns = events[1].call_ns - 1};
+    struct check_span before = {.from_ns = 0, .to_ns = events[0].call_ns - 1};
+    const struct {
+        const struct check_span *timeless;
+        enum check_kind kind;
+    } cases[] = {{NULL, CHECK_VIOLATION}, {&during, CHECK_OK}, {&before, CHECK_VIOLATION}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_options_init(&options);
+        options.timeless = cases[i].timeless;
+        options.timeless_count = cases[i].timeless != NULL;
+        check_history(scene.maker.history, &options, &verdict);
+        assert_int_equal(verdict.kind, cases[i].kind);
+    }
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_placed_write_is_not_lost),
         cmocka_unit_test(test_unknown_does_not_excuse_all),
         cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_a_stated_time_may_step),
         cmocka_unit_test(test_json_there_and_back),
         cmocka_unit_test(test_bad_lines),
     };

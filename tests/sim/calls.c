@@ -147,17 +147,6 @@ static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
-static bool draw_session_touch(struct run_actor *actor, struct draft *draft)
-{
-    struct run_session *session = any_session(actor->run);
-    if (session == NULL) {
-        return false;
-    }
-    draft->request.session_touch = (struct tenure_session_touch_request){
-        .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
-    return true;
-}
-
 static bool draw_session_end(struct run_actor *actor, struct draft *draft)
 {
     struct run_session *session = any_session(actor->run);
@@ -348,8 +337,7 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 15, 0},
-    {OP_session_touch, draw_session_touch, 7, 0},
+    {OP_session_validate, draw_session_validate, 22, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},

@@ -6,12 +6,11 @@
 # the bug before in place.
 
 cpu_seconds=60  # of one core, for each bug
-seeds=1..1000000
 parts=(CMakeLists.txt setup base op fsm env raftlog node client-lib jepsen
     tests/CMakeLists.txt tests/sim)
 properties='S[1-9]|S1[0-4]|L1|V1'
 running=()  # process ids of simulators
-results=()  # of this run: "NAME VERDICT PROPERTY SEED CPU SIMULATED"
+results=()  # of this run: "NAME VERDICT PROPERTY SEED CPU SIMULATED DIED"
 
 say() { printf 'drill: %s\n' "$*"; }
 die() { printf 'drill: %s\n' "$*" >&2; exit 2; }
@@ -113,6 +112,7 @@ prepare() {
         die "cmake failed; see $build/log/configure"
     make_sim "$build/log/build" || die "the tree does not build; see $build/log/build"
     cp "$build/out/tests/sim/sim" "$build/bin/control"
+    : >"$build/control"
     say "built; each bug has $cpu_seconds s of one core"
 }
 
@@ -128,8 +128,10 @@ verdict_of() {
     property=$(sed -nE "s/^FAILED seed [0-9]+: (the checker: )?($properties):.*/\2/p" <<<"$line")
     cpu=$(sed -n 's/.* (\([0-9.]*\) s of one core).*/\1/p' "$log" | head -n 1)
     simulated=$(sed -n 's/.* seeds, \([0-9]*\) simulated s.*/\1/p' "$log" | head -n 1)
-    if [ -n "$line" ] && [ -n "$property" ] && [[ " $expected " = *" $property "* ]]; then
+    if [ -n "$property" ] && [[ " $expected " = *" $property "* ]]; then
         verdict=CAUGHT
+    elif [[ $line =~ ^FAILED\ seed\ [0-9]+:\ (a process of the run|the run does not end) ]]; then
+        verdict=CRASHED
     elif [ -n "$line" ]; then
         verdict=OTHER
     elif [ "$status" -eq 152 ] || [ "$status" -eq 137 ] || [ "$status" -eq 0 ]; then
@@ -140,13 +142,44 @@ verdict_of() {
     echo "$verdict ${property:--} ${seed:--} ${cpu:--} ${simulated:--}"
 }
 
-# play PROGRAM LOG SEEDS OPTION...: within the time. The last line of the log is the status.
+# sober LOG SEED OPTION...: does the tree without any bug pass that seed? If not, the drill fails.
+sober() {
+    local log=$1.control seed=$2
+    shift 2
+    if nice -n 5 "$build/bin/control" --seed "$seed" --no-shrink "$@" >"$log" 2>&1 9>&-; then
+        rm "$log"
+        return 0
+    fi
+    echo "drill: seed $seed ${*:+with $* }fails without any bug; see $log" >>"$build/control"
+    return 1
+}
+
+# play PROGRAM LOG EXPECTED OPTION...: plays seed after seed within the time, until one names a
+# property. One that only dies, and one that fails without the bug too, shows nothing and is passed
+# over. The last line of the log is the verdict, the sums of all that was played, and how many died.
 play() {
-    local program=$1 log=$2 range=$3 status=0
+    local program=$1 log=$2 expected=$3 from=1 died=0 spent=0 simulated=0 status what seed cpu some
     shift 3
-    (ulimit -t $cpu_seconds && exec nice -n 5 "$program" --seeds "$range" --no-shrink "$@") \
-        >"$log" 2>&1 9>&- || status=$?
-    echo "status $status" >>"$log"
+    : >"$log"
+    while true; do
+        status=0
+        (ulimit -t $((cpu_seconds - ${spent%.*})) &&
+            exec nice -n 5 "$program" --seeds "$from..1000000" --no-shrink "$@") \
+            >"$log.part" 2>&1 9>&- || status=$?
+        cat "$log.part" >>"$log"
+        read -r what property seed cpu some < <(verdict_of "$log.part" $status "$expected")
+        spent=$(awk -v a="$spent" -v b="$cpu" 'BEGIN { print a + b }')
+        simulated=$(awk -v a="$simulated" -v b="$some" 'BEGIN { print a + b }')
+        case $what in
+            CAUGHT | OTHER) if sober "$log" "$seed" "$@"; then break; fi ;;
+            CRASHED) [ "$seed" != - ] || break; died=$((died + 1)) ;;
+            *) break ;;
+        esac
+        from=$((seed + 1))
+        [ "${spent%.*}" -lt $cpu_seconds ] || break
+    done
+    rm "$log.part"
+    echo "verdict $what $property $seed $spent $simulated $died" >>"$log"
 }
 
 # restore NAME PATCH: takes the bug out of the copy again.
@@ -183,9 +216,7 @@ wait_below() {
                 continue
             fi
             name=${name_of[$pid]}
-            note "$name" "$(verdict_of "$build/log/$name" \
-                "$(sed -n 's/^status //p' "$build/log/$name")" \
-                "$(field Caught-by "$folder/$name.patch")")"
+            note "$name" "$(sed -n 's/^verdict //p' "$build/log/$name")"
             rm -f "$build/bin/$name"
         done
         running=("${left[@]}")
@@ -206,18 +237,18 @@ drill() {
     if ! patch -d "$build/tree" -p1 --forward --batch --no-backup-if-mismatch \
         <"$patch" >"$build/log/$name.build" 2>&1; then
         restore "$name"
-        note "$name" "DOES-NOT-APPLY - - - -"
+        note "$name" "DOES-NOT-APPLY - - - - 0"
         return
     fi
     make_sim "$build/log/$name.build" && cp "$build/out/tests/sim/sim" "$build/bin/$name" && built=1
     restore "$name"
     if [ $built -eq 0 ]; then
-        note "$name" "NOT-BUILT - - - -"
+        note "$name" "NOT-BUILT - - - - 0"
         return
     fi
     wait_below "$jobs"
     read -ra options < <(field Options "$patch" && echo) || true
-    play "$build/bin/$name" "$build/log/$name" $seeds "${options[@]}" &
+    play "$build/bin/$name" "$build/log/$name" "$(field Caught-by "$patch")" "${options[@]}" &
     name_of[$!]=$name
     running+=("$!")
 }
@@ -235,31 +266,6 @@ stop_all() {
 
 # ---- the end ----
 
-# The tree as it is has to pass the seeds that caught the bugs, with their options.
-control() {
-    local line name seed last options
-    local -A most=()
-    for line in "${results[@]}"; do
-        read -r name _ _ seed _ <<<"$line"
-        [ "$seed" != - ] || continue
-        options=$(field Options "$folder/$name.patch")
-        last=${most["o$options"]:-0}
-        most["o$options"]=$((seed > last ? seed : last))
-    done
-    control_failed=0
-    for options in "${!most[@]}"; do
-        last=${most[$options]}
-        options=${options#o}
-        say "control: the tree as it is plays the seeds 1..$last ${options:+with $options}"
-        # shellcheck disable=SC2086  # words
-        if ! nice -n 5 "$build/bin/control" --seeds "1..$last" $options >"$build/log/control" 2>&1 &&
-            grep '^FAILED seed' "$build/log/control"; then
-            say "control: without any bug planted, it fails too; see $build/log/control"
-            control_failed=1
-        fi
-    done
-}
-
 verdict() {
     local line name what caught=0
     for line in "${results[@]}"; do
@@ -271,5 +277,6 @@ verdict() {
         fi
     done
     say "$caught of ${#results[@]} planted bugs caught"
-    [ "$caught" -eq ${#names[@]} ] && [ "$control_failed" -eq 0 ]
+    cat "$build/control"
+    [ "$caught" -eq ${#names[@]} ] && [ ! -s "$build/control" ]
 }

@@ -39,7 +39,7 @@ bool tenure_call_numbered(const struct tenure_pending *call)
 static bool writes(const struct tenure_pending *call)
 {
     return call->method.row == NULL ? call->method.request == &op_time_request_struct
-                                    : call->method.row->access == OP_WRITE;
+                                    : call->method.row->access != OP_READ;
 }
 
 static bool may_have_happened(const struct tenure_pending *call)

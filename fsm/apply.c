@@ -46,7 +46,7 @@ static bool understood(struct fsm *fsm, struct bytes entry)
             continue;
         }
         row = op_row_of_number(command.number);
-        if (row == NULL || row->access != OP_WRITE || !body_read(fsm, row, command.body)) {
+        if (row == NULL || row->access == OP_READ || !body_read(fsm, row, command.body)) {
             return false;
         }
     }

@@ -218,6 +218,20 @@ static enum op_outcome request_room(struct fsm_context *ctx)
     return outcome == OP_LIMIT ? OP_OVERLOADED : outcome;
 }
 
+bool fsm_dedupe_fresh(struct fsm *fsm, const struct op_command *command)
+{
+    uint32_t client = fsm_client_of(fsm, fsm_time(fsm), &command->caller, command->client);
+    const struct client_record *record;
+
+    if (client == SLOT_NONE || !id128_equal(command->incarnation, fsm->incarnation) ||
+        wrong_number(command) != NULL || command->attempt > 1) {
+        return false;
+    }
+    record = table_read(fsm->tables[FSM_CLIENTS], client);
+    return command->request >= record->lowest &&
+           fsm_request_of(fsm, client, command->request) == SLOT_NONE;
+}
+
 bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome)
 {
     const struct op_command *command = ctx->command;

@@ -53,13 +53,15 @@ bool fsm_apply(struct fsm *fsm, struct bytes entry, fsm_reply_cb reply, void *ar
 struct fsm_read {
     struct op_caller caller;
     enum op_number number;
-    const union op_request *request; /* decoded, verifiers filled in */
-    uint64_t clock;                  /* c of T6: max(T, clock), read after the confirmation */
+    const union op_request *request;  /* decoded, verifiers filled in */
+    uint64_t clock;                   /* c of T6: max(T, clock), read after the confirmation */
+    const struct op_command *command; /* OP_EITHER: what would be written; otherwise NULL */
 };
 
 enum fsm_read_verdict {
     FSM_READ_ANSWERED,
     FSM_READ_WAIT, /* a deadline lies in (T, c]: apply an entry with stamp >= c, then ask again */
+    FSM_READ_COMMAND, /* OP_EITHER: it has to be a command; nothing is answered */
 };
 
 /* Answers from the applied state; never changes it. On ANSWERED fills `ret_reply`; its body is
@@ -67,6 +69,10 @@ enum fsm_read_verdict {
 enum { FSM_REPLY_MAX = 80 * 1024 };
 enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, void *buffer,
                                size_t capacity, struct fsm_reply *ret_reply);
+
+/* Would fsm_read answer COMMAND? For OP_EITHER, before anything is confirmed: it may choose the way
+ * of a request, never its answer. */
+bool fsm_read_writes(struct fsm *fsm, const struct fsm_read *read);
 
 /* For a retried command that mints: the id that the first try's object has, when (caller, client,
  * request) is remembered as DONE. The leader mints for that id then, not for a fresh one. */

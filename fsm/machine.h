@@ -80,6 +80,7 @@ struct fsm_context {
     uint32_t client;                  /* slot, or SLOT_NONE */
     struct op_details *details;
     /* -- set by handlers -- */
+    bool writes;             /* in a read of OP_EITHER: it has something to write */
     struct id128 minted;     /* the object whose secret this command minted; zero for none */
     uint32_t operation_task; /* operation (task, number) that this command carries out */
     uint64_t operation_number;
@@ -233,6 +234,8 @@ void fsm_window_free(struct fsm *fsm, uint32_t task);
 bool fsm_dedupe_answer(struct fsm_context *ctx, enum op_outcome *ret_outcome);
 /* Remembers ctx->answer as the result of this request, unless its class is RETRY or UNKNOWN. */
 void fsm_dedupe_record(struct fsm_context *ctx);
+/* Is this the first try of a number that its client may use now and has not used? */
+bool fsm_dedupe_fresh(struct fsm *fsm, const struct op_command *command);
 void fsm_dedupe_free(struct fsm *fsm, uint32_t client, uint64_t from, uint64_t count);
 uint32_t fsm_request_of(const struct fsm *fsm, uint32_t client, uint64_t number);
 /* Copies a result into ctx->answer and sets ctx->first. */

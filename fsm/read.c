@@ -7,12 +7,9 @@
 
 #include <string.h>
 
-enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, void *buffer,
-                               size_t capacity, struct fsm_reply *ret_reply)
+static struct fsm_context begin(struct fsm *fsm, const struct fsm_read *read)
 {
-    struct base_writer writer;
-    enum op_outcome outcome;
-    struct fsm_context ctx = {
+    return (struct fsm_context){
         .fsm = fsm,
         .caller = &read->caller,
         .row = op_row_of_number(read->number),
@@ -22,14 +19,39 @@ enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, voi
         .tenant = fsm_tenant_of(fsm, read->caller.tenant),
         .details = &fsm->details,
     };
+}
 
-    ASSERT(ctx.row != NULL && ctx.row->access == OP_READ);
-    ASSERT(capacity >= FSM_REPLY_MAX);
-    memset(&fsm->reply, 0, ctx.row->reply->size);
+/* ANSWERED: `ret_outcome`, with the reply or the details in the machine. */
+static enum fsm_read_verdict ask(struct fsm_context *ctx, const struct fsm_read *read,
+                                 enum op_outcome *ret_outcome)
+{
+    struct fsm *fsm = ctx->fsm;
+
+    ASSERT(ctx->row != NULL && ctx->row->access != OP_WRITE);
+    ASSERT((ctx->row->access == OP_EITHER) == (read->command != NULL));
+    if (read->command != NULL && !fsm_dedupe_fresh(fsm, read->command)) {
+        return FSM_READ_COMMAND;
+    }
+    memset(&fsm->reply, 0, ctx->row->reply->size);
     memset(&fsm->details, 0, sizeof fsm->details);
-    outcome = fsm_dispatch(&ctx, read->request, &fsm->reply);
-    if (ctx.undecided) {
+    *ret_outcome = fsm_dispatch(ctx, read->request, &fsm->reply);
+    if (ctx->undecided) {
         return FSM_READ_WAIT;
+    }
+    return ctx->writes ? FSM_READ_COMMAND : FSM_READ_ANSWERED;
+}
+
+enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, void *buffer,
+                               size_t capacity, struct fsm_reply *ret_reply)
+{
+    struct fsm_context ctx = begin(fsm, read);
+    enum op_outcome outcome = OP_OK;
+    enum fsm_read_verdict verdict = ask(&ctx, read, &outcome);
+    struct base_writer writer;
+
+    ASSERT(capacity >= FSM_REPLY_MAX);
+    if (verdict != FSM_READ_ANSWERED) {
+        return verdict;
     }
     fsm->counters.replies++;
     base_writer_init(&writer, buffer, capacity);
@@ -45,6 +67,14 @@ enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, voi
                                     .outcome = outcome,
                                     .body = base_written(&writer)};
     return FSM_READ_ANSWERED;
+}
+
+bool fsm_read_writes(struct fsm *fsm, const struct fsm_read *read)
+{
+    struct fsm_context ctx = begin(fsm, read);
+    enum op_outcome outcome;
+
+    return ask(&ctx, read, &outcome) == FSM_READ_COMMAND;
 }
 
 bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t client,

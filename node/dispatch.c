@@ -154,6 +154,19 @@ static void dispatch_read(struct call *call, struct bytes tenant)
     node_reads_add(call->node, request);
 }
 
+/* Does what may be either seem to have something to write? Nothing is confirmed yet: this chooses
+ * its way, and the answer at the end of either way is a confirmed read's or a command's. */
+static bool seems_to_write(const struct call *call, const struct op_command *command)
+{
+    struct node *node = call->node;
+    struct fsm_read read = {.caller = command->caller,
+                            .number = call->row->number,
+                            .request = &call->request,
+                            .clock = node_time_clock(&node->time, env_boot_us(node->env)),
+                            .command = command};
+    return call->row->access == OP_WRITE || fsm_read_writes(node->fsm, &read);
+}
+
 static void dispatch_write(struct call *call, struct bytes tenant)
 {
     struct node *node = call->node;
@@ -193,7 +206,11 @@ static void dispatch_write(struct call *call, struct bytes tenant)
     base_writer_init(&writer, request->bytes + tenant.size + request->caller.name.size, size);
     op_entry_add(&writer, &command);
     ASSERT(!writer.failed);
-    node_batch_add(node, request);
+    if (seems_to_write(call, &command)) {
+        node_batch_add(node, request);
+    } else {
+        node_reads_add(node, request);
+    }
 }
 
 static void cancel(struct node_connection *connection, const struct op_message *message)

@@ -51,29 +51,43 @@ static void refuse_all(struct node *node, struct list *requests, enum op_outcome
     }
 }
 
-/* Answers at request->clock, or parks the request until T has reached it. */
+static void park(struct node *node, struct node_request *request)
+{
+    ASSERT(request->state == REQUEST_CONFIRMING); /* a T that reached c decides everything */
+    list_remove(&request->in_queue);
+    node_request_move(request, REQUEST_WAITING);
+    list_append(&node->reads.waiting, &request->in_queue);
+    node->reads.tick_wanted = u64_max(node->reads.tick_wanted, request->clock);
+}
+
+/* Answers at request->clock, or parks the request until T has reached it. One that may be either
+ * joins the commands when it has something to write. */
 static void answer(struct node *node, struct node_request *request)
 {
     union op_request decoded;
-    struct base_reader reader;
-    base_reader_init(&reader, node_request_body(request));
-    bool loaded = op_load(&reader, request->row->request, &decoded);
-    ASSERT(loaded); /* we stored it */
+    struct op_command command;
+    node_request_decode(request, &decoded, &command);
     struct fsm_read read = {.caller = request->caller,
                             .number = request->row->number,
                             .request = &decoded,
-                            .clock = request->clock};
+                            .clock = request->clock,
+                            .command = request->row->access == OP_EITHER ? &command : NULL};
     struct fsm_reply reply;
-    if (fsm_read(node->fsm, &read, node->read_body, FSM_REPLY_MAX, &reply) == FSM_READ_WAIT) {
-        ASSERT(request->state == REQUEST_CONFIRMING); /* a T that reached c decides everything */
+    switch (fsm_read(node->fsm, &read, node->read_body, FSM_REPLY_MAX, &reply)) {
+    case FSM_READ_WAIT:
+        park(node, request);
+        return;
+    case FSM_READ_COMMAND:
+        node->reads.count--;
         list_remove(&request->in_queue);
-        node_request_move(request, REQUEST_WAITING);
-        list_append(&node->reads.waiting, &request->in_queue);
-        node->reads.tick_wanted = u64_max(node->reads.tick_wanted, request->clock);
+        node_batch_add(node, request);
+        return;
+    case FSM_READ_ANSWERED:
+        node->reads.count--;
+        node_request_reply(node, request, &reply, request->clock);
         return;
     }
-    node->reads.count--;
-    node_request_reply(node, request, &reply, request->clock);
+    UNREACHABLE("all verdicts are named");
 }
 
 static void on_confirmed(void *arg, bool confirmed)

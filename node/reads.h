@@ -1,5 +1,7 @@
 /* Reads: linearizable without a log write (model.md section 7 and T6).
  *
+ * What may be either a read or a command begins here when it seems to have nothing to write.
+ *
  * Arrivals of a turn share one confirmation round, which begins after the last of them. Then c is
  * read afresh, and each is answered from the FSM, or waits until an entry with stamp >= c is
  * applied.

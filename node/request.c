@@ -16,8 +16,8 @@ static const unsigned moves[] = {
     [REQUEST_QUEUED] = TO(REQUEST_SUBMITTED) | TO(REQUEST_ANSWERED),
     [REQUEST_SUBMITTED] = TO(REQUEST_ANSWERED),
     [REQUEST_ARRIVED] = TO(REQUEST_CONFIRMING) | TO(REQUEST_ANSWERED),
-    [REQUEST_CONFIRMING] = TO(REQUEST_WAITING) | TO(REQUEST_ANSWERED),
-    [REQUEST_WAITING] = TO(REQUEST_ANSWERED),
+    [REQUEST_CONFIRMING] = TO(REQUEST_WAITING) | TO(REQUEST_QUEUED) | TO(REQUEST_ANSWERED),
+    [REQUEST_WAITING] = TO(REQUEST_QUEUED) | TO(REQUEST_ANSWERED),
     [REQUEST_ANSWERED] = 0,
 };
 
@@ -40,6 +40,22 @@ struct bytes node_request_body(const struct node_request *request)
 struct bytes node_request_command(const struct node_request *request)
 {
     return bytes_of(request->bytes + texts_size(request), request->command_size);
+}
+
+void node_request_decode(const struct node_request *request, union op_request *ret_request,
+                         struct op_command *ret_command)
+{
+    struct bytes body = node_request_body(request);
+    struct base_reader reader;
+    if (request->row->access != OP_READ) {
+        base_reader_init(&reader, node_request_command(request));
+        bool read = op_command_read(&reader, ret_command);
+        ASSERT(read); /* we wrote it */
+        body = ret_command->body;
+    }
+    base_reader_init(&reader, body);
+    bool loaded = op_load(&reader, request->row->request, ret_request);
+    ASSERT(loaded); /* we stored it */
 }
 
 static void request_free(struct node_request *request)

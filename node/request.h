@@ -9,6 +9,9 @@
  *                             |  v
  *                            waiting (T6: until an entry with stamp >= c is applied)
  *
+ * What may be either (OP_EITHER) goes one of the two ways, and changes from confirming or waiting
+ * to queued when it turns out that it has to be a command: nothing of it is in the log until then.
+ *
  * Invariants
  *   R1  a request is in exactly one queue, the one of its state, until it is answered
  *   R2  it is answered once; then it is freed
@@ -48,7 +51,7 @@ struct node_request {
     uint64_t clock;          /* a read's c, once confirmed */
     size_t cost;             /* bytes that it and the greatest answer to it can take */
     size_t body_size;        /* reads: the request in stored form */
-    size_t command_size;     /* writes: the command as it goes into the entry */
+    size_t command_size;     /* all but reads: the command as it goes into the entry */
     uint8_t bytes[];         /* caller's texts, then body or command */
 };
 
@@ -56,6 +59,9 @@ struct node_request {
 void node_request_move(struct node_request *request, enum request_state to);
 struct bytes node_request_body(const struct node_request *request);
 struct bytes node_request_command(const struct node_request *request);
+/* The request again, from its body or its command, stored into `ret_command` (not of a read). */
+void node_request_decode(const struct node_request *request, union op_request *ret_request,
+                         struct op_command *ret_command);
 
 /* The last move: sends the answer (unless the caller is gone), leaves its queue, wipes and frees.
  * `s` and `value` as for op_response_write; `head->outcome` decides between result and error. */

@@ -37,7 +37,7 @@ static bool is_operation(uint32_t number)
 {
     const struct op_row *row = op_row_of_number(number);
 
-    return row != NULL && row->access == OP_WRITE;
+    return row != NULL && row->access != OP_READ;
 }
 
 /* Bytes behind the size prefix. */

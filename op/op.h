@@ -155,7 +155,9 @@ enum op_kind {
     OP_KIND_list,
 };
 
-enum op_access { OP_READ, OP_WRITE };
+/* OP_EITHER: a command where it has something to write, otherwise a read (docs/MODEL.md T7). Its
+ * reply says which by a boolean field `written`. */
+enum op_access { OP_READ, OP_WRITE, OP_EITHER };
 enum op_idempotency { OP_FREE, OP_NUMBERED };
 
 struct op_struct;
@@ -215,6 +217,13 @@ const struct op_field *op_minted_token(const struct op_row *row);
 /* The request's field that names the object which that token is for; NULL: the leader draws its
  * id. */
 const struct op_field *op_minted_for(const struct op_row *row);
+/* "read", "write", "read or write". */
+const char *op_access_text(enum op_access access);
+/* Did a command give this answer: to OP_EITHER, the reply's `written` says it. `reply` is looked at
+ * only when the outcome is OK. */
+bool op_wrote(const struct op_row *row, enum op_outcome outcome, const void *reply);
+/* The field of that name, or NULL. */
+const struct op_field *op_field_named(const struct op_struct *s, const char *name);
 /* NULL for a number that the enumeration has not. */
 const char *op_enum_text(const struct op_enum *e, uint32_t number);
 bool op_enum_number(const struct op_enum *e, struct bytes text, uint32_t *ret_number);

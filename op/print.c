@@ -171,7 +171,7 @@ static void json_row(const struct op_row *row)
     printf("{\"number\": %u", (unsigned)row->number);
     json_member("name", row->name);
     json_member("method", row->method);
-    json_member("access", row->access == OP_READ ? "read" : "write");
+    json_member("access", op_access_text(row->access));
     json_roles(row->roles);
     json_member("needs", row->needs);
     json_member("idempotency", row->idempotency == OP_FREE ? "free" : "numbered");
@@ -320,7 +320,7 @@ static void markdown_row(const struct op_row *row)
     bool operator_too = (row->roles & OP_ROLE_OPERATOR) != 0;
 
     printf("### %s\n\n%s. Operation %u; a %s; %s; for %s%s%s.\n", row->method, row->help,
-           (unsigned)row->number, row->access == OP_READ ? "read" : "write",
+           (unsigned)row->number, op_access_text(row->access),
            row->idempotency == OP_FREE ? "may be repeated freely" : "needs a request number",
            service ? "services" : "", service && operator_too ? " and " : "",
            operator_too ? "operators" : "");

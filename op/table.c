@@ -214,6 +214,38 @@ bool op_enum_number(const struct op_enum *e, struct bytes text, uint32_t *ret_nu
     return false;
 }
 
+const struct op_field *op_field_named(const struct op_struct *s, const char *name)
+{
+    for (size_t i = 0; i < s->field_count; i++) {
+        if (bytes_equal(bytes_of_text(s->fields[i].name), bytes_of_text(name))) {
+            return &s->fields[i];
+        }
+    }
+    return NULL;
+}
+
+bool op_wrote(const struct op_row *row, enum op_outcome outcome, const void *reply)
+{
+    if (row->access != OP_EITHER) {
+        return row->access == OP_WRITE;
+    }
+    return outcome == OP_OK &&
+           *((const bool *)reply + op_field_named(row->reply, "written")->offset);
+}
+
+const char *op_access_text(enum op_access access)
+{
+    switch (access) {
+    case OP_READ:
+        return "read";
+    case OP_WRITE:
+        return "write";
+    case OP_EITHER:
+        return "read or write";
+    }
+    UNREACHABLE("all kinds of access are named");
+}
+
 const char *op_cause_text(uint32_t cause)
 {
     return op_enum_text(&enum_end_cause, cause);

@@ -25,6 +25,60 @@ uint32_t facts_task(const struct facts *facts, struct id128 id)
     return name < facts->task_of_end ? facts->task_of[name] : 0;
 }
 
+static const void *member(const void *value, const struct op_field *field)
+{
+    return (const uint8_t *)value + field->offset;
+}
+
+static bool present(const void *value, const struct op_field *field)
+{
+    return field->required || *((const bool *)value + field->has_offset);
+}
+
+/* Replies that name what is left of both limits, and came of a command, gave them. */
+static bool moves_deadlines(const struct event *event)
+{
+    const struct op_struct *reply = op_row_of_number(event->f)->reply;
+
+    return history_is_write(event) && op_field_named(reply, "idle") != NULL &&
+           op_field_named(reply, "absolute") != NULL;
+}
+
+static void note_deadlines(struct facts *facts, uint32_t of, uint32_t row,
+                           const union op_reply *reply)
+{
+    const struct event *event = &facts->history->events[row];
+    const struct op_struct *s = op_row_of_number(event->f)->reply;
+    const uint64_t *idle = member(reply, op_field_named(s, "idle"));
+    const uint64_t *absolute = member(reply, op_field_named(s, "absolute"));
+    struct fact_session *session = &facts->sessions[of];
+
+    session->moves = model_names_grow(session->moves, &session->move_capacity,
+                                      session->move_count + 1, sizeof *session->moves);
+    session->moves[session->move_count++] = (struct fact_deadlines){
+        .row = row,
+        .idle = sat_add(event->time, *idle),
+        .absolute = sat_add(event->time, *absolute)};
+}
+
+const struct fact_deadlines *facts_deadlines(const struct facts *facts, uint32_t session,
+                                             const struct event *event)
+{
+    const struct fact_session *of = &facts->sessions[session];
+    uint32_t at = of->move_count - 1;
+
+    while (at > 0) {
+        uint64_t position = facts->history->events[of->moves[at].row].position;
+
+        if (position < event->position ||
+            (position == event->position && !history_is_write(event))) {
+            break;
+        }
+        at--;
+    }
+    return &of->moves[at];
+}
+
 static void note_session(struct facts *facts, uint32_t row, const union op_request *request)
 {
     const struct event *event = &facts->history->events[row];
@@ -49,8 +103,7 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
     session->user = model_names_number(names, request->session_create.user);
     session->agent = model_names_number(names, request->session_create.agent);
     session->epoch = reply.session_create.epoch;
-    session->idle = sat_add(event->time, reply.session_create.idle);
-    session->absolute = sat_add(event->time, reply.session_create.absolute);
+    note_deadlines(facts, facts->session_of[name], row, &reply);
 }
 
 static void note_task(struct facts *facts, uint32_t row, const union op_request *request)
@@ -112,40 +165,61 @@ static void note_revoke(struct facts *facts, uint32_t row, const union op_reques
         .row = row};
 }
 
+/* By the fields' names. What mints a fence is about a task, not by its leave. */
 void facts_objects(const struct facts *facts, const struct event *event,
                    const union op_request *request, uint32_t *ret_session, uint32_t *ret_task,
                    const struct op_token **ret_fence)
 {
-    const struct op_token *token = NULL;
-    const struct id128 *written = NULL;
+    const struct op_row *row = op_row_of_number(event->f);
+    const struct op_field *minted = op_minted_token(row);
+    const struct op_field *token = op_field_named(row->request, "token");
+    const struct op_field *fence = op_field_named(row->request, "fence");
+    const struct op_field *written = op_field_named(row->request, "session");
 
     *ret_fence = NULL;
     *ret_session = *ret_task = 0;
-    if (event->f == OP_session_validate) {
-        token = &request->session_validate.token;
-    } else if (event->f == OP_session_end) {
-        token = &request->session_end.token;
-    } else if (event->f == OP_grant_add) {
-        token = &request->grant_add.token;
-    } else if (event->f == OP_permission_check) {
-        token = &request->permission_check.token;
-    } else if (event->f == OP_task_begin) {
-        token = request->task_begin.has_token ? &request->task_begin.token : NULL;
-        *ret_fence = request->task_begin.has_fence ? &request->task_begin.fence : NULL;
-    } else if (event->f == OP_state_put) {
-        token = request->state_put.has_token ? &request->state_put.token : NULL;
-        *ret_fence = request->state_put.has_fence ? &request->state_put.fence : NULL;
-        written = &request->state_put.session;
-    } else if (event->f == OP_state_get) {
-        token = request->state_get.has_token ? &request->state_get.token : NULL;
-        *ret_fence = request->state_get.has_fence ? &request->state_get.fence : NULL;
-        written = &request->state_get.session;
-    }
-    if (token != NULL) {
-        *ret_session = facts_session(facts, token->id);
-    } else if (*ret_fence != NULL) {
+    if (token != NULL && present(request, token)) {
+        *ret_session = facts_session(facts, ((const struct op_token *)member(request, token))->id);
+    } else if (fence != NULL && present(request, fence) &&
+               (minted == NULL || minted->bound != OP_TOKEN_fence)) {
+        *ret_fence = member(request, fence);
         *ret_task = facts_task(facts, (*ret_fence)->id);
-        *ret_session = written != NULL ? facts_session(facts, *written) : 0;
+        if (written != NULL && present(request, written)) {
+            *ret_session = facts_session(facts, *(const struct id128 *)member(request, written));
+        }
+    }
+}
+
+/* A command whose answer nobody knows: its session's deadlines may lie later than is known. */
+static void note_unknown(struct facts *facts, uint32_t row)
+{
+    const struct event *event = &facts->history->events[row];
+    const struct op_token *fence;
+    uint32_t session, task;
+    union op_request request;
+
+    if (history_definite(event) || !moves_deadlines(event)) {
+        return;
+    }
+    history_request(facts->history, event, &request);
+    facts_objects(facts, event, &request, &session, &task, &fence);
+    facts->sessions[session].unsure = true;
+}
+
+static void note_move(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    const struct event *event = &facts->history->events[row];
+    const struct op_token *fence;
+    uint32_t session, task;
+    union op_reply reply;
+
+    if (!moves_deadlines(event)) {
+        return;
+    }
+    facts_objects(facts, event, request, &session, &task, &fence);
+    if (session != 0) {
+        history_reply(facts->history, event, &reply);
+        note_deadlines(facts, session, row, &reply);
     }
 }
 
@@ -169,6 +243,8 @@ static void note(struct facts *facts, uint32_t row)
         note_claim(facts, row, &request);
     } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
         note_revoke(facts, row, &request);
+    } else {
+        note_move(facts, row, &request);
     }
 }
 
@@ -182,11 +258,18 @@ void facts_init(struct facts *facts, const struct history *history, const struct
     facts->task_count = 1;
     for (uint32_t i = 0; i < order->count; i++) {
         note(facts, order->rows[i]);
+        note_unknown(facts, order->rows[i]);
+    }
+    for (uint32_t i = 0; i < order->doubtful_count; i++) {
+        note_unknown(facts, order->doubtful[i]);
     }
 }
 
 void facts_done(struct facts *facts)
 {
+    for (uint32_t i = 0; i < facts->session_count; i++) {
+        free(facts->sessions[i].moves);
+    }
     for (uint32_t i = 0; i < facts->task_count; i++) {
         free(facts->tasks[i].claims);
     }

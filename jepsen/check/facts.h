@@ -7,11 +7,20 @@
 
 #include "jepsen/check/order.h"
 
-/* A session, by its creation's answer. Deadlines in T. */
+/* Deadlines in T that an answer gave a session: at its creation, and whenever they moved. */
+struct fact_deadlines {
+    uint32_t row;
+    uint64_t idle, absolute;
+};
+
+/* A session, by its creation's answer. */
 struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
-    uint64_t epoch, idle, absolute;
+    uint64_t epoch;
+    bool unsure;                  /* a command of unknown outcome may have moved its deadlines */
+    struct fact_deadlines *moves; /* by position */
+    uint32_t move_count, move_capacity;
 };
 
 struct fact_claim {
@@ -52,6 +61,10 @@ void facts_init(struct facts *facts, const struct history *history, const struct
 void facts_done(struct facts *facts);
 uint32_t facts_session(const struct facts *facts, struct id128 id);
 uint32_t facts_task(const struct facts *facts, struct id128 id);
+/* The deadlines that hold for this answer: the last that were given at a position before its own,
+ * or at it for a read. They may lie later when the session is `unsure`. */
+const struct fact_deadlines *facts_deadlines(const struct facts *facts, uint32_t session,
+                                             const struct event *event);
 /* The first revoke of this user or agent whose position lies above `epoch`, or UINT32_MAX; only
  * those that had returned before `call_ns`. */
 uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,

@@ -284,7 +284,8 @@ uint32_t history_invoke(struct history *history, const struct history_call *call
                             .request = history->word_count,
                             .attempt = call->attempt,
                             .f = (uint8_t)call->f,
-                            .outcome = OP_UNKNOWN};
+                            .outcome = OP_UNKNOWN,
+                            .command = row->access != OP_READ};
     pack(history, row->request, call->request);
     return history->count++;
 }
@@ -300,6 +301,10 @@ void history_return(struct history *history, uint32_t row, const struct history_
     event->term = (uint32_t)answer->term;
     event->outcome = (uint8_t)answer->outcome;
     event->superseded = answer->superseded;
+    if (op_row_of_number(event->f)->access == OP_EITHER && history_definite(event)) {
+        event->command = answer->reply != NULL &&
+                         op_wrote(op_row_of_number(event->f), answer->outcome, answer->reply);
+    }
     event->reply = history->word_count;
     if (answer->outcome == OP_OK && answer->reply != NULL) {
         pack(history, op_row_of_number(event->f)->reply, answer->reply);
@@ -387,7 +392,7 @@ uint64_t history_digest(const struct history *history, const struct event *event
 
 bool history_is_write(const struct event *event)
 {
-    return op_row_of_number(event->f)->access == OP_WRITE;
+    return event->command;
 }
 
 bool history_definite(const struct event *event)

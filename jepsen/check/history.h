@@ -29,6 +29,7 @@ struct event {
     uint8_t f;               /* enum op_number */
     uint8_t outcome;         /* enum op_outcome */
     bool superseded;
+    bool command; /* it is one, or may be: of OP_EITHER, unless the answer says otherwise */
 };
 
 struct history {

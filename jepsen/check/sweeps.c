@@ -29,9 +29,9 @@ static bool refuse(const struct look *look, enum model_property property, const 
     return check_refuse(look->verdict, property, rule, other, look->row);
 }
 
-static const struct event *creation(const struct look *look)
+static const struct fact_deadlines *deadlines(const struct look *look)
 {
-    return &look->facts->history->events[look->facts->sessions[look->session].row];
+    return facts_deadlines(look->facts, look->session, look->event);
 }
 
 /* S2: nothing under what was created before a revoke, and invoked after it returned, succeeds. */
@@ -82,28 +82,27 @@ static bool sweep_s3(const struct look *look)
 /* S4: OK implies T < deadline. */
 static bool sweep_s4_ok(const struct look *look)
 {
-    const struct fact_session *session = &look->facts->sessions[look->session];
-
-    if (look->session == 0) {
+    if (look->session == 0 || look->facts->sessions[look->session].unsure) {
         return true;
     }
-    if (look->event->time >= session->absolute) {
-        return refuse(look, MODEL_S4, "OK at or after the absolute deadline", session->row);
+    if (look->event->time >= deadlines(look)->absolute) {
+        return refuse(look, MODEL_S4, "OK at or after the absolute deadline", deadlines(look)->row);
     }
-    return look->event->time < session->idle ||
-           refuse(look, MODEL_S4, "OK at or after the idle deadline", session->row);
+    return look->event->time < deadlines(look)->idle ||
+           refuse(look, MODEL_S4, "OK at or after the idle deadline", deadlines(look)->row);
 }
 
 /* S4: EXPIRED implies T >= deadline. */
 static bool sweep_s4_expired(const struct look *look)
 {
-    const struct fact_session *session = &look->facts->sessions[look->session];
+    const struct fact_deadlines *at;
 
     if (look->session == 0 || look->fence != NULL || look->event->f == OP_task_begin) {
         return true;
     }
-    return look->event->time >= u64_min(session->idle, session->absolute) ||
-           refuse(look, MODEL_S4, "EXPIRED before the deadline", session->row);
+    at = deadlines(look);
+    return look->event->time >= u64_min(at->idle, at->absolute) ||
+           refuse(look, MODEL_S4, "EXPIRED before the deadline", at->row);
 }
 
 static uint64_t ns_of_us(uint64_t us)
@@ -132,23 +131,24 @@ static bool timeless_within(const struct look *look, uint64_t from_ns, uint64_t 
 /* S6: by the client's clock alone, a deadline D lies in [call + D - clock, ret + D - clock]. */
 static bool sweep_s6(const struct look *look, bool ok)
 {
-    const struct fact_session *session = &look->facts->sessions[look->session];
-    const struct event *from = look->session == 0 ? look->event : creation(look);
+    const struct fact_deadlines *at = look->session == 0 ? NULL : deadlines(look);
+    const struct event *from = at == NULL ? look->event : &look->facts->history->events[at->row];
     uint64_t after;
 
-    if (look->session == 0 || look->fence != NULL || from->clock == 0 ||
+    if (at == NULL || look->fence != NULL || from->clock == 0 ||
         timeless_within(look, from->call_ns, look->event->ret_ns)) {
         return true;
     }
-    after = ns_of_us(sat_sub(u64_min(session->idle, session->absolute), from->clock));
+    after = ns_of_us(sat_sub(u64_min(at->idle, at->absolute), from->clock));
     if (ok) {
-        return look->event->call_ns <=
+        return look->facts->sessions[look->session].unsure ||
+               look->event->call_ns <=
                    sat_add(sat_add(from->ret_ns, after), drift_ns(look, after)) ||
-               refuse(look, MODEL_S6, "OK, invoked later than the deadline", session->row);
+               refuse(look, MODEL_S6, "OK, invoked later than the deadline", at->row);
     }
     return look->event->ret_ns >= sat_sub(sat_add(from->call_ns, after), drift_ns(look, after)) ||
            look->event->f == OP_task_begin ||
-           refuse(look, MODEL_S6, "EXPIRED, returned earlier than the deadline", session->row);
+           refuse(look, MODEL_S6, "EXPIRED, returned earlier than the deadline", at->row);
 }
 
 /* S12: an ALLOW names its own deadline; that never moves back behind T. */
@@ -237,11 +237,12 @@ static bool sweep_s5(struct look *look, const struct order *order)
     return true;
 }
 
-/* Answers that are about the number itself, not about what was asked. */
+/* Answers that are about the number itself, not about what was asked, or a read's. */
 static bool about_number(const struct event *event)
 {
-    return !history_definite(event) || event->outcome == OP_NUMBER_REUSED ||
-           event->outcome == OP_CLIENT_UNKNOWN || event->position == 0;
+    return !history_definite(event) || !history_is_write(event) ||
+           event->outcome == OP_NUMBER_REUSED || event->outcome == OP_CLIENT_UNKNOWN ||
+           event->position == 0;
 }
 
 /* Same facts, secrets apart: a later try has a new one. */

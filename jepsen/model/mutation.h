@@ -35,6 +35,7 @@ enum model_mutation {
     MODEL_MUTATION_TAKEOVER,      /* anyone may claim a task whose lease runs */
     MODEL_MUTATION_ATTEMPT_KEPT,  /* a claim by another worker keeps the attempt */
     MODEL_MUTATION_LEASE_IGNORED,
+    MODEL_MUTATION_TOUCH_IGNORED, /* no touch moves a deadline */
     MODEL_MUTATION_END,
 };
 

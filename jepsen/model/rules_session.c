@@ -102,6 +102,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
     session->epoch = reply->epoch;
     session->created = ask->time;
+    session->idle_time = request->idle;
     session->idle = sat_add(ask->time, reply->idle);
     session->absolute = sat_add(ask->time, reply->absolute);
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
@@ -146,6 +147,39 @@ void apply_session_validate(struct model *model, const struct ask *ask,
     (void)model;
     (void)ask;
     (void)answer;
+}
+
+/* T7: what would move the deadline by less than 1 % of the idle time, or 5 s, writes nothing. Of a
+ * read T is what counts here: its clock, by which it was judged, lies at or above it. */
+void expect_session_touch(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_token *token = &ask->op->request->session_touch.token;
+    struct op_session_touch_reply *reply = &expect->reply.session_touch;
+    uint32_t session = expect_session(model, ask, token, expect);
+    const struct session *of = &model->sessions[session];
+    uint64_t asked = sat_add(ask->time, of->idle_time);
+    uint64_t least = u64_min(of->idle_time / 100, 5 * OP_SECOND);
+
+    if (session == 0) {
+        return;
+    }
+    reply->session = token->id;
+    reply->epoch = of->epoch;
+    reply->agent = model_names_bytes(model->names, of->agent);
+    reply->written = sat_sub(asked, of->idle) >= least &&
+                     model->mutation != MODEL_MUTATION_TOUCH_IGNORED;
+    reply->idle = sat_sub(reply->written ? asked : of->idle, ask->time);
+    reply->absolute = sat_sub(of->absolute, ask->time);
+}
+
+void apply_session_touch(struct model *model, const struct ask *ask,
+                         const struct model_answer *answer)
+{
+    uint32_t session = state_session_of(model, ask->op->request->session_touch.token.id);
+
+    if (answer->reply.session_touch.written) {
+        model->sessions[session].idle = sat_add(ask->time, answer->reply.session_touch.idle);
+    }
 }
 
 void expect_session_end(struct model *model, const struct ask *ask, struct model_expect *expect)

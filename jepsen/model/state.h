@@ -30,7 +30,8 @@ struct session {
     uint32_t tenant, user, agent, metadata;
     uint64_t epoch; /* C */
     uint64_t created;
-    uint64_t idle, absolute; /* deadlines; no operation moves them yet */
+    uint64_t idle_time;
+    uint64_t idle, absolute; /* deadlines */
     uint64_t ended;          /* position of its end on request, 0: none */
     uint64_t ended_time;
     struct grant *grants;

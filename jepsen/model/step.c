@@ -127,6 +127,9 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
     struct client *client = op->client == 0 ? NULL : state_client_of(model, op->client);
     bool again = client != NULL && model->mutation != MODEL_MUTATION_DEDUPE_IGNORED &&
                  state_record(client, op->number) != NULL;
+    /* What may have been a read has perhaps no record, and no answer tells whether it has: another
+     * try at another position is judged anew. */
+    bool wrote = op_wrote(op_row_of_number(op->f), answer->outcome, &answer->reply);
 
     model->position = u64_max(model->position, op->position);
     if (answer->outcome == OP_OK && !again) {
@@ -135,10 +138,10 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
         apply_again(model, &ask, answer);
     }
     model->time = u64_max(model->time, op->time);
-    if (client != NULL) {
+    if (client != NULL && wrote) {
         client->heard = u64_max(client->heard, op->time);
     }
-    if (client != NULL && !again && answer->outcome != OP_CLIENT_UNKNOWN) {
+    if (client != NULL && wrote && !again && answer->outcome != OP_CLIENT_UNKNOWN) {
         state_record_add(client, (struct record){.number = op->number,
                                                  .digest = op->digest,
                                                  .position = op->position,

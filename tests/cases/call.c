@@ -452,7 +452,7 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
     complete(scenario, ret_call);
     caller_read(scenario, &envelope, &ret_call->caller);
     ret_call->clock = clock_of(scenario, envelope.clock);
-    if (ret_call->row->access == OP_WRITE) {
+    if (ret_call->row->access != OP_READ) {
         command_read(scenario, &envelope, ahead, ret_call);
     }
 }

@@ -10,6 +10,8 @@
 #include "tests/cases/machines.h"
 #include "tests/cases/show.h"
 
+#include "base/assert.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,17 +73,26 @@ char *case_text(struct scenario *scenario, size_t size)
 
 /* ---- commands ---- */
 
-static void run_read(struct scenario *scenario, const struct call *call)
+/* False: it is a command after all. */
+static bool run_read(struct scenario *scenario, const struct call *call)
 {
     static uint8_t body[FSM_REPLY_MAX];
-    struct fsm_read read = {call->caller, call->row->number, &call->request, call->clock};
+    struct fsm_read read = {call->caller, call->row->number, &call->request, call->clock,
+                            call->row->access == OP_EITHER ? &call->command : NULL};
     struct fsm_reply reply;
 
-    if (machines_read(scenario, &read, body, &reply) == FSM_READ_WAIT) {
+    scenario->counted = scenario->first.fsm->counters;
+    switch (machines_read(scenario, &read, body, &reply)) {
+    case FSM_READ_WAIT:
         case_print(scenario, "WAIT\n");
-        return;
+        return true;
+    case FSM_READ_COMMAND:
+        return false;
+    case FSM_READ_ANSWERED:
+        show_answer(scenario, call, &reply);
+        return true;
     }
-    show_answer(scenario, call, &reply);
+    UNREACHABLE("all verdicts are named");
 }
 
 /* Commands that become one entry. */
@@ -135,12 +146,10 @@ static void run_command(struct scenario *scenario, const struct words *words, st
         scenario->text_used = 0;
     }
     call_read(scenario, words, entry->count, call);
-    if (call->row != NULL && call->row->access == OP_READ) {
-        if (packed) {
-            case_wrong(scenario, "a read is no part of an entry");
-        }
-        scenario->counted = scenario->first.fsm->counters;
-        run_read(scenario, call);
+    if (call->row != NULL && call->row->access == OP_READ && packed) {
+        case_wrong(scenario, "a read is no part of an entry");
+    }
+    if (call->row != NULL && call->row->access != OP_WRITE && !packed && run_read(scenario, call)) {
         return;
     }
     call_encode(call, &entry->writer);

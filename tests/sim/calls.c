@@ -26,7 +26,7 @@ struct draft {
     struct run_fence *fence; /* of a claim: where its token goes */
     char user[16];
     char text[32];
-    char value[1400];
+    uint8_t value[40000];
 };
 
 static const char *const permissions[] = {"state:write", "task:begin", "task:user",
@@ -143,6 +143,17 @@ static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
         return false;
     }
     draft->request.session_validate = (struct tenure_session_validate_request){
+        .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+    return true;
+}
+
+static bool draw_session_touch(struct run_actor *actor, struct draft *draft)
+{
+    struct run_session *session = any_session(actor->run);
+    if (session == NULL) {
+        return false;
+    }
+    draft->request.session_touch = (struct tenure_session_touch_request){
         .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
     return true;
 }
@@ -266,6 +277,22 @@ static struct tenure_id reach(struct run *run, const struct run_fence *fence)
     return session == NULL ? fence->session : session->id;
 }
 
+/* Unique, and bytes that no compression makes smaller. */
+static size_t draw_value(struct run *run, uint8_t *ret_value, size_t size_max)
+{
+    enum { HEAD = 16 };
+    size_t size = HEAD + (size_t)run_random(run, run_chance(run, 10) ? 1300 : 20);
+    if (run->plan.large && run_chance(run, 40)) {
+        size = HEAD + (size_t)run_random(run, size_max - HEAD);
+    }
+    for (size_t i = 0; i < size; i++) {
+        ret_value[i] = (uint8_t)(i < HEAD ? '.' : run_random(run, 256));
+    }
+    int head = snprintf((char *)ret_value, HEAD, "%u-%" PRIu32, run->step.index, run->step.ordinal);
+    ret_value[head] = '.';
+    return size;
+}
+
 static bool draw_state_put(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -276,13 +303,8 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
         return false;
     }
     snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
-    memset(draft->value, '.', sizeof(draft->value));
-    int size = snprintf(draft->value, sizeof(draft->value), "%u-%" PRIu32, run->step.index,
-                        run->step.ordinal);
-    draft->value[size] = '.';
-    request->key = tenure_text(draft->text);
-    request->value.data = (const uint8_t *)draft->value;
-    request->value.size = 16 + (size_t)run_random(run, run_chance(run, 10) ? 1300 : 20);
+    request->value.data = draft->value;
+    request->value.size = draw_value(run, draft->value, sizeof(draft->value));
     if (fence == NULL) {
         request->user = acting(run, draft, session->user);
         request->has_token = true;
@@ -337,7 +359,8 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 22, 0},
+    {OP_session_validate, draw_session_validate, 15, 0},
+    {OP_session_touch, draw_session_touch, 7, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},

@@ -230,7 +230,16 @@ void machine_tick(struct machine *machine)
 
 enum fsm_read_verdict machine_read(struct machine *machine, const struct call *call, uint64_t clock)
 {
-    struct fsm_read read = {call->caller, call->number, &call->fields, clock};
+    const struct op_command command = {.number = call->number,
+                                       .caller = call->caller,
+                                       .client = call->client,
+                                       .incarnation = id_of(77),
+                                       .request = call->request,
+                                       .attempt = call->attempt,
+                                       .lowest = call->lowest};
+    bool either = op_row_of_number(call->number)->access == OP_EITHER;
+    struct fsm_read read = {call->caller, call->number, &call->fields, clock,
+                            either ? &command : NULL};
     enum fsm_read_verdict verdict = fsm_read(machine->fsm, &read, machine->body,
                                              sizeof machine->body, &machine->reply);
 

@@ -148,6 +148,14 @@ static void simple(struct mix *mix, struct call *call)
         begin(mix, call, OP_revoke_agent);
         call->fields.revoke_agent.agent = text(agents[mix_below(mix, 2)]);
         return;
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+        begin(mix, call, OP_session_touch);
+        call->fields.session_touch.user = user_of(mix);
+        call->fields.session_touch.token = session_token(mix, session);
+        return;
     default:
         begin(mix, call, OP_grant_add);
         call->fields.grant_add.user = user_of(mix);

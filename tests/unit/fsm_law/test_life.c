@@ -256,6 +256,32 @@ static void a_read_waits_while_a_deadline_lies_between_time_and_clock(void **sta
     assert_int_equal(s->machine.reply.outcome, OP_EXPIRED);
 }
 
+/* T7: by the clock of a read, 1 % of 100 s is the least move; nothing is written by asking. */
+static void a_touch_is_a_command_when_its_clock_says_so(void **state)
+{
+    struct stage *s = *state;
+    struct session session = open_session(&s->actor, "alice", "a");
+    uint64_t opened = s->machine.stamp;
+    struct call *call = &s->actor.call;
+
+    act_begin(&s->actor, OP_session_touch);
+    call->fields.session_touch.user = text(session.user);
+    call->fields.session_touch.token = token_of(session.id, session.secret);
+    assert_int_equal(machine_read(&s->machine, call, opened + SECOND - 1), FSM_READ_ANSWERED);
+    assert_false(s->machine.fields.session_touch.written);
+    assert_int_equal(s->machine.fields.session_touch.idle, 100 * SECOND);
+    assert_int_equal(machine_read(&s->machine, call, opened + SECOND), FSM_READ_COMMAND);
+    assert_int_equal(machine_read(&s->machine, call, opened + 100 * SECOND), FSM_READ_WAIT);
+    call->attempt = 2; /* its first try may have been a command */
+    assert_int_equal(machine_read(&s->machine, call, opened), FSM_READ_COMMAND);
+    call->attempt = 1;
+    s->machine.stamp = opened + SECOND;
+    assert_int_equal(machine_command(&s->machine, call), OP_OK);
+    assert_true(s->machine.fields.session_touch.written);
+    assert_int_equal(fsm_next_deadline(s->machine.fsm), opened + 101 * SECOND);
+    assert_int_equal(machine_read(&s->machine, call, 0), FSM_READ_COMMAND); /* its number is used */
+}
+
 static void a_check_waits_for_its_own_grant_alone(void **state)
 {
     struct stage *s = *state;
@@ -311,6 +337,7 @@ int main(void)
         TEST(all_is_freed_in_the_end),
         TEST(a_dropped_watermark_raises_the_floor),
         TEST(a_read_waits_while_a_deadline_lies_between_time_and_clock),
+        TEST(a_touch_is_a_command_when_its_clock_says_so),
         TEST(a_check_waits_for_its_own_grant_alone),
         TEST(time_never_goes_back),
     };

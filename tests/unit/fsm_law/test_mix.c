@@ -203,7 +203,7 @@ static void play(struct world *world)
 
         world->swept.stamp += pause;
         mix_next(&world->mix, &call);
-        if (op_row_of_number(call.number)->access == OP_WRITE) {
+        if (op_row_of_number(call.number)->access != OP_READ) {
             command(world, &call);
             world->seen[world->swept.reply.outcome]++;
             mix_learn(&world->mix, &call, &world->swept);

@@ -115,7 +115,7 @@ static void call(struct maker *maker, struct maker_caller *caller, enum op_numbe
 void maker_call(struct maker *maker, struct maker_caller *caller, enum op_number f,
                 const union op_request *request)
 {
-    bool command = op_row_of_number(f)->access == OP_WRITE;
+    bool command = op_row_of_number(f)->access != OP_READ;
 
     if (command || maker->time != maker->applied_time) {
         maker->position++; /* of a read: a TICK has brought T here */

@@ -160,6 +160,9 @@ static void ask_session(struct mix *mix, enum op_number f)
     if (f == OP_session_validate) {
         mix->request.session_validate.user = user;
         mix->request.session_validate.token = token;
+    } else if (f == OP_session_touch) {
+        mix->request.session_touch.user = user;
+        mix->request.session_touch.token = token;
     } else if (f == OP_session_end) {
         mix->request.session_end.user = user;
         mix->request.session_end.token = token;
@@ -330,8 +333,10 @@ static void step(struct mix *mix)
     memset(&mix->request, 0, sizeof mix->request);
     if (what < 10 || mix->session_count == 0) {
         create(mix);
-    } else if (what < 18) {
+    } else if (what < 14) {
         ask_session(mix, OP_session_validate);
+    } else if (what < 18) {
+        ask_session(mix, OP_session_touch);
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {

@@ -81,8 +81,10 @@ static uint64_t digest_of(struct bytes body, enum op_store_flags flags)
     return base_siphash64(&key, body) ^ (uint64_t)flags;
 }
 
-static void command(struct machine *machine, const struct model_op *op, uint16_t attempt,
-                    struct id128 id, const uint8_t secret[32], union op_request *request)
+/* The command that this operation is, its body in the machine's memory. */
+static struct op_command command_of(struct machine *machine, const struct model_op *op,
+                                    uint16_t attempt, struct id128 id, const uint8_t secret[32],
+                                    const union op_request *request)
 {
     const struct op_row *row = op_row_of_number(op->f);
     struct op_command command = {.number = op->f,
@@ -108,21 +110,26 @@ static void command(struct machine *machine, const struct model_op *op, uint16_t
     command.body = base_written(&writer);
     digest = digest_of(command.body, OP_STORE_ALL);
     memcpy(command.digest, &digest, sizeof digest);
-    apply(machine, &command, op->time);
+    return command;
 }
 
-static void read_state(struct machine *machine, const struct model_op *op,
-                       const union op_request *request)
+/* False: it has to be a command. */
+static bool read_state(struct machine *machine, const struct model_op *op,
+                       const union op_request *request, const struct op_command *command)
 {
-    struct fsm_read read = {
-        .caller = caller_of(op), .number = op->f, .request = request, .clock = op->time};
+    struct fsm_read read = {.caller = caller_of(op),
+                            .number = op->f,
+                            .request = request,
+                            .clock = op->time,
+                            .command = command};
+    enum fsm_read_verdict verdict;
 
     if (fsm_time(machine->fsm) != op->time) {
         tick(machine, op->time);
     }
-    assert_int_equal(
-        fsm_read(machine->fsm, &read, machine->body, sizeof machine->body, &machine->reply),
-        FSM_READ_ANSWERED);
+    verdict = fsm_read(machine->fsm, &read, machine->body, sizeof machine->body, &machine->reply);
+    assert_int_not_equal(verdict, FSM_READ_WAIT);
+    return verdict == FSM_READ_ANSWERED;
 }
 
 static void add_secret(const struct model_op *op, const struct machine *machine,
@@ -153,17 +160,18 @@ static void ask(struct maker *maker, struct model_op *op, uint16_t attempt, stru
     struct machine *machine = maker->ask_arg;
     const struct op_row *row = op_row_of_number(op->f);
     struct op_caller caller = caller_of(op);
+    struct op_command command;
     struct base_reader reader;
 
     request = *op->request;
     op_visit_tokens(row->request, &request, verify, NULL);
-    if (row->access == OP_READ) {
-        read_state(machine, op, &request);
-    } else {
-        if (attempt > 1) {
-            (void)fsm_minted_before(machine->fsm, &caller, op->client, op->number, &id);
-        }
-        command(machine, op, attempt, id, secret, &request);
+    if (row->access == OP_WRITE && attempt > 1) {
+        (void)fsm_minted_before(machine->fsm, &caller, op->client, op->number, &id);
+    }
+    command = command_of(machine, op, attempt, id, secret, &request);
+    if (row->access == OP_WRITE ||
+        !read_state(machine, op, &request, row->access == OP_EITHER ? &command : NULL)) {
+        apply(machine, &command, op->time);
     }
     memset(ret_answer, 0, sizeof *ret_answer);
     ret_answer->outcome = machine->reply.outcome;

@@ -19,6 +19,7 @@ static bool may_move(enum request_state from, enum request_state to)
         {REQUEST_QUEUED, REQUEST_ANSWERED},    {REQUEST_SUBMITTED, REQUEST_ANSWERED},
         {REQUEST_ARRIVED, REQUEST_CONFIRMING}, {REQUEST_ARRIVED, REQUEST_ANSWERED},
         {REQUEST_CONFIRMING, REQUEST_WAITING}, {REQUEST_CONFIRMING, REQUEST_ANSWERED},
+        {REQUEST_CONFIRMING, REQUEST_QUEUED},  {REQUEST_WAITING, REQUEST_QUEUED},
         {REQUEST_WAITING, REQUEST_ANSWERED},
     };
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {

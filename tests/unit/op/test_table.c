@@ -108,7 +108,14 @@ static void rows_are_unique_and_found(void **state)
         assert_true(op_row_of_method(bytes_of_text(row->method)) == row);
         assert_true(row->roles != 0 && strlen(row->help) > 0);
         assert_true(strlen(row->needs) == 0 || op_permission_valid(bytes_of_text(row->needs)));
-        assert_true(row->access == OP_WRITE || row->idempotency == OP_FREE);
+        assert_true(row->access != OP_READ || row->idempotency == OP_FREE);
+        if (row->access == OP_EITHER) {
+            const struct op_field *written = find(row->reply, "written");
+
+            assert_non_null(written);
+            assert_true(written->kind == OP_KIND_boolean && written->required);
+            assert_true(row->idempotency == OP_NUMBERED && op_minted_token(row) == NULL);
+        }
     }
     assert_null(op_row_of_number(0));
     assert_null(op_row_of_number(OP_COMMAND_TICK));

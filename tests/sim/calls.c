@@ -303,6 +303,7 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
         return false;
     }
     snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
+    request->key = tenure_text(draft->text);
     request->value.data = draft->value;
     request->value.size = draw_value(run, draft->value, sizeof(draft->value));
     if (fence == NULL) {

@@ -386,9 +386,21 @@ bool fault_of(const char *name, enum fault_kind *ret_kind)
 
 /* ---- when ---- */
 
+static void take_images(struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        if (node_runs(&run->nodes[i])) {
+            rlog_snapshot_now(run->nodes[i].node->rlog);
+        }
+    }
+}
+
 static void end(struct run *run, struct active *active)
 {
     active->running = false;
+    if (active->images) {
+        take_images(run);
+    }
     faults[active->kind].end(run, active);
 }
 
@@ -413,8 +425,8 @@ static bool free_to_suffer(const struct run *run, const struct active *wanted)
 static enum fault_kind draw_kind(struct run *run)
 {
     enum fault_kind kind = FAULT_CRASH;
-    if (run->plan.busy && run_chance(run, 25)) {
-        return run_chance(run, 50) ? FAULT_AWAY : FAULT_SNAPSHOT;
+    if (run_chance(run, run->plan.busy ? 25 : 12)) {
+        return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;
     }
     for (int tries = 0; tries < 4; tries++) {
         kind = (enum fault_kind)run_random(run, FAULTS);
@@ -439,6 +451,8 @@ static void begin(struct run *run, struct active *slot)
         return;
     }
     wanted.until = sim_now_us(run->sim) + 1 + run_random(run, fault->longest_us);
+    wanted.images = run->plan.on[FAULT_SNAPSHOT] && fault->longest_us >= MS(3000) &&
+                    run_chance(run, wanted.kind == FAULT_AWAY ? 70 : 30);
     run_say(run, "f%" PRIu32 " fault %s, %s %zu, for %" PRIu64 " us", run->step.ordinal,
             fault->name, fault->client ? "client" : "node",
             fault->client ? wanted.actor : wanted.node + 1, wanted.until - sim_now_us(run->sim));

@@ -2,6 +2,7 @@
 #include "tests/sim/run.h"
 
 #include "base/assert.h"
+#include "raftlog/engine_raft.h"
 #include "raftlog/rlog.h"
 
 #include <inttypes.h>
@@ -112,7 +113,10 @@ static void start(struct run *run, struct run_node *node)
         .arg = node, .on_stopped = on_stopped, .on_fatal = on_fatal};
     if (node_start(node->env, &node->config, &handlers, node->error, sizeof(node->error),
                    &node->node)) {
-        node->node->rlog->config.trailing = run->plan.trailing;
+        struct rlog *rlog = node->node->rlog;
+        rlog->config.trailing = run->plan.trailing;
+        rlog->config.snapshot_bytes = run->plan.snapshot_bytes;
+        raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
         run_say(run, "node %u starts", node->config.node);
         run->counters.restarts++;
         return;

@@ -75,10 +75,12 @@ struct plan {
     size_t workers;
     uint32_t election_ms;
     uint32_t heartbeat_ms;
-    uint64_t trailing; /* log entries kept behind a snapshot */
-    uint64_t fault_us; /* how long faults happen */
-    uint64_t gap_us;   /* between the beginnings of two faults, on average */
-    uint64_t think_us; /* between two calls of one process, on average */
+    uint64_t trailing;       /* log entries kept behind a snapshot */
+    unsigned inflight;       /* log entries sent and not yet answered, at most */
+    uint64_t snapshot_bytes; /* a snapshot is due after so much log */
+    uint64_t fault_us;       /* how long faults happen */
+    uint64_t gap_us;         /* between the beginnings of two faults, on average */
+    uint64_t think_us;       /* between two calls of one process, on average */
     uint64_t timeout_us;
     uint64_t idle_us; /* of sessions: from a second to this */
     uint64_t absolute_us;
@@ -87,6 +89,7 @@ struct plan {
     bool clocks; /* clock faults may happen in this seed */
     bool birth;  /* faults happen before the first leader serves, too */
     bool busy;   /* many calls, and nodes that are away for long */
+    bool large;  /* values of many KiB: an image has several chunks */
     bool on[FAULTS];
 };
 
@@ -222,6 +225,7 @@ struct active {
     size_t actor;
     uint64_t until;
     uint64_t baseline;
+    bool images; /* when it ends the others have a snapshot, and little log that reaches back */
 };
 
 /* ---- a run from outside ---- */

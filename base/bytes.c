@@ -79,35 +79,43 @@ static const uint8_t *take(struct base_reader *reader, size_t size)
     return at;
 }
 
-static uint64_t take_integer(struct base_reader *reader, size_t size)
+/* Spelled out: a compiler makes one load of each. */
+static uint32_t load_u32(const uint8_t *at)
 {
-    const uint8_t *at = take(reader, size);
-    uint64_t value = 0;
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
 
-    for (size_t i = 0; at != NULL && i < size; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
+static uint64_t load_u64(const uint8_t *at)
+{
+    return (uint64_t)load_u32(at) | (uint64_t)load_u32(at + 4) << 32;
 }
 
 uint8_t base_read_u8(struct base_reader *reader)
 {
-    return (uint8_t)take_integer(reader, 1);
+    const uint8_t *at = take(reader, 1);
+
+    return at == NULL ? 0 : at[0];
 }
 
 uint16_t base_read_u16(struct base_reader *reader)
 {
-    return (uint16_t)take_integer(reader, 2);
+    const uint8_t *at = take(reader, 2);
+
+    return at == NULL ? 0 : (uint16_t)(at[0] | at[1] << 8);
 }
 
 uint32_t base_read_u32(struct base_reader *reader)
 {
-    return (uint32_t)take_integer(reader, 4);
+    const uint8_t *at = take(reader, 4);
+
+    return at == NULL ? 0 : load_u32(at);
 }
 
 uint64_t base_read_u64(struct base_reader *reader)
 {
-    return take_integer(reader, 8);
+    const uint8_t *at = take(reader, 8);
+
+    return at == NULL ? 0 : load_u64(at);
 }
 
 struct id128 base_read_id(struct base_reader *reader)
@@ -180,33 +188,50 @@ static uint8_t *make_room(struct base_writer *writer, size_t size)
     return at;
 }
 
-static void put_integer(struct base_writer *writer, uint64_t value, size_t size)
+static void store_u32(uint8_t *at, uint32_t value)
 {
-    uint8_t *at = make_room(writer, size);
-
-    for (size_t i = 0; at != NULL && i < size; i++) {
-        at[i] = (uint8_t)(value >> (8 * i));
-    }
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    at[2] = (uint8_t)(value >> 16);
+    at[3] = (uint8_t)(value >> 24);
 }
 
 void base_write_u8(struct base_writer *writer, uint8_t value)
 {
-    put_integer(writer, value, 1);
+    uint8_t *at = make_room(writer, 1);
+
+    if (at != NULL) {
+        at[0] = value;
+    }
 }
 
 void base_write_u16(struct base_writer *writer, uint16_t value)
 {
-    put_integer(writer, value, 2);
+    uint8_t *at = make_room(writer, 2);
+
+    if (at != NULL) {
+        at[0] = (uint8_t)value;
+        at[1] = (uint8_t)(value >> 8);
+    }
 }
 
 void base_write_u32(struct base_writer *writer, uint32_t value)
 {
-    put_integer(writer, value, 4);
+    uint8_t *at = make_room(writer, 4);
+
+    if (at != NULL) {
+        store_u32(at, value);
+    }
 }
 
 void base_write_u64(struct base_writer *writer, uint64_t value)
 {
-    put_integer(writer, value, 8);
+    uint8_t *at = make_room(writer, 8);
+
+    if (at != NULL) {
+        store_u32(at, (uint32_t)value);
+        store_u32(at + 4, (uint32_t)(value >> 32));
+    }
 }
 
 void base_write_id(struct base_writer *writer, struct id128 id)

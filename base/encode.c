@@ -6,23 +6,17 @@ static const char base64url_alphabet[] =
 
 static const char hex_alphabet[] = "0123456789abcdef";
 
-/* 0..63, or -1 for a character outside the alphabet. */
-static int sextet_of(uint8_t character)
-{
-    if (character >= 'A' && character <= 'Z') {
-        return character - 'A';
-    }
-    if (character >= 'a' && character <= 'z') {
-        return character - 'a' + 26;
-    }
-    if (character >= '0' && character <= '9') {
-        return character - '0' + 52;
-    }
-    if (character == '-') {
-        return 62;
-    }
-    return character == '_' ? 63 : -1;
-}
+/* One more than the value of each character; 0: outside the alphabet. */
+static const uint8_t base64url_values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
+};
 
 size_t base64url_size(size_t size)
 {
@@ -51,12 +45,12 @@ static bool read_group(const uint8_t *text, size_t count, uint8_t *ret)
     uint32_t group = 0;
 
     for (size_t k = 0; k < count; k++) {
-        int sextet = sextet_of(text[k]);
+        uint32_t value = base64url_values[text[k]];
 
-        if (sextet < 0) {
+        if (value == 0) {
             return false;
         }
-        group |= (uint32_t)sextet << (18 - 6 * k);
+        group |= (value - 1) << (18 - 6 * k);
     }
     for (size_t k = 0; k + 1 < count; k++) {
         ret[k] = (uint8_t)(group >> (16 - 8 * k));

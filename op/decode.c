@@ -236,7 +236,10 @@ static bool read_value(struct decoder *decoder, const struct op_field *field, vo
 static const struct op_field *field_of_name(const struct op_struct *s, struct bytes name)
 {
     for (size_t i = 0; s != NULL && i < s->field_count; i++) {
-        if (bytes_equal(bytes_of_text(s->fields[i].name), name)) {
+        const char *own = s->fields[i].name;
+
+        if (name.size > 0 && (uint8_t)own[0] == name.data[0] &&
+            bytes_equal(bytes_of_text(own), name)) {
             return &s->fields[i];
         }
     }

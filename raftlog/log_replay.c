@@ -220,6 +220,12 @@ int rlog_recovery_segment(struct rlog_recovery *recovery, struct rlog_segment *s
 
 /* ---- the tail ---- */
 
+/* Every byte equals the one before it, and the first is zero. */
+static bool is_zeros(const uint8_t *chunk, size_t size)
+{
+    return size == 0 || (chunk[0] == 0 && memcmp(chunk, chunk + 1, size - 1) == 0);
+}
+
 /* Looks at every block behind the tail for a batch that proves the missing one, and puts zeros over
  * whatever else is there. */
 static int tail_chunk(struct rlog_recovery *recovery, uint64_t offset, uint8_t *chunk, size_t size,
@@ -228,12 +234,8 @@ static int tail_chunk(struct rlog_recovery *recovery, uint64_t offset, uint8_t *
     struct rlog_log_disk *disk = recovery->disk;
     struct rlog_batch_head head;
     uint64_t chain;
-    bool empty = true;
 
-    for (size_t at = 0; at < size; at++) {
-        empty = empty && chunk[at] == 0;
-    }
-    if (empty) {
+    if (is_zeros(chunk, size)) {
         return ENV_OK;
     }
     if (clean) {

@@ -311,6 +311,7 @@ static void send_call(struct tenure_client *client, struct tenure_pending *call)
     op_request_write(&writer, call->msgid, call->method.name, &envelope, call->method.request,
                      call->request);
     if (writer.failed) {
+        client->frame_used = OP_FRAME_MAX;
         tenure_call_end_with(client, call, OP_INVALID, "the request is larger than a frame may be");
         return;
     }

@@ -144,7 +144,7 @@ void tenure_client_free(struct tenure_client *client)
     free(client->servers);
     free(client->tenant);
     free(client->software);
-    env_wipe(client->frame, client->frame == NULL ? 0 : OP_FRAME_MAX); /* requests show tokens */
+    env_wipe(client->frame, client->frame_used); /* requests show tokens */
     free(client->frame);
     free(client);
 }

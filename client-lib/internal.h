@@ -186,6 +186,7 @@ struct tenure_client {
     struct tenure_registration registration;
     struct tenure_calls calls;
     uint8_t *frame;               /* OP_FRAME_MAX: one request being built */
+    size_t frame_used;            /* so much of it was ever written */
     struct tenure_thread *thread; /* NULL: driven by the caller */
 };
 

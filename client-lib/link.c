@@ -55,6 +55,9 @@ uint64_t tenure_link_due(const struct tenure_client *client)
 
 void tenure_link_send(struct tenure_client *client, struct bytes frame)
 {
+    if (frame.size > client->frame_used) {
+        client->frame_used = frame.size;
+    }
     if (client->link.conn != NULL) {
         env_conn_write(client->link.conn, frame);
     }

@@ -23,6 +23,9 @@ struct env_timer {
 /* a * b / c without overflow, for b and c below 2^32. */
 static uint64_t scale(uint64_t a, uint64_t b, uint64_t c)
 {
+    if (b == c) {
+        return a; /* no drift: nearly always */
+    }
     return a / c * b + a % c * b / c;
 }
 

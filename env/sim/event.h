@@ -40,20 +40,27 @@ struct sim_event {
     void (*fire)(struct sim_event *event);
 };
 
+/* The event's key, as it was when the event was set. */
+struct sim_slot {
+    uint64_t at_us;
+    uint64_t tie;
+    struct sim_event *event;
+};
+
 struct sim_heap {
-    struct sim_event **slots;
+    struct sim_slot *slots;
     size_t count;
     size_t capacity;
 };
 
 void sim_heap_done(struct sim_heap *heap);
-/* The event must not be in the heap. */
-void sim_heap_add(struct sim_heap *heap, struct sim_event *event);
+/* Adds it, or moves it to where its new key belongs. */
+void sim_heap_set(struct sim_heap *heap, struct sim_event *event);
 /* Harmless when it is not in the heap. */
 void sim_heap_remove(struct sim_heap *heap, struct sim_event *event);
 static inline struct sim_event *sim_heap_first(const struct sim_heap *heap)
 {
-    return heap->count == 0 ? NULL : heap->slots[0];
+    return heap->count == 0 ? NULL : heap->slots[0].event;
 }
 
 #define SIM_EVENT_OWNER(event, type, member)                                                       \

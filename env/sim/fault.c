@@ -19,7 +19,7 @@ static struct sim_point *point_find(const struct sim *sim, const char *name)
     return NULL;
 }
 
-static struct sim_point *point_of(struct sim *sim, const char *name)
+static struct sim_point *point_made(struct sim *sim, const char *name)
 {
     struct sim_point *point = point_find(sim, name);
     if (point == NULL) {
@@ -29,6 +29,16 @@ static struct sim_point *point_of(struct sim *sim, const char *name)
         list_append(&sim->points, &point->link);
     }
     return point;
+}
+
+/* Names are texts of the program most often: the one of this address is tried first. */
+static struct sim_point *point_of(struct sim *sim, const char *name)
+{
+    struct sim_point **recent = &sim->recent_points[(uintptr_t)name / 8 % SIM_RECENT_POINTS];
+    if (*recent == NULL || strcmp((*recent)->name, name) != 0) {
+        *recent = point_made(sim, name);
+    }
+    return *recent;
 }
 
 void sim_fault_hit(struct env *env, const char *name)

@@ -19,7 +19,8 @@ static uint8_t *page_copy(const uint8_t *source)
     if (source == NULL) {
         return NULL;
     }
-    uint8_t *copy = sim_alloc(SIM_PAGE_SIZE);
+    uint8_t *copy = malloc(SIM_PAGE_SIZE);
+    ASSERT(copy != NULL);
     memcpy(copy, source, SIM_PAGE_SIZE);
     return copy;
 }

@@ -55,9 +55,8 @@ void sim_wake_up(struct env *env)
         struct sim_event *event = LIST_ENTRY(node, struct sim_event, deferred);
         sim_event_in(env->sim, event, 0);
         /* In the order in which they fell due, before all else at this instant. */
-        sim_heap_remove(&env->sim->heap, event);
         event->tie = order++;
-        sim_heap_add(&env->sim->heap, event);
+        sim_heap_set(&env->sim->heap, event);
     }
     if (env->turn_owed) {
         env->turn_owed = false;
@@ -157,6 +156,11 @@ void sim_process_free(struct env *env)
 bool sim_process_crashed(const struct env *env)
 {
     return env->crashed;
+}
+
+uint64_t sim_process_calls(const struct env *env)
+{
+    return env->calls;
 }
 
 struct sim_host *sim_process_host(const struct env *env)

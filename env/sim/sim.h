@@ -108,6 +108,9 @@ void sim_process_crash(struct env *env);
 void sim_process_free(struct env *env);
 bool sim_process_crashed(const struct env *env);
 struct sim_host *sim_process_host(const struct env *env);
+/* How often the process was called so far, turn ends included: as long as this stands still, and
+ * nobody calls its code from outside, nothing of it has changed. */
+uint64_t sim_process_calls(const struct env *env);
 /* SIGSTOP and SIGCONT: what is addressed to the process waits, clocks and network run on. */
 void sim_process_pause(struct env *env);
 void sim_process_resume(struct env *env);

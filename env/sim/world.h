@@ -20,6 +20,8 @@ struct sim_link {
     uint64_t jitter_us;
 };
 
+enum { SIM_RECENT_POINTS = 64 };
+
 struct sim_point {
     struct list link;
     uint64_t hits;
@@ -55,6 +57,7 @@ struct sim {
     struct sim_streams rng;
     struct list scripts;
     struct list points;
+    struct sim_point *recent_points[SIM_RECENT_POINTS];
     uint64_t points_hits;
     struct sim_log log;
     struct sim_host *hosts[SIM_HOSTS_MAX];
@@ -120,6 +123,7 @@ struct env {
     bool turn_owed; /* a turn could not end because the process stands still */
     uint64_t slow_us;
     uint64_t events; /* delivered so far */
+    uint64_t calls;  /* events and turn ends */
     struct sim_event wake;
     void (*turn_end)(void *arg);
     void *turn_arg;

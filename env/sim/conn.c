@@ -223,8 +223,10 @@ static void deliver(struct env_conn *conn)
     /* Of its exact size, so that a reader beyond its end is seen by the sanitizer. */
     uint8_t *buffer = sim_alloc(size);
     inbox_take(&conn->pipe, buffer, size);
-    if (conn->peer != NULL) {
-        sim_pipe_push_credit(conn->peer, size);
+    conn->owed += size;
+    if (conn->peer != NULL && conn->owed >= SIM_WINDOW / 4) {
+        sim_pipe_push_credit(conn->peer, conn->owed);
+        conn->owed = 0;
     }
     if (conn->state == SIM_CONN_OPEN) {
         sim_trace_bytes(sim, bytes_of(buffer, size));

@@ -123,6 +123,7 @@ struct env_conn {
     uint16_t port; /* a client's target */
     int close_rc;
     size_t credit;
+    size_t owed; /* bytes read, of which the other side was not told */
     struct sim_pipe pipe;
     struct sim_queue queue;
     struct sim_conn_events events;

@@ -147,7 +147,8 @@ static void a_deposed_leader_answers_nothing(void **state)
         }
         struct raw_answer answer;
         raw_answer(&raw, &answer);
-        assert_int_equal(answer.head.outcome, OP_NOT_LEADER);
+        /* NOT_LEADER, or NOT_READY where it asks for clocks before it hears of the new term */
+        assert_int_equal(op_outcome_class(answer.head.outcome), OP_CLASS_RETRY);
         tenure_close(other);
         tenure_close(client);
         raw_close(&raw);

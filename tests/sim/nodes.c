@@ -81,6 +81,7 @@ static void forget_process(struct run_node *node)
     sim_process_free(node->env);
     node->env = NULL;
     node->node = NULL;
+    node->calls = UINT64_MAX;
     node->applied = node->fsm_time = 0;
     node->stopped = node->failed = false;
 }

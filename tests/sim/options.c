@@ -22,6 +22,7 @@ const char options_usage[] =
     "  --faults         the faults, and why some are off\n"
     "  --minutes M      simulated time of faults in each seed (default: 30 s); --us N: in us\n"
     "  --nodes 3|5|7    so many nodes; otherwise the seed draws it\n"
+    "  --rate N         about so many operations in a simulated second, 1 to 1000\n"
     "  --on NAME        switches a fault on; --off NAME off; --off all\n"
     "  --keep LIST      only these steps of the seed (\"none\": none of them)\n"
     "  --shrink         of a failing seed, goes on until nothing more can be left out, not for a\n"
@@ -143,6 +144,9 @@ static bool set_value(struct options *options, const char *option, const char *v
     if (strcmp(option, "--nodes") == 0 && whole_number(value, &number)) {
         setup->nodes = (size_t)number;
         return number == 3 || number == 5 || number == 7;
+    }
+    if (strcmp(option, "--rate") == 0 && whole_number(value, &setup->rate)) {
+        return setup->rate >= 1 && setup->rate <= 1000;
     }
     if (strcmp(option, "--history") == 0) {
         setup->history = value;

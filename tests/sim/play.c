@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SLICE_US = 20000 };
 
@@ -84,6 +85,7 @@ static void watch_timeless(struct run *run, uint64_t from_us)
 bool run_pass(struct run *run, uint64_t us)
 {
     uint64_t from_us = sim_now_us(run->sim);
+    watch_all(run);
     (void)sim_run_until(run->sim, watched, run, us);
     watch_timeless(run, from_us);
     if (run->failure[0] == '\0') {
@@ -238,7 +240,9 @@ static void judge(struct run *run)
     options.timeless = run->timeless;
     options.timeless_count = run->timeless_count;
     options.reduce = run->setup->told != TOLD_NOTHING;
+    clock_t begun = clock();
     check_history(run->history, &options, &verdict);
+    run->counters.judged_us = (uint64_t)(clock() - begun) * 1000000 / CLOCKS_PER_SEC;
     run->counters.check = verdict.counters;
     if (verdict.kind != CHECK_OK) {
         if (run->setup->told != TOLD_NOTHING) {

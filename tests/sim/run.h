@@ -10,6 +10,7 @@
 #include "env/sim/sim.h"
 #include "jepsen/check/check.h"
 #include "node/internal.h"
+#include "raftlog/log.h"
 #include "tests/sim/steps.h"
 
 enum {
@@ -111,6 +112,7 @@ struct run_node {
     bool may_fail;     /* its disk fails */
     bool away;         /* nobody starts it until the fault that took it ends */
     uint64_t start_at; /* when it is started again */
+    uint64_t calls;    /* of this process, at watch.c's last look; UINT64_MAX: look again */
     uint64_t applied;  /* seen by watch.c, of this process */
     uint64_t term;     /* seen by watch.c, of all processes */
     uint64_t fsm_time;
@@ -166,7 +168,10 @@ struct run_task {
 
 /* One entry of the one true log. */
 struct run_entry {
-    uint64_t hash; /* of type, term and payload */
+    enum rlog_entry_type type;
+    uint64_t term;
+    uint8_t *payload; /* owned; NULL before the log */
+    size_t size;
     uint64_t position;
     uint64_t time;
     struct hash128 digest;
@@ -215,6 +220,7 @@ struct run_counters {
     uint64_t times_stated;
     uint64_t commands;
     uint64_t longest_recovery_us;
+    uint64_t judged_us; /* processor time that the checker took */
     struct check_counters check;
 };
 
@@ -235,7 +241,8 @@ enum run_told { TOLD_NOTHING, TOLD_TRACE, TOLD_LOG };
 /* What determines a run. */
 struct run_setup {
     uint64_t seed;
-    size_t nodes; /* 0: the seed draws it */
+    size_t nodes;  /* 0: the seed draws it */
+    uint64_t rate; /* operations in a simulated second, about; 0: as the seed draws it */
     uint64_t fault_us;
     bool on[FAULTS];
     const struct step_set *keep; /* NULL: all steps */
@@ -351,7 +358,10 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
 void record_place(struct run *run);
 
 /* watch.c */
+/* After an event. */
 void watch_step(struct run *run);
+/* Somebody may have called nodes from outside of the world: looks at all of them. */
+void watch_all(struct run *run);
 void watch_done(struct run *run);
 
 /* faults.c */

@@ -214,6 +214,9 @@ static void print_command(const struct run_setup *setup)
     if (setup->nodes != 0) {
         printf(" --nodes %zu", setup->nodes);
     }
+    if (setup->rate != 0) {
+        printf(" --rate %" PRIu64, setup->rate);
+    }
     printf(" --us %" PRIu64 " --keep ", setup->fault_us);
     if (setup->keep->count == 0) {
         printf("none");

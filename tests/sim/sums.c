@@ -19,6 +19,7 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->placed += one->placed;
     sum->times_stated += one->times_stated;
     sum->commands += one->commands;
+    sum->judged_us += one->judged_us;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
     for (size_t i = 0; i < FAULTS; i++) {
         sum->faults[i] += one->faults[i];
@@ -53,13 +54,27 @@ double sums_cpu_seconds(void)
     return seconds_of(&self) + seconds_of(&children);
 }
 
-void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : 0.0;
+}
+
+static void print_speed(const struct run_counters *sum, uint64_t seeds, double real)
 {
     double simulated = (double)sum->simulated_us / 1e6;
     double busy = sums_cpu_seconds();
+    double operations = (double)sum->check.operations;
     printf("%" PRIu64 " seeds, %.0f simulated s in %.1f s (%.1f s of one core): %.0f times real "
            "time\n",
-           seeds, simulated, real, busy, busy > 0 ? simulated / busy : 0.0);
+           seeds, simulated, real, busy, ratio(simulated, busy));
+    printf("in a simulated s %.0f events and %.1f operations; checked %.0f operations in a s\n",
+           ratio((double)sum->steps, simulated), ratio(operations, simulated),
+           ratio(operations, (double)sum->judged_us / 1e6));
+}
+
+void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
+{
+    print_speed(sum, seeds, real);
     printf("operations %" PRIu64 ", definite %" PRIu64 ", unknown %" PRIu64 " (in the log %" PRIu64
            "), retried %" PRIu64 ", superseded %" PRIu64 ", commands applied %" PRIu64 "\n",
            sum->check.operations, sum->check.definite, sum->check.unknown, sum->placed,

@@ -64,12 +64,12 @@ static void bury_child(const struct run_setup *setup, int status, FILE *errors,
     result->verdict = RUN_FAILED;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
         snprintf(result->failure, sizeof(result->failure),
-                 "the run does not end: %u s of real time", seconds_max(setup));
+                 "L1: the run does not end: %u s of real time", seconds_max(setup));
     } else if (WIFSIGNALED(status)) {
-        snprintf(result->failure, sizeof(result->failure), "a process of the run died of %s: %s",
+        snprintf(result->failure, sizeof(result->failure), "L1: a process died of %s: %s",
                  strsignal(WTERMSIG(status)), cause);
     } else {
-        snprintf(result->failure, sizeof(result->failure), "a process of the run ended with %d: %s",
+        snprintf(result->failure, sizeof(result->failure), "L1: a process ended with %d: %s",
                  WEXITSTATUS(status), cause);
     }
 }

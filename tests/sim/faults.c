@@ -88,6 +88,39 @@ static void power_cut_all(struct run *run, struct active *active)
     }
 }
 
+/* S7 at its sharpest: a majority loses power right after somebody was told that a write is done. */
+static void await_answer(struct run *run, struct active *active)
+{
+    (void)active;
+    run->strikes_answer = true;
+}
+
+static void await_no_more(struct run *run, struct active *active)
+{
+    (void)active;
+    run->strikes_answer = false;
+}
+
+static void strike_most(void *arg)
+{
+    struct run *run = arg;
+    size_t leader = nodes_leader(run);
+    size_t first = leader == NODES_MAX ? 0 : leader;
+    run_say(run, "power fails at an answer");
+    run->slack_us += REBOOT_SLACK_US;
+    for (size_t i = 0; i <= run->plan.nodes / 2; i++) {
+        node_power_cut(&run->nodes[(first + i) % run->plan.nodes]);
+    }
+}
+
+void faults_answered(struct run *run)
+{
+    if (run->strikes_answer) {
+        run->strikes_answer = false;
+        sim_at(run->sim, 0, strike_most, run);
+    }
+}
+
 static void take_away(struct run *run, struct active *active)
 {
     node_of(run, active)->away = true;
@@ -129,6 +162,17 @@ static void hang(struct run *run, struct active *active)
 static void unhang(struct run *run, struct active *active)
 {
     sim_disk_hang(node_of(run, active)->host, false);
+}
+
+static void slow_disk(struct run *run, struct active *active)
+{
+    uint64_t jitter_us = 20 * SIM_MILLISECOND + run_random(run, 480 * SIM_MILLISECOND);
+    sim_disk_latency(node_of(run, active)->host, 50, jitter_us);
+}
+
+static void fast_disk(struct run *run, struct active *active)
+{
+    sim_disk_latency(node_of(run, active)->host, 50, run->plan.disk_us);
 }
 
 static void fill_disk(struct run *run, struct active *active)
@@ -321,8 +365,11 @@ static const struct fault faults[FAULTS] = {
     [FAULT_POWER_POINT] = {"power-point", NULL, power_point, nothing, MS(500), false, false},
     [FAULT_POWER_CUT] = {"power-cut", NULL, power_cut, nothing, MS(1), false, false},
     [FAULT_POWER_CUT_ALL] = {"power-cut-all", NULL, power_cut_all, nothing, MS(1), true, false},
+    [FAULT_POWER_ANSWER] = {"power-at-answer", NULL, await_answer, await_no_more, MS(2000), false,
+                            false},
     [FAULT_FAILED_SYNC] = {"failed-sync", NULL, fail_sync, mend_sync, MS(3000), false, false},
     [FAULT_DISK_HANG] = {"disk-hang", NULL, hang, unhang, MS(3000), false, false},
+    [FAULT_DISK_SLOW] = {"disk-slow", NULL, slow_disk, fast_disk, MS(4000), false, false},
     [FAULT_DISK_FULL] = {"disk-full",
                          "a node whose disk is full ends, and does not start until there is room",
                          fill_disk, empty_disk, MS(8000), false, false},

@@ -41,6 +41,7 @@ static void configure(struct run *run, size_t which)
     snprintf(identity, sizeof(identity), "tenure://sim/-/peer/%zu", which + 1);
     node->host = sim_host_create(run->sim, name);
     sim_disk_set_policy(node->host, run->plan.disk);
+    sim_disk_latency(node->host, 50, run->plan.disk_us);
     certify(node->host, identity);
     snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
     snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401", sim_host_address(node->host));
@@ -124,7 +125,7 @@ static void start(struct run *run, struct run_node *node)
     }
     bool crashed = sim_process_crashed(node->env);
     if (!crashed && !node->may_fail) {
-        run_fail(run, "node %u does not start: %s", node->config.node, node->error);
+        run_fail(run, "S7: node %u does not start: %s", node->config.node, node->error);
     }
     forget_process(node);
     node->start_at = sim_now_us(run->sim) + 200 * SIM_MILLISECOND;
@@ -186,7 +187,7 @@ void node_power_cut(struct run_node *node)
 static void look_at(struct run *run, struct run_node *node)
 {
     if (node->failed && !node->may_fail && !sim_process_crashed(node->env)) {
-        run_fail(run, "node %u ended itself: %s", node->config.node, node->error);
+        run_fail(run, "L1: node %u ended itself: %s", node->config.node, node->error);
     }
     if (node->failed || node->stopped || sim_process_crashed(node->env)) {
         node_kill(node);

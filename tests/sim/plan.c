@@ -75,6 +75,7 @@ void plan_draw(struct run *run)
     plan->idle_us = between(run, 2, 20) * SIM_SECOND;
     plan->absolute_us = between(run, 4, 40) * SIM_SECOND;
     plan->disk = policies[run_random(run, 3)];
+    plan->disk_us = run_chance(run, 70) ? 450 : between(run, 2, 60) * SIM_MILLISECOND;
     plan->clocks = run_chance(run, 30);
     plan->busy = run_chance(run, 8);
     draw_limits(run, &plan->limits);

@@ -138,6 +138,9 @@ static void count_answer(struct run *run, const struct flight *flight,
     run->counters.superseded += result->superseded;
     if (result->outcome == TENURE_OK) {
         run->counters.calls[flight->number]++;
+        if (op_row_of_number(flight->number)->access != OP_READ) {
+            faults_answered(run);
+        }
     }
 }
 

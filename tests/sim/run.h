@@ -39,8 +39,10 @@ enum fault_kind {
     FAULT_POWER_POINT,
     FAULT_POWER_CUT,
     FAULT_POWER_CUT_ALL,
+    FAULT_POWER_ANSWER,
     FAULT_FAILED_SYNC,
     FAULT_DISK_HANG,
+    FAULT_DISK_SLOW,
     FAULT_DISK_FULL,
     FAULT_BIT_FLIP,
     FAULT_CUT_ONE,
@@ -87,10 +89,11 @@ struct plan {
     uint64_t absolute_us;
     struct op_limits limits;
     enum sim_disk_policy disk;
-    bool clocks; /* clock faults may happen in this seed */
-    bool birth;  /* faults happen before the first leader serves, too */
-    bool busy;   /* many calls, and nodes that are away for long */
-    bool large;  /* values of many KiB: an image has several chunks */
+    bool clocks;      /* clock faults may happen in this seed */
+    bool birth;       /* faults happen before the first leader serves, too */
+    bool busy;        /* many calls, and nodes that are away for long */
+    uint64_t disk_us; /* queued work on disks takes up to this long */
+    bool large;       /* values of many KiB: an image has several chunks */
     bool on[FAULTS];
 };
 
@@ -294,7 +297,8 @@ struct run {
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
-    uint64_t slack_us; /* by how much the faults may have moved the cluster's clock */
+    bool strikes_answer; /* the next write that is answered ends most nodes */
+    uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */
     struct run_counters counters;
     char failure[1024]; /* empty: none so far */
 };
@@ -371,6 +375,8 @@ const char *fault_reason(enum fault_kind kind);
 bool fault_of(const char *name, enum fault_kind *ret_kind);
 /* Ends what is over. */
 void faults_expire(struct run *run);
+/* A client has just heard that its write is done. */
+void faults_answered(struct run *run);
 /* Draws those whose time has come, and begins them where they can be. */
 void faults_begin(struct run *run);
 void faults_heal(struct run *run);

@@ -173,6 +173,15 @@ enum op_outcome fsm_find_task(struct fsm_context *ctx, struct bytes user, struct
 /* Mutable head of a session, swept or not. */
 struct session_head *fsm_head_write(struct fsm *fsm, const struct fsm_session *session);
 
+/* ---- policy.c ---- */
+struct fsm_policy {
+    uint64_t idle, absolute; /* the longest that sessions under it may ask for */
+    uint32_t evidence;       /* the least that has to be shown, enum op_evidence */
+};
+
+/* A policy built in, or the tenant's; false when there is none of that name. */
+bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_policy *ret_policy);
+
 /* ---- grant.c ---- */
 struct fsm_grant {
     uint32_t permission; /* name */

@@ -41,7 +41,9 @@ struct meta_record {
     F(S, 4, U32, stone_last)                                                                       \
     F(S, 5, U32, stone_count)                                                                      \
     F(S, 6, U32, watermark_count)                                                                  \
-    F(S, 7, U32, spare)
+    F(S, 7, U32, policy_count)                                                                     \
+    F(S, 8, U32, policy_chain)                                                                     \
+    F(S, 9, U32, spare)
 struct tenant_record {
     TENANT_FIELDS(RECORD_MEMBER_, tenant_record)
 };
@@ -114,7 +116,10 @@ enum { GRANTS_INLINE = 3 };
     F(S, 42, U32, metadata_size)                                                                   \
     F(S, 43, U32, key_first)                                                                       \
     F(S, 44, U32, key_count)                                                                       \
-    F(S, 45, U32, status_cause) /* status in the low half, enum op_end_cause above */
+    F(S, 45, U32, status_cause) /* status in the low half, enum op_end_cause above */              \
+    F(S, 46, U64, absolute_cap) /* no renewal goes beyond it */                                    \
+    F(S, 47, U32, policy)       /* name; none: its limits are its own */                           \
+    F(S, 48, U32, evidence)     /* enum op_evidence, 0 for none */
 struct session_record {
     struct session_head head;
     SESSION_FIELDS(RECORD_MEMBER_, session_record)

@@ -37,10 +37,39 @@ static bool grants_fit(const struct op_limits *limits,
     return true;
 }
 
+/* What a session is opened with: what was asked for, within its policy. */
+struct opening {
+    uint64_t idle, absolute;
+    uint64_t absolute_most; /* renewal included */
+};
+
+static enum op_outcome opening_of(struct fsm_context *ctx,
+                                  const struct op_session_create_request *request,
+                                  struct opening *ret_opening)
+{
+    struct fsm_policy policy;
+
+    *ret_opening = (struct opening){request->idle, request->absolute, request->absolute};
+    if (!request->has_policy) {
+        return OP_OK;
+    }
+    if (!fsm_policy_of(ctx, request->policy, &policy)) {
+        return fsm_refuse_field(ctx, "policy");
+    }
+    if (policy.evidence > (request->has_evidence ? request->evidence : OP_EVIDENCE_NONE)) {
+        return OP_UNPROVEN;
+    }
+    *ret_opening = (struct opening){u64_min(request->idle, policy.idle),
+                                    u64_min(request->absolute, policy.absolute), policy.absolute};
+    return OP_OK;
+}
+
 static enum op_outcome create_check(struct fsm_context *ctx,
-                                    const struct op_session_create_request *request)
+                                    const struct op_session_create_request *request,
+                                    struct opening *ret_opening)
 {
     const struct op_limits *limits = &ctx->fsm->limits;
+    enum op_outcome outcome;
 
     if (request->user.size == 0) {
         return fsm_refuse_field(ctx, "user");
@@ -48,10 +77,14 @@ static enum op_outcome create_check(struct fsm_context *ctx,
     if (request->agent.size == 0) {
         return fsm_refuse_field(ctx, "agent");
     }
-    if (!lifetime_fits(limits, request->idle)) {
+    outcome = opening_of(ctx, request, ret_opening);
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    if (!lifetime_fits(limits, ret_opening->idle)) {
         return fsm_refuse_field(ctx, "idle");
     }
-    if (!lifetime_fits(limits, request->absolute)) {
+    if (!lifetime_fits(limits, ret_opening->absolute)) {
         return fsm_refuse_field(ctx, "absolute");
     }
     if (!grants_fit(limits, request)) {
@@ -69,7 +102,8 @@ static enum op_outcome create_room(struct fsm_context *ctx,
                                    const struct op_session_create_request *request)
 {
     struct fsm *fsm = ctx->fsm;
-    uint32_t names = fsm_name_missing(fsm, request->user) + fsm_name_missing(fsm, request->agent);
+    uint32_t names = fsm_name_missing(fsm, request->user) + fsm_name_missing(fsm, request->agent) +
+                     (request->has_policy ? fsm_name_missing(fsm, request->policy) : 0);
     uint32_t blocks = chain_blocks(request->metadata.size);
     enum op_outcome outcome = fsm_room(ctx, FSM_SESSIONS, 1);
 
@@ -105,7 +139,8 @@ static void create_grants(struct fsm_context *ctx, uint32_t slot,
     }
 }
 
-static uint32_t create(struct fsm_context *ctx, const struct op_session_create_request *request)
+static uint32_t create(struct fsm_context *ctx, const struct op_session_create_request *request,
+                       const struct opening *opening)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
@@ -121,9 +156,12 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     head->tenant = ctx->tenant;
     head->cover[COVER_USER] = fsm_cover_hold(fsm, COVER_USER, ctx->tenant, request->user);
     head->cover[COVER_AGENT] = fsm_cover_hold(fsm, COVER_AGENT, ctx->tenant, request->agent);
-    session->idle_us = request->idle;
-    session->idle_deadline = sat_add(ctx->now, request->idle);
-    session->absolute_deadline = sat_add(ctx->now, request->absolute);
+    session->idle_us = opening->idle;
+    session->idle_deadline = sat_add(ctx->now, opening->idle);
+    session->absolute_deadline = sat_add(ctx->now, opening->absolute);
+    session->absolute_cap = sat_add(ctx->now, opening->absolute_most);
+    session->policy = request->has_policy ? names_hold(fsm->names, request->policy) : SLOT_NONE;
+    session->evidence = request->has_evidence ? request->evidence : OP_EVIDENCE_NONE;
     session->metadata_size = (uint32_t)request->metadata.size;
     session->metadata_chain = chain_write(fsm_blocks(fsm), request->metadata);
     session->status_cause = SESSION_LIVE;
@@ -139,7 +177,8 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
                                       const struct op_session_create_request *request,
                                       struct op_session_create_reply *reply)
 {
-    enum op_outcome outcome = create_check(ctx, request);
+    struct opening opening = {0, 0, 0};
+    enum op_outcome outcome = create_check(ctx, request, &opening);
 
     if (outcome == OP_OK) {
         outcome = create_room(ctx, request);
@@ -151,7 +190,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
         fsm_session_of(ctx->fsm, ctx->command->minted_id).head != NULL) {
         return OP_MINT_AGAIN; /* a stopped id never becomes a new session */
     }
-    (void)create(ctx, request);
+    (void)create(ctx, request, &opening);
     ctx->minted = ctx->command->minted_id;
     reply->has_session = true;
     reply->session = ctx->minted;
@@ -161,9 +200,9 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     reply->has_epoch = true;
     reply->epoch = ctx->position;
     reply->has_idle = true;
-    reply->idle = request->idle;
+    reply->idle = opening.idle;
     reply->has_absolute = true;
-    reply->absolute = request->absolute;
+    reply->absolute = opening.absolute;
     return OP_OK;
 }
 

@@ -102,6 +102,9 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
         fsm_tombstone_make(fsm, record, end, kept, kept_count);
     }
     chain_free(fsm_blocks(fsm), record->metadata_chain);
+    if (record->policy != SLOT_NONE) {
+        names_release(fsm->names, record->policy);
+    }
     deadlines_remove(fsm->heaps[HEAP_SESSION], slot);
     deadlines_remove(fsm->heaps[HEAP_ENDED], slot);
     index_remove(fsm->indexes[INDEX_SESSION], fsm_hash_id(fsm, record->head.selector), slot);

@@ -39,8 +39,7 @@ static bool create_valid(const struct model *model, const struct op_session_crea
             return false;
         }
     }
-    return lifetime_valid(model, request->idle) && lifetime_valid(model, request->absolute) &&
-           (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
+    return (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
 }
 
 static bool has_twins(const struct op_session_create_request *request)
@@ -55,17 +54,54 @@ static bool has_twins(const struct op_session_create_request *request)
     return false;
 }
 
+/* What it is opened with: with a policy, at most what that allows. */
+struct opening {
+    uint64_t idle, absolute, most;
+    bool refused;
+};
+
+static struct opening opening_of(struct model *model, const struct ask *ask,
+                                 struct model_expect *expect)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+    struct opening opening = {request->idle, request->absolute, request->absolute, false};
+    struct policy policy;
+
+    if (request->has_policy && !rule_policy(model, ask, request->policy, &policy)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "the tenant has no policy of that name");
+        opening.refused = true;
+        return opening;
+    }
+    if (request->has_policy) {
+        opening.refused = policy.evidence > (request->has_evidence ? request->evidence : 0);
+        opening.idle = u64_min(opening.idle, policy.idle);
+        opening.absolute = u64_min(opening.absolute, policy.absolute);
+        opening.most = policy.absolute;
+    }
+    if (opening.refused) {
+        expect_refusal(expect, OP_UNPROVEN, MODEL_S12, "the policy needs more evidence");
+    }
+    return opening;
+}
+
 void expect_session_create(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_session_create_request *request = &ask->op->request->session_create;
     struct op_session_create_reply *reply = &expect->reply.session_create;
 
-    if (!create_valid(model, request)) {
+    struct opening opening = opening_of(model, ask, expect);
+
+    if (!create_valid(model, request) || !lifetime_valid(model, opening.idle) ||
+        !lifetime_valid(model, opening.absolute)) {
+        expect_also(expect, expect->outcome == OP_OK ? OP_INVALID : expect->outcome);
         expect_refusal(expect, OP_INVALID, MODEL_S1, "T9: a lifetime or permission out of bounds");
         expect_also(expect, OP_LIMIT);
         return;
     }
-    if (has_twins(request) || request->idle > request->absolute) {
+    if (opening.refused) {
+        return;
+    }
+    if (has_twins(request) || opening.idle > opening.absolute) {
         expect_also(expect, OP_INVALID); /* not said: refuse, or take them as they are */
     }
     if (request->has_grants && request->grants_count > 0) {
@@ -78,9 +114,9 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
         }
     }
     reply->epoch = ask->op->position;
-    reply->idle = request->idle;
-    reply->absolute = request->absolute;
-    expect->free_tags = TAG(1) | TAG(2) | (request->idle > request->absolute ? TAG(4) : 0);
+    reply->idle = opening.idle;
+    reply->absolute = opening.absolute;
+    expect->free_tags = TAG(1) | TAG(2) | (opening.idle > opening.absolute ? TAG(4) : 0);
     /* What was dead may not be swept yet: RETRY, never this, unless all live. */
     if (model->session_count > model->limits.sessions_max) {
         expect_also(expect, OP_LIMIT);
@@ -92,6 +128,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
 {
     const struct op_session_create_request *request = &ask->op->request->session_create;
     const struct op_session_create_reply *reply = &answer->reply.session_create;
+    struct opening opening = opening_of(model, ask, &(struct model_expect){.outcome = OP_OK});
     struct session *session = state_session_add(model, reply->session);
 
     session->incarnation = state_id(model, reply->token.incarnation);
@@ -102,9 +139,12 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
     session->epoch = reply->epoch;
     session->created = ask->time;
-    session->idle_time = request->idle;
+    session->idle_time = opening.idle;
     session->idle = sat_add(ask->time, reply->idle);
     session->absolute = sat_add(ask->time, reply->absolute);
+    session->cap = sat_add(ask->time, opening.most);
+    session->policy = request->has_policy ? state_name(model, request->policy) : 0;
+    session->evidence = request->has_evidence ? request->evidence : 0;
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         const struct op_item_grant *from = &request->grants[i];
         uint32_t permission = state_name(model, from->permission);

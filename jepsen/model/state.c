@@ -51,6 +51,7 @@ void model_destroy(struct model *model)
     free(model->sessions);
     free(model->tasks);
     free(model->clients);
+    free(model->policies);
     free(model->session_of);
     free(model->task_of);
     free(model);

@@ -32,7 +32,10 @@ struct session {
     uint64_t created;
     uint64_t idle_time;
     uint64_t idle, absolute; /* deadlines */
-    uint64_t ended;          /* position of its end on request, 0: none */
+    uint64_t cap;            /* no renewal goes beyond it */
+    uint32_t policy;         /* name, 0: none */
+    uint32_t evidence;
+    uint64_t ended; /* position of its end on request, 0: none */
     uint64_t ended_time;
     struct grant *grants;
     uint32_t grant_count, grant_capacity;
@@ -42,6 +45,13 @@ struct session {
     uint32_t task_count;
     uint64_t *task_ends; /* deadlines of all tasks ever begun in it */
     uint32_t task_capacity;
+};
+
+/* One that a tenant defined; the newest of a name counts. */
+struct policy {
+    uint32_t tenant, name;
+    uint64_t idle, absolute;
+    uint32_t evidence; /* enum op_evidence */
 };
 
 struct attempt {
@@ -119,6 +129,8 @@ struct model {
     uint32_t user_mark_end, agent_mark_end;
     struct client *clients;
     uint32_t client_count, client_capacity;
+    struct policy *policies;
+    uint32_t policy_count, policy_capacity;
     /* by the number of an id: what object it names */
     uint32_t *session_of, *task_of;
     uint32_t session_of_end, task_of_end;

@@ -114,6 +114,17 @@ static struct tenure_bytes acting(struct run *run, struct draft *draft, const ch
 
 typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
 
+/* Of those built in, and the one that is defined by the table. */
+static void draw_policy(struct run *run, struct tenure_session_create_request *request)
+{
+    static const char *const policies[] = {"standard", "elevated", "privileged", "by-table"};
+    request->has_policy = run_chance(run, 30);
+    request->policy = tenure_text(policies[run_random(run, 4)]);
+    request->has_evidence = run_chance(run, 60);
+    request->evidence = run_chance(run, 50) ? TENURE_EVIDENCE_MFA
+                                            : TENURE_EVIDENCE_REAUTHENTICATION;
+}
+
 static bool draw_session_create(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -124,6 +135,7 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
     request->agent = tenure_text(draft->text);
     request->idle = SIM_SECOND + run_random(run, run->plan.idle_us);
     request->absolute = SIM_SECOND + run_random(run, run->plan.absolute_us);
+    draw_policy(run, request);
     request->has_grants = true;
     for (size_t i = 0; i < 4; i++) {
         if (i == 0 || run_chance(run, 75)) {

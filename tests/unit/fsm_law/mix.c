@@ -116,6 +116,10 @@ static void create(struct mix *mix, struct call *call)
     request->agent = text(agents[mix_below(mix, 2)]);
     request->idle = chance(mix, 2) ? 1 : seconds(mix, 100);
     request->absolute = seconds(mix, 100);
+    request->has_policy = chance(mix, 20);
+    request->policy = text(chance(mix, 50) ? "team" : "elevated");
+    request->has_evidence = chance(mix, 80);
+    request->evidence = OP_EVIDENCE_REAUTHENTICATION;
     request->has_grants = true;
     for (uint32_t i = 0; i < wanted; i++) {
         struct op_item_grant *item = &request->grants[request->grants_count++];
@@ -135,6 +139,12 @@ static void simple(struct mix *mix, struct call *call)
     struct mix_session *session = pick_session(mix);
 
     switch (mix_below(mix, 20)) {
+    case 7:
+        begin(mix, call, OP_policy_set);
+        call->fields.policy_set.name = text("team");
+        call->fields.policy_set.idle = seconds(mix, 60);
+        call->fields.policy_set.absolute = seconds(mix, 90);
+        return;
     case 0:
         begin(mix, call, OP_session_end);
         call->fields.session_end.user = user_of(mix);

@@ -40,6 +40,7 @@ struct mix {
 static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"writer", "reader"};
 static const char *const permissions[] = {"state:write", "task:begin", "task:user", "p1"};
+static const char *const policies[] = {"team", "vault", "standard", "elevated", "privileged"};
 static const char *const keys[] = {"k1", "k2", "k3"};
 
 static uint64_t below(struct mix *mix, uint64_t n)
@@ -128,6 +129,12 @@ static void create(struct mix *mix)
     request->agent = pick(mix, agents, 2);
     request->idle = (20 + below(mix, 100)) * SECOND;
     request->absolute = request->idle + below(mix, 200) * SECOND;
+    if (one_in(mix, 8)) {
+        request->has_policy = true;
+        request->policy = pick(mix, policies, 5);
+        request->has_evidence = one_in(mix, 2);
+        request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
+    }
     request->has_grants = true;
     for (uint32_t i = 0; i < 4; i++) {
         if (!one_in(mix, 4)) {
@@ -144,7 +151,7 @@ static void create(struct mix *mix)
         known->token = mix->maker->answer.reply.session_create.token;
         known->user = user;
         known->tenant = tenant;
-        known->idle_deadline = mix->maker->time + request->idle;
+        known->idle_deadline = mix->maker->time + mix->maker->answer.reply.session_create.idle;
     }
 }
 
@@ -189,6 +196,21 @@ static void revoke(struct mix *mix)
     } else {
         mix->request.revoke_agent.agent = pick(mix, agents, 2);
     }
+    go(mix);
+}
+
+/* Now and then one that is built in. */
+static void set_policy(struct mix *mix)
+{
+    struct op_policy_set_request *request = &mix->request.policy_set;
+
+    mix->caller = &mix->callers[one_in(mix, 4) ? 2 : 0];
+    mix->f = OP_policy_set;
+    request->name = pick(mix, policies, 3);
+    request->idle = below(mix, 60) * SECOND;
+    request->absolute = (1 + below(mix, 200)) * SECOND;
+    request->has_evidence = one_in(mix, 2);
+    request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
     go(mix);
 }
 
@@ -343,8 +365,10 @@ static void step(struct mix *mix)
         ask_session(mix, OP_permission_check);
     } else if (what < 40) {
         ask_session(mix, OP_grant_add);
-    } else if (what < 43) {
+    } else if (what < 42) {
         revoke(mix);
+    } else if (what < 43) {
+        set_policy(mix);
     } else if (what < 53) {
         begin(mix);
     } else if (what < 65 && mix->task_count > 0) {

@@ -101,7 +101,7 @@ uint16_t base_read_u16(struct base_reader *reader)
 {
     const uint8_t *at = take(reader, 2);
 
-    return at == NULL ? 0 : (uint16_t)(at[0] | at[1] << 8);
+    return (uint16_t)(at == NULL ? 0 : at[0] | at[1] << 8);
 }
 
 uint32_t base_read_u32(struct base_reader *reader)

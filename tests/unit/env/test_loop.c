@@ -225,7 +225,8 @@ static void a_timer_without_delay_fires_in_the_next_turn(void **state)
     assert_int_equal(clocked.fired, 10);
 }
 
-/* A wait is bounded, and it is a wait: an interrupted one may end early, but turns do not spin. */
+/* A wait is bounded, and it is a wait: one that was interrupted twice may end early (env/uv/loop.c,
+ * step 2), but turns do not spin. */
 static void a_turn_waits_as_long_as_it_may(void **state)
 {
     struct env *env = *state;

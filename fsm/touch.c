@@ -1,7 +1,9 @@
-/* Keeping a session from idling (docs/MODEL.md T7). When it is dead is life.c's to say.
+/* Keeping a session alive: touch (docs/MODEL.md T7) and renewal (section 4). When it is dead is
+ * life.c's to say.
  *
  *  1. A touch that would move the idle deadline by too little writes nothing, as a command too.
  *  2. What a read finds too small a move by its clock is one by every T that it can be true at.
+ *  3. Neither deadline ever moves back here, and none beyond what the policy allowed at creation.
  */
 #include "fsm/machine.h"
 
@@ -62,5 +64,38 @@ enum op_outcome fsm_do_session_touch(struct fsm_context *ctx,
     reply->idle = sat_sub(session.record->idle_deadline, ctx->now);
     reply->has_absolute = true;
     reply->absolute = sat_sub(session.record->absolute_deadline, ctx->now);
+    return OP_OK;
+}
+
+enum op_outcome fsm_do_session_renew(struct fsm_context *ctx,
+                                     const struct op_session_renew_request *request,
+                                     struct op_session_renew_reply *reply)
+{
+    uint64_t asked = request->has_absolute ? request->absolute : OP_INFINITE;
+    struct session_record *record;
+    struct fsm_session session;
+    enum op_outcome outcome;
+
+    if (asked < ctx->fsm->limits.session_ttl_min_us) {
+        return fsm_refuse_field(ctx, "absolute");
+    }
+    outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+    if (outcome == OP_OK) {
+        outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    move_idle(ctx, session.slot);
+    record = table_write(ctx->fsm->tables[FSM_SESSIONS], session.slot);
+    record->absolute_deadline = u64_max(record->absolute_deadline,
+                                        u64_min(sat_add(ctx->now, asked), record->absolute_cap));
+    fsm_schedule(ctx->fsm, FSM_SESSIONS, session.slot);
+    reply->has_session = true;
+    reply->session = record->head.selector;
+    reply->has_idle = true;
+    reply->idle = sat_sub(record->idle_deadline, ctx->now);
+    reply->has_absolute = true;
+    reply->absolute = sat_sub(record->absolute_deadline, ctx->now);
     return OP_OK;
 }

@@ -222,6 +222,39 @@ void apply_session_touch(struct model *model, const struct ask *ask,
     }
 }
 
+/* Section 4: the idle deadline moves; the absolute one to creation + the policy's maximum at most. */
+void expect_session_renew(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_renew_request *request = &ask->op->request->session_renew;
+    struct op_session_renew_reply *reply = &expect->reply.session_renew;
+    uint64_t asked = request->has_absolute ? request->absolute : OP_INFINITE;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    const struct session *of = &model->sessions[session];
+
+    if (asked < model->limits.session_ttl_min_us) {
+        expect_also(expect, expect->outcome == OP_OK ? OP_INVALID : expect->outcome);
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "T9: too short a life");
+        return;
+    }
+    if (session == 0) {
+        return;
+    }
+    reply->session = request->token.id;
+    reply->idle = of->idle_time;
+    reply->absolute = sat_sub(u64_max(of->absolute, u64_min(sat_add(ask->time, asked), of->cap)),
+                              ask->time);
+}
+
+void apply_session_renew(struct model *model, const struct ask *ask,
+                         const struct model_answer *answer)
+{
+    const struct op_session_renew_reply *reply = &answer->reply.session_renew;
+    uint32_t session = state_session_of(model, ask->op->request->session_renew.token.id);
+
+    model->sessions[session].idle = sat_add(ask->time, reply->idle);
+    model->sessions[session].absolute = sat_add(ask->time, reply->absolute);
+}
+
 void expect_session_end(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_token *token = &ask->op->request->session_end.token;

@@ -385,7 +385,7 @@ static const struct generator generators[] = {
     {OP_state_get, draw_state_get, 10, 21},
 };
 
-enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), BY_TABLE_CHANCE = 6 };
+enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), ROW_CHANCE = 3 };
 
 static bool has_generator(enum op_number number)
 {
@@ -481,7 +481,7 @@ static bool draw_by_table(struct run_actor *actor, const struct op_row *row, str
     return true;
 }
 
-/* Some row without a generator of its own, or NULL. */
+/* Some row without a generator of its own, each with the same chance, or NULL. */
 static const struct op_row *draw_row(struct run *run)
 {
     const struct op_row *drawn = NULL;
@@ -493,13 +493,13 @@ static const struct op_row *draw_row(struct run *run)
             drawn = &rows[i];
         }
     }
-    return drawn;
+    return run_chance(run, ROW_CHANCE * seen) ? drawn : NULL;
 }
 
 static bool call_by_table(struct run_actor *actor, struct draft *draft)
 {
     const struct op_row *row = draw_row(actor->run);
-    if (row == NULL || !run_chance(actor->run, BY_TABLE_CHANCE)) {
+    if (row == NULL) {
         return false;
     }
     if (draw_by_table(actor, row, draft)) {

@@ -139,6 +139,11 @@ static void simple(struct mix *mix, struct call *call)
     struct mix_session *session = pick_session(mix);
 
     switch (mix_below(mix, 20)) {
+    case 8:
+        begin(mix, call, OP_session_renew);
+        call->fields.session_renew.user = user_of(mix);
+        call->fields.session_renew.token = session_token(mix, session);
+        return;
     case 7:
         begin(mix, call, OP_policy_set);
         call->fields.policy_set.name = text("team");

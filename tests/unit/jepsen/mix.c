@@ -170,6 +170,11 @@ static void ask_session(struct mix *mix, enum op_number f)
     } else if (f == OP_session_touch) {
         mix->request.session_touch.user = user;
         mix->request.session_touch.token = token;
+    } else if (f == OP_session_renew) {
+        mix->request.session_renew.user = user;
+        mix->request.session_renew.token = token;
+        mix->request.session_renew.has_absolute = one_in(mix, 2);
+        mix->request.session_renew.absolute = below(mix, 100) * SECOND;
     } else if (f == OP_session_end) {
         mix->request.session_end.user = user;
         mix->request.session_end.token = token;
@@ -357,8 +362,10 @@ static void step(struct mix *mix)
         create(mix);
     } else if (what < 14) {
         ask_session(mix, OP_session_validate);
-    } else if (what < 18) {
+    } else if (what < 17) {
         ask_session(mix, OP_session_touch);
+    } else if (what < 18) {
+        ask_session(mix, OP_session_renew);
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {

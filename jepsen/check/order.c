@@ -110,6 +110,18 @@ static bool told_by_another(const struct history *history, const struct order *o
     return false;
 }
 
+/* The newest of these tries has no answer: the secret that the one in `told` told may be gone. */
+static bool may_mint_again(const struct history *history, const struct order *order, uint32_t end,
+                           uint32_t told)
+{
+    const struct event *last = &history->events[order->numbered[end - 1]];
+    const struct event *event = &history->events[told];
+
+    return event->outcome == OP_OK && last->attempt > event->attempt &&
+           op_minted_token(op_row_of_number(event->f)) != NULL &&
+           op_outcome_class(last->outcome) == OP_CLASS_UNKNOWN;
+}
+
 /* Sets the first call of each try in [at, end), and which of them remain in doubt. */
 static void group(struct order *order, const struct history *history, uint32_t at, uint32_t end,
                   bool *drop)
@@ -130,6 +142,7 @@ static void group(struct order *order, const struct history *history, uint32_t a
         } else {
             order->again[row] = answered;
             answered = true;
+            order->doubts[row] = may_mint_again(history, order, end, row);
         }
     }
 }
@@ -161,8 +174,10 @@ void order_init(struct order *order, const struct history *history)
     order->doubtful = malloc(size * sizeof *order->doubtful);
     order->call_ns = malloc(size * sizeof *order->call_ns);
     order->again = calloc(size, sizeof *order->again);
+    order->doubts = calloc(size, sizeof *order->doubts);
     ASSERT(drop != NULL && order->rows != NULL && order->numbered != NULL &&
-           order->doubtful != NULL && order->call_ns != NULL && order->again != NULL);
+           order->doubtful != NULL && order->call_ns != NULL && order->again != NULL &&
+           order->doubts != NULL);
     for (uint32_t row = 0; row < history->count; row++) {
         order->call_ns[row] = history->events[row].call_ns;
         if (history->events[row].client != 0) {
@@ -192,6 +207,7 @@ void order_done(struct order *order)
     free(order->doubtful);
     free(order->call_ns);
     free(order->again);
+    free(order->doubts);
 }
 
 /* ---- the order itself ---- */

@@ -13,6 +13,7 @@ struct order {
     uint32_t doubtful_count;
     uint64_t *call_ns; /* by row: when its operation was invoked first */
     bool *again;       /* by row: another try, of the same operation, was answered too */
+    bool *doubts;      /* by row: a later try, never answered, may have minted its secret anew */
 };
 
 void order_init(struct order *order, const struct history *history);

@@ -142,7 +142,7 @@ static bool sweep_s6(const struct look *look, bool ok)
     after = ns_of_us(sat_sub(u64_min(at->idle, at->absolute), from->clock));
     if (ok) {
         return look->facts->sessions[look->session].unsure ||
-               look->event->call_ns <=
+               look->call_ns[look->row] <=
                    sat_add(sat_add(from->ret_ns, after), drift_ns(look, after)) ||
                refuse(look, MODEL_S6, "OK, invoked later than the deadline", at->row);
     }

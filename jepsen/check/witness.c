@@ -79,7 +79,13 @@ static bool step_row(struct replay *replay, struct model *model, uint32_t row)
     if (event->outcome == OP_OK) {
         history_reply(replay->history, event, &answer.reply);
     }
-    return model_step(model, &op, &answer, &replay->reason);
+    if (!model_step(model, &op, &answer, &replay->reason)) {
+        return false;
+    }
+    if (replay->order->doubts[row]) {
+        model_doubt(model, &op);
+    }
+    return true;
 }
 
 static void step_placed(struct replay *replay, struct model *model, const struct placed *placed,

@@ -91,6 +91,9 @@ bool model_judge(const struct model_expect *expect, const struct model_op *op,
 /* The effect of an answer of class DONE or REFUSED (a refusal leaves its request record). */
 void model_apply(struct model *model, const struct model_op *op, const struct model_answer *answer);
 
+/* A later try of a request that was answered may have minted its secret anew; nobody knows. */
+void model_doubt(struct model *model, const struct model_op *op);
+
 /* All three. On false nothing is applied. */
 bool model_step(struct model *model, const struct model_op *op, const struct model_answer *answer,
                 struct model_reason *ret_reason);

@@ -235,3 +235,22 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
         }
     }
 }
+
+void doubt_secret(struct model *model, const struct model_op *op, uint64_t first)
+{
+    if (op->f == OP_session_create) {
+        for (uint32_t i = 1; i < model->session_count; i++) {
+            if (model->sessions[i].epoch == first) {
+                model->sessions[i].older = model->sessions[i].secret;
+            }
+        }
+    } else if (op->f == OP_task_claim) {
+        struct task *task = &model->tasks[state_task_of(model, op->request->task_claim.task)];
+
+        for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
+            if (task->attempts[i].position == first) {
+                task->attempts[i].older = task->attempts[i].secret;
+            }
+        }
+    }
+}

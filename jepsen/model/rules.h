@@ -35,6 +35,8 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
 /* Another try of a request number was answered OK: it may have a new secret (section 6). */
 void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
+/* Nobody knows whether the secret minted by that request, first answered at `first`, counts. */
+void doubt_secret(struct model *model, const struct model_op *op, uint64_t first);
 /* The policy of that name: built in, or as the asker's tenant defined it last. */
 bool rule_policy(struct model *model, const struct ask *ask, struct bytes name,
                  struct policy *ret_policy);

@@ -150,6 +150,16 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
     }
 }
 
+void model_doubt(struct model *model, const struct model_op *op)
+{
+    struct client *client = op->client == 0 ? NULL : state_client_of(model, op->client);
+    const struct record *record = client == NULL ? NULL : state_record(client, op->number);
+
+    if (record != NULL && record->outcome == OP_OK) {
+        doubt_secret(model, op, record->position);
+    }
+}
+
 bool model_step(struct model *model, const struct model_op *op, const struct model_answer *answer,
                 struct model_reason *ret_reason)
 {

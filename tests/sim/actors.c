@@ -63,6 +63,7 @@ static void actor_start(struct run_actor *actor)
     actor->client = open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX);
     actor->timer = env_timer_create(actor->env, on_timer, actor);
     ASSERT(actor->client != NULL && actor->timer != NULL);
+    repeat_open(actor, open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX));
     struct run_draws before = run_enter(run, next_step(actor));
     env_timer_start(actor->timer, run_random(run, SIM_SECOND));
     run_leave(run, before);
@@ -93,6 +94,7 @@ void actor_kill(struct run_actor *actor)
         return;
     }
     sim_process_crash(actor->env);
+    repeat_close(actor);
     tenure_close(actor->client);
     env_timer_destroy(actor->timer);
     sim_process_free(actor->env);

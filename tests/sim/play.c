@@ -231,6 +231,7 @@ static void judge(struct run *run)
 {
     static struct check_verdict verdict;
     struct check_options options;
+    record_registrations(run);
     record_place(run);
     check_options_init(&options);
     options.limits = run->plan.limits;
@@ -330,6 +331,5 @@ void run_play(const struct run_setup *setup, struct run_result *ret_result)
     conclude(run, ret_result);
     sim_destroy(run->sim);
     history_destroy(run->history);
-    free(run->rows);
     watch_done(run);
 }

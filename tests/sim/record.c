@@ -1,7 +1,7 @@
 /* The history of a run: every call as it was made and as it was answered, for jepsen/check.
  *
- * A row is a call, all tries of the library included. Its request number stands beside the history,
- * not in it: registering is the library's own, no row shows it.
+ * A row is a call, all tries of the library included, or a request that is sent once more past the
+ * library (repeat.c). Registering is the library's own: those rows are made from the log.
  */
 #include "tests/sim/run.h"
 
@@ -69,8 +69,11 @@ static void learn_claim(const struct flight *flight, const struct tenure_task_cl
     if (fence == NULL || !reply->has_fence) {
         return;
     }
-    *fence = (struct run_fence){
-        .task = reply->task, .session = reply->session, .next = reply->next, .held = true};
+    *fence = (struct run_fence){.task = reply->task,
+                                .session = reply->session,
+                                .attempt = reply->attempt,
+                                .next = reply->next,
+                                .held = true};
     memcpy(fence->user, flight->user, sizeof(fence->user));
     keep_token(fence->token, reply->fence);
 }
@@ -104,10 +107,10 @@ static void note_registration(struct run_actor *actor)
     }
 }
 
-static void note_answer(struct run *run, const struct flight *flight,
-                        const struct tenure_result *result, const void *reply)
+static void note_answer(struct run *run, uint32_t row, const struct tenure_result *result,
+                        const void *reply)
 {
-    struct tenure_method method = tenure_method_of(flight->number);
+    struct tenure_method method = tenure_method_of(run->history->events[row].f);
     struct history_answer answer = {.outcome = (enum op_outcome)result->outcome,
                                     .superseded = result->superseded,
                                     .ret_ns = sim_now_us(run->sim) * 1000,
@@ -117,6 +120,10 @@ static void note_answer(struct run *run, const struct flight *flight,
                                     .term = result->term};
     void *details = NULL;
     void *body = NULL;
+    if (tenure_outcome_class(result->outcome) == TENURE_CLASS_UNKNOWN) {
+        tell_answer(run, row, result, NULL);
+        return;
+    }
     if (reply != NULL) {
         body = op_of_public(method.reply, method.reply_map, reply);
     } else {
@@ -124,8 +131,8 @@ static void note_answer(struct run *run, const struct flight *flight,
     }
     answer.details = details;
     answer.reply = body;
-    history_return(run->history, flight->row, &answer);
-    tell_answer(run, flight->row, result, body);
+    history_return(run->history, row, &answer);
+    tell_answer(run, row, result, body);
     free(details);
     free(body);
 }
@@ -144,6 +151,14 @@ static void count_answer(struct run *run, const struct flight *flight,
     }
 }
 
+/* What carries no number belongs to no client. */
+static void note_number(struct run *run, uint32_t row, uint64_t client, uint64_t number)
+{
+    struct event *event = &run->history->events[row];
+    event->client = number == 0 ? 0 : client;
+    event->number = number;
+}
+
 static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_result *result,
                       const void *reply)
 {
@@ -152,15 +167,11 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     struct run *run = actor->run;
     (void)callback;
     note_registration(actor);
-    run->rows[flight->row] = (struct run_row){
-        .client = actor->clients[flight->pending->registration % GENERATIONS],
-        .number = flight->pending->number};
+    note_number(run, flight->row, actor->clients[flight->pending->registration % GENERATIONS],
+                flight->pending->number);
     count_answer(run, flight, result);
-    if (tenure_outcome_class(result->outcome) != TENURE_CLASS_UNKNOWN) {
-        note_answer(run, flight, result, reply);
-    } else {
-        tell_answer(run, flight->row, result, NULL);
-    }
+    note_answer(run, flight->row, result, reply);
+    repeat_answered(actor, flight->pending, result->outcome);
     if (reply != NULL) {
         learn(flight, reply);
     }
@@ -170,35 +181,30 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
 
 /* ---- calls ---- */
 
-static void keep_row(struct run *run, uint32_t row)
+static struct history_caller caller_of(bool worker, struct id128 instance)
 {
-    if (row >= run->row_capacity) {
-        run->row_capacity = row < 1024 ? 1024 : (size_t)row * 2;
-        run->rows = realloc(run->rows, run->row_capacity * sizeof(*run->rows));
-        ASSERT(run->rows != NULL);
-    }
-    run->rows[row] = (struct run_row){.number = 0};
+    return (struct history_caller){
+        .tenant = bytes_of_text("acme"),
+        .certificate = bytes_of_text(worker ? "service/worker" : "service/gateway"),
+        .role = OP_ROLE_SERVICE,
+        .instance = instance};
 }
 
-static uint32_t note_call(struct run_actor *actor, enum op_number number,
-                          const union op_request *request)
+static uint32_t note_call(struct run_actor *actor, struct id128 instance, enum op_number number,
+                          uint32_t attempt, const union op_request *request)
 {
     struct run *run = actor->run;
     struct history_call call = {
         .proc = (uint32_t)(actor - run->actors),
         .seq = ++actor->seq,
-        .attempt = 1,
+        .attempt = (uint16_t)attempt,
         .f = number,
-        .caller = {.tenant = bytes_of_text("acme"),
-                   .certificate = bytes_of_text(actor->worker ? "service/worker"
-                                                              : "service/gateway"),
-                   .role = OP_ROLE_SERVICE,
-                   .instance = actor->client->instance},
+        .caller = caller_of(actor->worker, instance),
         .call_ns = sim_now_us(run->sim) * 1000,
         .request = request,
     };
     uint32_t row = history_invoke(run->history, &call);
-    keep_row(run, row);
+    tell_call(run, row, request);
     return row;
 }
 
@@ -221,8 +227,7 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     flight->number = number;
     flight->fence = fence;
     flight->step = actor->run->step;
-    flight->row = note_call(actor, number, decoded);
-    tell_call(actor->run, flight->row, decoded);
+    flight->row = note_call(actor, actor->client->instance, number, 1, decoded);
     run_takes(actor->run);
     if (number == OP_session_create) {
         copy_text(flight->agent, decoded, offsetof(struct op_session_create_request, agent));
@@ -237,12 +242,81 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     ASSERT(tenure_call_start(actor->client, &method, request, nothing, flight) != 0);
     flight->pending = LIST_ENTRY(actor->client->calls.all.previous, struct tenure_pending,
                                  in_client);
+    repeat_choose(actor, &method, request, flight->pending->id);
 }
 
-/* ---- unknown outcomes ---- */
+/* ---- what is sent once more ---- */
 
-static const struct run_command *command_of(const struct run_watch *watch,
-                                            const struct run_row *row)
+uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat, uint32_t attempt)
+{
+    struct run *run = actor->run;
+    const struct tenure_pending *pending = repeat->pending;
+    struct run_draws before = run_enter(run, repeat->step);
+    uint32_t row = note_call(actor, repeat->client->instance, pending->method.row->number,
+                             1 + attempt, pending->request);
+    run_leave(run, before);
+    note_number(run, row, repeat->client->registration.client, pending->number);
+    return row;
+}
+
+/* A secret that was minted anew is the one that counts. */
+static void learn_again(struct run_actor *actor, enum op_number number, const void *reply)
+{
+    struct run *run = actor->run;
+    if (number == OP_session_create) {
+        const struct tenure_session_create_reply *created = reply;
+        for (size_t i = 0; i < SESSIONS_MAX && created->has_token; i++) {
+            if (memcmp(&run->sessions[i].id, &created->session, sizeof(created->session)) == 0) {
+                keep_token(run->sessions[i].token, created->token);
+            }
+        }
+    } else if (number == OP_task_claim) {
+        const struct tenure_task_claim_reply *claimed = reply;
+        for (size_t i = 0; i < FENCES_MAX && claimed->has_fence; i++) {
+            struct run_fence *fence = &actor->fences[i];
+            if (fence->held && fence->attempt == claimed->attempt) {
+                keep_token(fence->token, claimed->fence);
+            }
+        }
+    }
+}
+
+void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
+                     const struct tenure_result *result, const void *reply)
+{
+    note_answer(actor->run, repeat->row, result, reply);
+    if (reply != NULL) {
+        learn_again(actor, repeat->pending->method.row->number, reply);
+    }
+}
+
+/* ---- what only the log tells ---- */
+
+void record_registrations(struct run *run)
+{
+    static const union op_request request;
+    for (size_t i = 0; i < run->watch.client_count; i++) {
+        const struct run_client *client = &run->watch.clients[i];
+        union op_reply reply = {.client_register = {.has_client = true,
+                                                    .client = client->id,
+                                                    .has_silence = true,
+                                                    .silence = run->plan.limits.client_silence_us}};
+        const struct history_call call = {.attempt = 1,
+                                          .f = OP_client_register,
+                                          .caller = caller_of(client->worker, client->instance),
+                                          .call_ns = run->begun_us * 1000,
+                                          .request = &request};
+        const struct history_answer answer = {.outcome = OP_OK,
+                                              .ret_ns = sim_now_us(run->sim) * 1000,
+                                              .position = client->id,
+                                              .time = client->time,
+                                              .term = client->term,
+                                              .reply = &reply};
+        history_return(run->history, history_invoke(run->history, &call), &answer);
+    }
+}
+
+static const struct run_command *command_of(const struct run_watch *watch, const struct event *row)
 {
     for (size_t i = 0; row->number != 0 && i < watch->command_count; i++) {
         const struct run_command *command = &watch->commands[i];
@@ -260,7 +334,7 @@ void record_place(struct run *run)
         if (op_outcome_class(event->outcome) != OP_CLASS_UNKNOWN || !history_is_write(event)) {
             continue;
         }
-        const struct run_command *command = command_of(&run->watch, &run->rows[row]);
+        const struct run_command *command = command_of(&run->watch, event);
         if (command != NULL) {
             history_place(run->history, row, command->position, command->time);
             run->counters.placed++;

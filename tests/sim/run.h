@@ -128,8 +128,24 @@ struct run_fence {
     char token[TOKEN_MAX];
     struct tenure_id task;
     struct tenure_id session;
+    uint64_t attempt;
     uint64_t next;
     bool held;
+};
+
+/* A request that is sent once more (repeat.c). */
+struct run_repeat {
+    struct tenure_client *client;   /* a second one, of the same process */
+    struct tenure_pending *pending; /* NULL: none */
+    struct tenure_pending bound;    /* stands for the lowest open number */
+    struct env_timer *timer;
+    struct step step;
+    uint64_t original; /* id of the call that it repeats */
+    uint32_t draw;
+    uint32_t row;
+    bool later;   /* by a try above those of the original */
+    bool another; /* under the number of another call */
+    bool sent;
 };
 
 struct run_actor {
@@ -138,6 +154,7 @@ struct run_actor {
     struct env *env; /* NULL while it is dead */
     struct tenure_client *client;
     struct env_timer *timer;
+    struct run_repeat repeat;
     struct run_fence fences[FENCES_MAX];
     uint64_t clients[GENERATIONS]; /* the id of each registration of this process */
     uint64_t start_at;
@@ -187,7 +204,11 @@ struct run_command {
 
 /* A registered client, as the log tells of it. */
 struct run_client {
-    uint64_t id;     /* position of its registration */
+    uint64_t id;   /* position of its registration */
+    uint64_t time; /* T there */
+    uint64_t term;
+    struct id128 instance;
+    bool worker;     /* of a worker's certificate */
     uint64_t lowest; /* what lies below is answered as forgotten, never applied */
     uint64_t heard;  /* T of its newest command */
 };
@@ -203,11 +224,6 @@ struct run_watch {
     size_t term_count;
 };
 
-/* How a call ended as the library knows it, beside the history's row. */
-struct run_row {
-    uint64_t client, number;
-};
-
 struct run_counters {
     uint64_t steps;
     uint64_t simulated_us;
@@ -218,6 +234,7 @@ struct run_counters {
     uint64_t installs; /* of a snapshot, from the leader */
     uint64_t digests;  /* compared with another node's */
     uint64_t retried;
+    uint64_t repeated; /* sent once more past the library */
     uint64_t superseded;
     uint64_t placed; /* unknown outcomes that were found in the log */
     uint64_t times_stated;
@@ -291,8 +308,6 @@ struct run {
     struct run_task tasks[TASKS_MAX];
     uint64_t next_session, next_task;
     struct history *history;
-    struct run_row *rows; /* as many as the history has */
-    size_t row_capacity;
     struct run_watch watch;
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
@@ -358,8 +373,25 @@ void call_last_reads(struct run_actor *actor, size_t session);
 enum { KEYS = 5 };
 void record_call(struct run_actor *actor, enum op_number number, const void *request,
                  struct run_fence *fence);
+/* The row of a request that is sent once more; its answer. */
+uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat, uint32_t attempt);
+void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
+                     const struct tenure_result *result, const void *reply);
+/* Tells of the registrations of all clients, from the log: the library makes them unseen. */
+void record_registrations(struct run *run);
 /* Says of each unknown command where the log has it, or that it never happened. */
 void record_place(struct run *run);
+
+/* repeat.c */
+/* Takes `client`. */
+void repeat_open(struct run_actor *actor, struct tenure_client *client);
+void repeat_close(struct run_actor *actor);
+/* A numbered call has begun: perhaps it is to be repeated. `original`: its id. */
+void repeat_choose(struct run_actor *actor, const struct tenure_method *method, const void *request,
+                   uint64_t original);
+/* A call has ended; its struct is valid until the return. */
+void repeat_answered(struct run_actor *actor, const struct tenure_pending *original,
+                     enum tenure_outcome outcome);
 
 /* watch.c */
 /* After an event. */

@@ -25,6 +25,11 @@ bool step_can_be_left_out(struct step step)
     return letters[step.maker] != ' ';
 }
 
+char step_letter(struct step step)
+{
+    return letters[step.maker];
+}
+
 struct sim_rng step_stream(uint64_t seed, struct step step)
 {
     enum { BEYOND_THE_WORLDS_OWN = 62 };

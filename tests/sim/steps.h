@@ -45,6 +45,7 @@ struct sim_rng step_stream(uint64_t seed, struct step step);
 /* A number that tells steps apart. */
 uint64_t step_key(struct step step);
 bool step_can_be_left_out(struct step step);
+char step_letter(struct step step);
 bool step_set_has(const struct step_set *set, struct step step);
 /* In any order; step_set_sort before anybody asks. */
 void step_set_add(struct step_set *set, struct step step);

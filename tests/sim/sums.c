@@ -16,6 +16,7 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->digests += one->digests;
     sum->retried += one->retried;
     sum->superseded += one->superseded;
+    sum->repeated += one->repeated;
     sum->placed += one->placed;
     sum->times_stated += one->times_stated;
     sum->commands += one->commands;
@@ -76,9 +77,10 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
 {
     print_speed(sum, seeds, real);
     printf("operations %" PRIu64 ", definite %" PRIu64 ", unknown %" PRIu64 " (in the log %" PRIu64
-           "), retried %" PRIu64 ", superseded %" PRIu64 ", commands applied %" PRIu64 "\n",
+           "), retried %" PRIu64 ", superseded %" PRIu64 ", sent again %" PRIu64
+           ", commands applied %" PRIu64 "\n",
            sum->check.operations, sum->check.definite, sum->check.unknown, sum->placed,
-           sum->retried, sum->superseded, sum->commands);
+           sum->retried, sum->superseded, sum->repeated, sum->commands);
     printf("leader changes %" PRIu64 ", restarts %" PRIu64 ", snapshots installed %" PRIu64
            ", times stated %" PRIu64 ", longest recovery %" PRIu64 " ms\n",
            sum->check.leader_changes, sum->restarts, sum->installs, sum->times_stated,

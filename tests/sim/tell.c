@@ -101,8 +101,8 @@ void tell_call(struct run *run, uint32_t row, const union op_request *request)
         return;
     }
     printf("%12" PRIu64 " ", sim_now_us(run->sim) - run->begun_us);
-    if (run->step.maker == STEP_CALL) {
-        printf("c%u.%" PRIu32 " ", run->step.index, run->step.ordinal);
+    if (step_can_be_left_out(run->step)) {
+        printf("%c%u.%" PRIu32 " ", step_letter(run->step), run->step.index, run->step.ordinal);
     }
     printf("client %" PRIu32 " calls %s (row %" PRIu32 ")", event->proc,
            op_row_of_number(event->f)->name, row);

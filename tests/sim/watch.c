@@ -69,13 +69,19 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
 }
 
 static void learn_command(struct run *run, const struct op_command *command, uint64_t position,
-                          uint64_t time)
+                          uint64_t time, uint64_t term)
 {
     struct run_watch *watch = &run->watch;
     if (command->number == OP_client_register) {
         watch->clients = grown(watch->clients, &watch->client_capacity, watch->client_count,
                                sizeof(*watch->clients));
-        watch->clients[watch->client_count++] = (struct run_client){.id = position, .heard = time};
+        watch->clients[watch->client_count++] = (struct run_client){
+            .id = position,
+            .time = time,
+            .term = term,
+            .instance = command->caller.instance,
+            .worker = bytes_equal(command->caller.name, bytes_of_text("service/worker")),
+            .heard = time};
     } else if (command->client != 0 && hear_client(run, command, time)) {
         watch->commands = grown(watch->commands, &watch->command_capacity, watch->command_count,
                                 sizeof(*watch->commands));
@@ -108,7 +114,7 @@ static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
             return;
         }
         learned->position++;
-        learn_command(run, &command, learned->position, learned->time);
+        learn_command(run, &command, learned->position, learned->time, entry->term);
     }
     run->counters.commands += head.count;
 }

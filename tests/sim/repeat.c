@@ -1,0 +1,183 @@
+/* Requests that are sent once more, past the library: what a network that delivers twice or late
+ * would do (S9). Each has the number of a call that the library made, a try of its own choice, and
+ * the same request or, sometimes, another.
+ *
+ *   IDLE --a call that is chosen--> HELD --its number is known--> SENT --answer, deadline--> IDLE
+ *
+ * It travels over a client of its own, which never registers: it borrows the registration of the
+ * actor's, for one number. While it is HELD that client believes that it is about to register.
+ */
+#include "tests/sim/run.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHOSEN = 8,     /* of a hundred calls */
+    AS_ANOTHER = 15 /* of a hundred chosen: its request goes under another call's number */
+};
+
+static void nothing(void)
+{
+}
+
+/* ---- the borrowed registration ---- */
+
+static void give_back(struct run_repeat *repeat)
+{
+    struct tenure_registration *own = &repeat->client->registration;
+    own->registered = false;
+    own->call = UINT64_MAX; /* under way, for ever */
+    memset(own->open, 0, sizeof(own->open));
+}
+
+/* The lowest open number stays what the actor's client tells: a number that it still asks for must
+ * not be forgotten. */
+static void borrow(struct run_repeat *repeat, const struct tenure_registration *from,
+                   uint64_t number, uint64_t lowest)
+{
+    struct tenure_registration *own = &repeat->client->registration;
+    own->registered = true;
+    own->call = 0;
+    own->client = from->client;
+    own->incarnation = from->incarnation;
+    own->next_number = number;
+    own->lowest = u64_min(lowest, number);
+    own->window = UINT64_MAX;
+    if (own->lowest < number) {
+        own->open[own->lowest % CALLS_NUMBERS_MAX] = &repeat->bound;
+    }
+}
+
+/* ---- held, sent, answered ---- */
+
+static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_result *result,
+                      const void *reply)
+{
+    struct run_actor *actor = arg;
+    struct run_repeat *repeat = &actor->repeat;
+    (void)callback;
+    if (repeat->sent) {
+        record_repeated(actor, repeat, result, reply);
+    }
+    repeat->pending = NULL;
+    give_back(repeat);
+}
+
+/* Sends it with that number, as the try that its own draws say. */
+static void send(struct run_actor *actor, const struct tenure_pending *original)
+{
+    struct run *run = actor->run;
+    struct run_repeat *repeat = &actor->repeat;
+    struct tenure_pending *pending = repeat->pending;
+    uint32_t tries = original->attempts > 0 ? original->attempts : 1;
+    uint32_t attempt = repeat->later ? tries + 1 : 1 + repeat->draw % tries;
+    borrow(repeat, &actor->client->registration, original->number,
+           tenure_number_lowest(actor->client));
+    tenure_number_give(repeat->client, pending);
+    pending->attempts = attempt - 1;
+    tenure_call_again(repeat->client, pending);
+    env_timer_start(repeat->client->timer, 0);
+    repeat->sent = true;
+    run->counters.repeated++;
+    repeat->row = record_repeat(actor, repeat, attempt);
+}
+
+static bool waits_for(const struct run_repeat *repeat)
+{
+    return repeat->pending != NULL && !repeat->sent && repeat->pending->state == CALL_UNNUMBERED;
+}
+
+static bool same_registration(const struct run_actor *actor, const struct tenure_pending *call)
+{
+    return actor->client->registration.registered &&
+           call->registration == actor->client->registration.generation && call->number != 0;
+}
+
+void repeat_answered(struct run_actor *actor, const struct tenure_pending *original,
+                     enum tenure_outcome outcome)
+{
+    struct run_repeat *repeat = &actor->repeat;
+    enum tenure_class class = tenure_outcome_class(outcome);
+    bool definite = class == TENURE_CLASS_DONE || class == TENURE_CLASS_REFUSED;
+    bool recorded = definite && original->method.row->access == OP_WRITE; /* T7: not every touch */
+    if (!waits_for(repeat) || !same_registration(actor, original)) {
+        return;
+    }
+    if (repeat->another ? recorded && original->id > repeat->original
+                        : original->id == repeat->original) {
+        send(actor, original);
+    }
+}
+
+/* Half of them do not wait for the answer of the first. */
+static void on_timer(void *arg)
+{
+    struct run_actor *actor = arg;
+    struct run_repeat *repeat = &actor->repeat;
+    if (!waits_for(repeat) || repeat->another) {
+        return;
+    }
+    LIST_FOR_EACH(at, &actor->client->calls.all)
+    {
+        struct tenure_pending *call = LIST_ENTRY(at, struct tenure_pending, in_client);
+        if (call->id == repeat->original && same_registration(actor, call) && call->attempts > 0) {
+            send(actor, call);
+            return;
+        }
+    }
+}
+
+void repeat_choose(struct run_actor *actor, const struct tenure_method *method, const void *request,
+                   uint64_t original)
+{
+    struct run *run = actor->run;
+    struct run_repeat *repeat = &actor->repeat;
+    struct step step = {STEP_REPEAT, run->step.index, run->step.ordinal};
+    if (run->step.maker != STEP_CALL || op_row_of_number(method->row->number)->access == OP_READ) {
+        return;
+    }
+    struct run_draws before = run_enter(run, step);
+    bool chosen = run_chance(run, CHOSEN);
+    bool races = run_chance(run, 50);
+    uint64_t after_us = run_random(run, run_chance(run, 50) ? 5000 : 200000);
+    if (chosen && repeat->pending == NULL && run_keeps(run)) {
+        struct tenure_method own = *method;
+        repeat->step = step;
+        repeat->later = run_chance(run, 60);
+        repeat->another = run_chance(run, AS_ANOTHER);
+        repeat->draw = (uint32_t)run_random(run, UINT32_MAX);
+        repeat->original = original;
+        repeat->sent = false;
+        own.deliver = on_answer;
+        ASSERT(tenure_call_start(repeat->client, &own, request, nothing, actor) != 0);
+        repeat->pending = LIST_ENTRY(repeat->client->calls.all.previous, struct tenure_pending,
+                                     in_client);
+        run_takes(run);
+        if (races) {
+            env_timer_start(repeat->timer, after_us);
+        }
+    }
+    run_leave(run, before);
+}
+
+void repeat_open(struct run_actor *actor, struct tenure_client *client)
+{
+    struct run_repeat *repeat = &actor->repeat;
+    memset(repeat, 0, sizeof(*repeat));
+    repeat->client = client;
+    client->instance = actor->client->instance; /* the same process, for the cluster */
+    repeat->timer = env_timer_create(actor->env, on_timer, actor);
+    ASSERT(repeat->timer != NULL);
+    give_back(repeat);
+}
+
+void repeat_close(struct run_actor *actor)
+{
+    tenure_close(actor->repeat.client);
+    env_timer_destroy(actor->repeat.timer);
+    memset(&actor->repeat, 0, sizeof(actor->repeat));
+}

@@ -37,6 +37,18 @@ static uint32_t operation_of(const struct fsm *fsm, uint32_t task, uint64_t numb
                       match_operation, &query);
 }
 
+/* The first result. The command that asks is one of its own, under a number of its own: position, T
+ * and term are its own too, else an answer would stand before what its caller had seen already. */
+static void tell_again(struct fsm_context *ctx, const struct result_head *result)
+{
+    struct fsm_reply own = ctx->answer;
+
+    fsm_result_take(ctx, result);
+    ctx->answer.position = own.position;
+    ctx->answer.time = own.time;
+    ctx->answer.term = own.term;
+}
+
 enum op_outcome fsm_window_admit(struct fsm_context *ctx, const struct fsm_task *task,
                                  uint64_t number)
 {
@@ -56,7 +68,7 @@ enum op_outcome fsm_window_admit(struct fsm_context *ctx, const struct fsm_task 
         if (memcmp(record->digest, ctx->command->operation_digest, sizeof record->digest) != 0) {
             return OP_OP_MISMATCH;
         }
-        fsm_result_take(ctx, &record->head);
+        tell_again(ctx, &record->head);
         return ctx->answer.outcome;
     }
     ctx->operation_task = task->slot;

@@ -313,3 +313,24 @@ uint64_t fsm_task_count(const struct fsm *fsm)
 {
     return table_count(fsm->tables[FSM_TASKS]);
 }
+
+const char *fsm_table_name(size_t table)
+{
+    return table < FSM_TABLES ? fsm_table_type((enum fsm_table)table)->name : NULL;
+}
+
+uint32_t fsm_table_used(const struct fsm *fsm, size_t table)
+{
+    return table_count(fsm->tables[table]);
+}
+
+uint32_t fsm_table_capacity(const struct fsm *fsm, size_t table)
+{
+    return table_capacity(fsm->tables[table]);
+}
+
+void fsm_watch_ended(struct fsm *fsm, fsm_ended_cb callback, void *arg)
+{
+    fsm->on_ended = callback;
+    fsm->on_ended_arg = arg;
+}

@@ -74,6 +74,11 @@ enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, voi
  * of a request, never its answer. */
 bool fsm_read_writes(struct fsm *fsm, const struct fsm_read *read);
 
+/* Is this the token of a living session with a secret that a rotation replaced longer ago than the
+ * grace? Then its use is theft, and the leader proposes REUSE (docs/MODEL.md section 4). Asked after
+ * the answer was given, so that it tells nobody anything. */
+bool fsm_reused(struct fsm *fsm, const struct op_token *token);
+
 /* For a retried command that mints: the id that the first try's object has, when (caller, client,
  * request) is remembered as DONE. The leader mints for that id then, not for a fresh one. */
 bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t client,
@@ -93,6 +98,22 @@ bool fsm_sweep_due(const struct fsm *fsm);
 struct hash128 fsm_digest(const struct fsm *fsm);
 uint64_t fsm_session_count(const struct fsm *fsm);
 uint64_t fsm_task_count(const struct fsm *fsm);
+/* The tables by number from 0; NULL beyond the last. Their records in use, and how many fit. */
+const char *fsm_table_name(size_t table);
+uint32_t fsm_table_used(const struct fsm *fsm, size_t table);
+uint32_t fsm_table_capacity(const struct fsm *fsm, size_t table);
+
+/* A session was swept, from inside fsm_apply: for who counts. No part of the state, and what an
+ * image replaces is not told. */
+struct fsm_ended {
+    enum op_end_cause cause;
+    uint64_t lifetime_us; /* from its creation to its end, in cluster time */
+    uint64_t late_us;     /* from its end to this sweep, in cluster time */
+    uint64_t bytes;       /* of its record, metadata and state */
+};
+typedef void (*fsm_ended_cb)(void *arg, const struct fsm_ended *ended);
+/* NULL: nobody counts, as at the start. */
+void fsm_watch_ended(struct fsm *fsm, fsm_ended_cb callback, void *arg);
 
 /* ---- snapshots: a consistent image of one position, taken while commands go on ---- */
 

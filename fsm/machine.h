@@ -58,6 +58,8 @@ struct fsm {
     struct deadlines *heaps[FSM_HEAPS];
     struct names *names;
     struct fsm_counters counters;
+    fsm_ended_cb on_ended; /* NULL: nobody counts */
+    void *on_ended_arg;
     const char *restore_error;
     union op_request request; /* decoded from the command that is being applied */
     union op_reply reply;
@@ -181,6 +183,12 @@ struct fsm_policy {
 
 /* A policy built in, or the tenant's; false when there is none of that name. */
 bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_policy *ret_policy);
+
+/* ---- rotate.c ---- */
+/* Carries REUSE out: ends the lineage of a session whose replaced secret was used again. */
+void fsm_reuse(struct fsm_context *ctx);
+/* Blocks that the older verifiers of a session take. */
+uint32_t fsm_older_blocks(const struct session_record *session);
 
 /* ---- grant.c ---- */
 struct fsm_grant {

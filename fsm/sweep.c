@@ -82,6 +82,22 @@ static uint32_t keep_grants(struct fsm *fsm, const struct fsm_session *session, 
     return chain;
 }
 
+static void tell_ended(const struct sweep *sweep, const struct session_record *session,
+                       const struct fsm_end *end)
+{
+    const struct fsm *fsm = sweep->fsm;
+    struct fsm_ended ended = {
+        .cause = end->cause,
+        .lifetime_us = sat_sub(end->time, session->head.created_time),
+        .late_us = sat_sub(sweep->ctx->now, end->time),
+        .bytes = sizeof *session + session->metadata_size + session->state_bytes,
+    };
+
+    if (fsm->on_ended != NULL) {
+        fsm->on_ended(fsm->on_ended_arg, &ended);
+    }
+}
+
 static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
 {
     struct fsm *fsm = sweep->fsm;
@@ -95,6 +111,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     uint32_t kept = keep_grants(fsm, &session, &kept_count);
 
     ASSERT(end.ended);
+    tell_ended(sweep, record, &end);
     fsm_covers_unlink(fsm, slot);
     if (forgotten) {
         fsm_covers_leave(fsm, &record->head);
@@ -102,6 +119,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
         fsm_tombstone_make(fsm, record, end, kept, kept_count);
     }
     chain_free(fsm_blocks(fsm), record->metadata_chain);
+    chain_free(fsm_blocks(fsm), record->older_chain);
     if (record->policy != SLOT_NONE) {
         names_release(fsm->names, record->policy);
     }
@@ -121,7 +139,7 @@ static void sweep_session(struct sweep *sweep, uint32_t slot)
         }
         store_settle(sweep->fsm->store);
     }
-    if (spend(sweep, 2 + chain_blocks(session->metadata_size) +
+    if (spend(sweep, 2 + chain_blocks(session->metadata_size) + fsm_older_blocks(session) +
                          2 * fsm_grants_blocks(session->grant_count))) {
         session_to_tombstone(sweep, slot);
     }

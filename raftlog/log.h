@@ -35,6 +35,9 @@ struct rlog_log_handlers {
     /* A batch is durable: all entries up to `index` of what was appended and not truncated since.
      * Once a batch: the same index may come again (a truncation or a restart on its own). */
     void (*stored)(void *arg, uint64_t index);
+    /* The batch that `stored` tells of next: its bytes, and how long it took from its submission,
+     * the wait for a worker included. For who counts; may be NULL. */
+    void (*written)(void *arg, uint64_t bytes, uint64_t took_us);
     /* A write or sync failed: the log is dead, the process has to end. */
     void (*failed)(void *arg, int rc, const char *detail);
 };

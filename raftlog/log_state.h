@@ -62,6 +62,7 @@ struct rlog_batch_work {
     struct list items;
     uint64_t bytes;
     uint64_t number_before; /* of the newest segment */
+    uint64_t submitted_us;  /* env_mono_us */
     bool busy;
     int rc;
 };

@@ -289,6 +289,7 @@ static void batch_due(void *arg)
     }
     batch_gather(log);
     log->batch.number_before = log->disk.number;
+    log->batch.submitted_us = env_mono_us(log->env);
     log->batch.busy = true;
     env_work_submit(log->env, &log->batch.work);
 }
@@ -345,6 +346,15 @@ static void batch_store(struct rlog_log *log)
     }
 }
 
+static void batch_tell(struct rlog_log *log)
+{
+    if (log->handlers.written != NULL) {
+        log->handlers.written(log->handlers.arg, log->batch.bytes,
+                              env_mono_us(log->env) - log->batch.submitted_us);
+    }
+    log->handlers.stored(log->handlers.arg, log->stored);
+}
+
 static void batch_done(struct env_work *work)
 {
     struct rlog_log *log = work->arg;
@@ -368,7 +378,7 @@ static void batch_done(struct env_work *work)
     spare_prepare(log);
     mark_arm(log);
     batch_arm(log);
-    log->handlers.stored(log->handlers.arg, log->stored);
+    batch_tell(log);
 }
 
 void rlog_write_queue(struct rlog_log *log, struct rlog_item *item)

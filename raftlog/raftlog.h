@@ -63,6 +63,9 @@ struct rlog_machine {
     void (*restore_begin)(void *arg);
     int (*restore_feed)(void *arg, struct bytes piece);
     int (*restore_end)(void *arg);
+    /* For who counts; may be NULL. A batch of the log is durable: its bytes, and how long it took,
+     * the wait for a worker included. */
+    void (*log_written)(void *arg, uint64_t bytes, uint64_t took_us);
     /* The node can go on no more (disk error, damage, refused entry): one line says why. The owner
      * ends the process; raftlog does nothing further, sends nothing, votes no more. */
     void (*on_fatal)(void *arg, int rc, const char *detail);
@@ -145,6 +148,9 @@ struct rlog_status {
     uint64_t id, term, leader;
     enum rlog_role role;
     uint64_t commit, applied, last, stored, snapshot;
+    uint64_t snapshots;      /* taken by this process */
+    uint64_t snapshot_bytes; /* of the newest one's image; of its file if it was not taken here */
+    uint64_t pending_bytes;  /* of records that are not yet durable */
     struct id128 store_id;
     size_t member_count;
     struct rlog_member members[RLOG_MEMBERS_MAX];

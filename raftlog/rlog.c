@@ -164,6 +164,14 @@ static void on_stored(void *arg, uint64_t index)
     }
 }
 
+static void on_log_written(void *arg, uint64_t bytes, uint64_t took_us)
+{
+    const struct rlog *rlog = arg;
+    if (rlog->machine.log_written != NULL) {
+        rlog->machine.log_written(rlog->machine.arg, bytes, took_us);
+    }
+}
+
 static void on_log_failed(void *arg, int rc, const char *detail)
 {
     rlog_fail(arg, rc, "the log cannot be written: %s", detail);
@@ -301,7 +309,7 @@ static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot
         .segment_bytes = rlog->config.segment_bytes,
         .store_id = rlog->store.store_id,
     };
-    struct rlog_log_handlers handlers = {rlog, on_stored, on_log_failed};
+    struct rlog_log_handlers handlers = {rlog, on_stored, on_log_written, on_log_failed};
     int rc = rlog_log_open(rlog->env, &config, snapshot->index, snapshot->term, &handlers, error,
                            error_size, &rlog->log);
     if (rc == 0 && snapshot->index == 0) {
@@ -505,6 +513,8 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
     ret_status->last = rlog_log_last(rlog->log);
     ret_status->stored = rlog_log_stored(rlog->log);
     ret_status->snapshot = rlog_snapshot_task_index(rlog);
+    rlog_snapshot_task_tell(rlog, &ret_status->snapshots, &ret_status->snapshot_bytes);
+    ret_status->pending_bytes = rlog_log_pending_bytes(rlog->log);
     ret_status->store_id = rlog->store.store_id;
     ret_status->member_count = rlog->members.count;
     for (size_t i = 0; i < rlog->members.count; i++) {

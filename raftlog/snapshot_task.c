@@ -28,6 +28,7 @@ struct rlog_snapshot_task {
     bool untidy;
     uint64_t index; /* of the newest one */
     uint64_t bytes; /* of its image, or of its file when it was not taken by this process */
+    uint64_t taken; /* by this process */
     uint64_t next_index;
     uint64_t next_bytes;
     uint64_t not_before_us;
@@ -63,6 +64,7 @@ static void on_written(void *arg, int rc)
                 (unsigned long long)task->next_index, (unsigned long long)task->next_bytes);
         task->index = task->next_index;
         task->bytes = task->next_bytes;
+        task->taken++;
         task->wanted = false;
         task->untidy = true;
         end_task(task);
@@ -223,6 +225,12 @@ void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog)
 {
     return rlog->snapshot_task->index;
+}
+
+void rlog_snapshot_task_tell(const struct rlog *rlog, uint64_t *ret_taken, uint64_t *ret_bytes)
+{
+    *ret_taken = rlog->snapshot_task->taken;
+    *ret_bytes = rlog->snapshot_task->bytes;
 }
 
 void rlog_snapshot_task_tidy(struct rlog *rlog)

@@ -22,6 +22,9 @@ void rlog_snapshot_task_abort(struct rlog *rlog);
 void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_info *info);
 /* Index of the newest one, 0: none. */
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog);
+/* How many this process has taken, and the size of the newest one: of its image, or of its file
+ * when it was not taken here. */
+void rlog_snapshot_task_tell(const struct rlog *rlog, uint64_t *ret_taken, uint64_t *ret_bytes);
 /* Removes all files but the newest one's, once no stream reads them. */
 void rlog_snapshot_task_tidy(struct rlog *rlog);
 /* No work in flight that would outlive rlog_snapshot_task_destroy. */

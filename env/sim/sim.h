@@ -87,6 +87,7 @@ enum sim_stop {
 };
 /* No process of the host runs until sim_host_continue; the network keeps what arrives. */
 void sim_host_stop(struct sim_host *host, enum sim_stop kind);
+/* Harmless when it runs: a power cut has ended the stop. */
 void sim_host_continue(struct sim_host *host);
 
 /* Moves one clock at once; a boot clock never falls below 0. */

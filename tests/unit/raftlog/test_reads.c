@@ -156,6 +156,25 @@ static void a_stopping_leader_refuses_what_waits(void **state)
     cluster_destroy(cluster);
 }
 
+/* A new leader to whom all is committed appends an entry of its own term, or nobody could ask it. */
+static void a_leader_with_nothing_to_commit_confirms(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(6, 3);
+    cluster_start_all(cluster);
+    size_t first = cluster_wait_leader(cluster)->id - 1;
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    cluster_stop(cluster, first); /* hands over to one who knows that all is committed */
+    struct cluster_node *leader = cluster_wait_leader(cluster);
+    cluster_run(cluster, SIM_SECOND);
+    struct answer answer = {.node = leader};
+    assert_int_equal(rlog_confirm(leader->rlog, on_confirmed, &answer), RLOG_SUBMITTED);
+    wait_answer(cluster, &answer);
+    assert_int_equal(answer.yes, 1);
+    cluster_destroy(cluster);
+}
+
 static void a_single_node_confirms(void **state)
 {
     (void)state;
@@ -180,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_frozen_leader_that_was_replaced_confirms_none),
         cmocka_unit_test(a_stopping_leader_refuses_what_waits),
         cmocka_unit_test(a_single_node_confirms),
+        cmocka_unit_test(a_leader_with_nothing_to_commit_confirms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

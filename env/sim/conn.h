@@ -161,6 +161,8 @@ void sim_pipe_push_credit(struct env_conn *to, size_t count);
 void sim_pipe_push_end(struct env_conn *to, int rc, const char *detail);
 /* A seeded part of what is on its way to `to` is lost. */
 void sim_pipe_tear(struct env_conn *to);
+/* What is on its way to `to` arrives that much later. */
+void sim_pipe_delay(struct env_conn *to, uint64_t late_us);
 void sim_pipe_arrive(struct sim_event *event);
 /* Keep-alive: ends the connection when nothing was heard from the other side for too long. */
 void sim_pipe_probe(struct sim_event *event);

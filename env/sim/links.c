@@ -106,6 +106,33 @@ static void reset(struct env_conn *conn)
     sim_detach(conn);
 }
 
+static void reset_half(struct env_conn *conn, uint64_t late_us)
+{
+    struct env_conn *peer = conn->peer;
+    sim_pipe_tear(conn);
+    sim_pipe_push_end(conn, ENV_RESET, "reset by the network");
+    sim_pipe_delay(peer, sim_rng_below(&conn->env->sim->rng.net, late_us));
+    sim_detach(conn);
+    sim_pipe_watch(peer);
+}
+
+void sim_net_reset_half(struct sim *sim, const struct sim_host *near, const struct sim_host *far,
+                        uint64_t late_us)
+{
+    (void)sim;
+    LIST_FOR_EACH(process, &near->processes)
+    {
+        struct env *env = LIST_ENTRY(process, struct env, link);
+        LIST_FOR_EACH(node, &env->handles.conns)
+        {
+            struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
+            if (conn->peer != NULL && conn->remote == far && conn->state == SIM_CONN_OPEN) {
+                reset_half(conn, late_us);
+            }
+        }
+    }
+}
+
 void sim_net_reset(struct sim *sim, const struct sim_host *a, const struct sim_host *b)
 {
     (void)sim;

@@ -105,6 +105,20 @@ void sim_pipe_tear(struct env_conn *to)
     }
 }
 
+void sim_pipe_delay(struct env_conn *to, uint64_t late_us)
+{
+    struct sim_pipe *pipe = &to->pipe;
+    LIST_FOR_EACH(node, &pipe->flight)
+    {
+        LIST_ENTRY(node, struct sim_segment, link)->arrives_us += late_us;
+    }
+    if (!list_empty(&pipe->flight)) {
+        pipe->last_arrival_us += late_us;
+        sim_event_at(to->env->sim, &to->events.arrive,
+                     LIST_ENTRY(pipe->flight.next, struct sim_segment, link)->arrives_us);
+    }
+}
+
 void sim_detach(struct env_conn *conn)
 {
     if (conn->peer != NULL) {

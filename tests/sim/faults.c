@@ -132,85 +132,6 @@ static void bring_back(struct run *run, struct active *active)
     node_of(run, active)->away = false;
 }
 
-/* ---- disks ---- */
-
-static void fail_sync(struct run *run, struct active *active)
-{
-    struct run_node *node = node_of(run, active);
-    node->may_fail = true;
-    active->baseline = node_runs(node) ? rlog_log_last(node->node->rlog->log) : UINT64_MAX;
-    sim_disk_fail(node->host, SIM_DISK_SYNC, "/data/*", 1, UINT64_MAX, ENV_IO);
-}
-
-/* What failed to sync once is never trusted again: the node has ended by now. */
-static void mend_sync(struct run *run, struct active *active)
-{
-    struct run_node *node = node_of(run, active);
-    if (node_runs(node) && rlog_log_stored(node->node->rlog->log) > active->baseline) {
-        run_fail(run, "S7: node %u calls durable what its disk did not sync", node->config.node);
-    }
-    sim_disk_fail_clear(node->host);
-    node_kill(node);
-    node->may_fail = false;
-}
-
-static void hang(struct run *run, struct active *active)
-{
-    sim_disk_hang(node_of(run, active)->host, true);
-}
-
-static void unhang(struct run *run, struct active *active)
-{
-    sim_disk_hang(node_of(run, active)->host, false);
-}
-
-static void slow_disk(struct run *run, struct active *active)
-{
-    uint64_t jitter_us = 20 * SIM_MILLISECOND + run_random(run, 480 * SIM_MILLISECOND);
-    sim_disk_latency(node_of(run, active)->host, 50, jitter_us);
-}
-
-static void fast_disk(struct run *run, struct active *active)
-{
-    sim_disk_latency(node_of(run, active)->host, 50, run->plan.disk_us);
-}
-
-static void fill_disk(struct run *run, struct active *active)
-{
-    struct sim_host *host = node_of(run, active)->host;
-    sim_disk_set_capacity(host, sim_disk_used(host));
-}
-
-static void empty_disk(struct run *run, struct active *active)
-{
-    sim_disk_set_capacity(node_of(run, active)->host, UINT64_MAX);
-}
-
-struct choice {
-    struct run *run;
-    char name[256];
-    uint64_t seen;
-};
-
-static void choose(void *arg, const char *name)
-{
-    struct choice *choice = arg;
-    if (run_random(choice->run, ++choice->seen) == 0) {
-        snprintf(choice->name, sizeof(choice->name), "%s", name);
-    }
-}
-
-static void flip(struct run *run, struct active *active)
-{
-    struct run_node *node = node_of(run, active);
-    struct choice choice = {.run = run};
-    char path[512];
-    node_kill(node);
-    (void)sim_disk_list(node->host, "/data/log", choose, &choice);
-    snprintf(path, sizeof(path), "/data/log/%s", choice.name);
-    (void)sim_disk_flip(node->host, path, run_random(run, 8 * 65536));
-}
-
 /* ---- processes and clocks ---- */
 
 static void pause_node(struct run *run, struct active *active)
@@ -367,16 +288,22 @@ static const struct fault faults[FAULTS] = {
     [FAULT_POWER_CUT_ALL] = {"power-cut-all", NULL, power_cut_all, nothing, MS(1), true, false},
     [FAULT_POWER_ANSWER] = {"power-at-answer", NULL, await_answer, await_no_more, MS(2000), false,
                             false},
-    [FAULT_FAILED_SYNC] = {"failed-sync", NULL, fail_sync, mend_sync, MS(3000), false, false},
-    [FAULT_DISK_HANG] = {"disk-hang", NULL, hang, unhang, MS(3000), false, false},
-    [FAULT_DISK_SLOW] = {"disk-slow", NULL, slow_disk, fast_disk, MS(4000), false, false},
+    [FAULT_FAILED_SYNC] = {"failed-sync", NULL, fault_fail_sync, fault_mend_sync, MS(3000), false,
+                           false},
+    [FAULT_DISK_HANG] = {"disk-hang", NULL, fault_hang_disk, fault_go_on_disk, MS(3000), false,
+                         false},
+    [FAULT_DISK_SLOW] = {"disk-slow", NULL, fault_slow_disk, fault_fast_disk, MS(4000), false,
+                         false},
     [FAULT_DISK_FULL] = {"disk-full",
                          "a node whose disk is full ends, and does not start until there is room",
-                         fill_disk, empty_disk, MS(8000), false, false},
+                         fault_fill_disk, fault_empty_disk, MS(8000), false, false},
+    [FAULT_MISDIRECT] = {"misdirect",
+                         "as bit-flip: a node that finds its log damaged waits for an operator",
+                         fault_misdirect, nothing, MS(1), false, false},
     [FAULT_BIT_FLIP] = {"bit-flip",
                         "a node that finds its log damaged waits for an operator; nothing mends it "
                         "from the leader",
-                        flip, nothing, MS(1), false, false},
+                        fault_flip, nothing, MS(1), false, false},
     [FAULT_CUT_ONE] = {"cut-one", NULL, fault_cut_one, fault_heal_network, MS(4000), false, false},
     [FAULT_CUT_LEADER] = {"cut-leader", NULL, fault_cut_leader, fault_heal_network, MS(4000), false,
                           false},
@@ -393,6 +320,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_DELAY] = {"delay", NULL, fault_delay, fault_calm_links, MS(4000), false, false},
     [FAULT_LOSS] = {"loss", NULL, fault_lose, fault_calm_links, MS(4000), false, false},
     [FAULT_RESET] = {"reset", NULL, fault_reset, nothing, MS(1), false, false},
+    [FAULT_RESET_HALF] = {"reset-half", NULL, fault_reset_half, nothing, MS(1), false, false},
     [FAULT_PAUSE] = {"pause", NULL, pause_node, resume_node, MS(4000), false, false},
     [FAULT_SUSPEND] = {"suspend", NULL, suspend, go_on, MS(4000), false, false},
     [FAULT_HYPERVISOR] = {"hypervisor-stop", NULL, hypervisor, go_on, MS(4000), false, false},

@@ -19,5 +19,18 @@ fault_fn fault_delay;
 fault_fn fault_lose;
 fault_fn fault_calm_links;
 fault_fn fault_reset;
+fault_fn fault_reset_half;
+
+/* faults_disk.c */
+fault_fn fault_fail_sync;
+fault_fn fault_mend_sync;
+fault_fn fault_hang_disk;
+fault_fn fault_go_on_disk;
+fault_fn fault_slow_disk;
+fault_fn fault_fast_disk;
+fault_fn fault_fill_disk;
+fault_fn fault_empty_disk;
+fault_fn fault_flip;
+fault_fn fault_misdirect;
 
 #endif

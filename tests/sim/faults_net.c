@@ -139,3 +139,18 @@ void fault_reset(struct run *run, struct active *active)
         }
     }
 }
+
+/* One side forgets its connections and dials anew; what it sent comes late, beside the new ones. */
+void fault_reset_half(struct run *run, struct active *active)
+{
+    for (size_t i = 0; i < run->plan.nodes + run->actor_count; i++) {
+        struct sim_host *self = node_of(run, active)->host;
+        struct sim_host *other = i < run->plan.nodes ? run->nodes[i].host
+                                                     : run->actors[i - run->plan.nodes].host;
+        bool forgets = run_chance(run, 50);
+        uint64_t late_us = 1 + run_random(run, 3 * SIM_SECOND);
+        if (other != self && run_chance(run, 60)) {
+            sim_net_reset_half(run->sim, forgets ? self : other, forgets ? other : self, late_us);
+        }
+    }
+}

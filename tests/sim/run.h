@@ -45,6 +45,7 @@ enum fault_kind {
     FAULT_DISK_SLOW,
     FAULT_DISK_FULL,
     FAULT_BIT_FLIP,
+    FAULT_MISDIRECT,
     FAULT_CUT_ONE,
     FAULT_CUT_LEADER,
     FAULT_CUT_HALVES,
@@ -55,6 +56,7 @@ enum fault_kind {
     FAULT_DELAY,
     FAULT_LOSS,
     FAULT_RESET,
+    FAULT_RESET_HALF,
     FAULT_PAUSE,
     FAULT_SUSPEND,
     FAULT_HYPERVISOR,
@@ -169,6 +171,7 @@ struct run_session {
     char user[16];
     char agent[16];
     char token[TOKEN_MAX];
+    char old_token[TOKEN_MAX]; /* that a rotation replaced; empty: none */
     struct tenure_id id;
     struct step step; /* that created it */
     uint64_t since_us;

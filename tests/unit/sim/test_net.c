@@ -275,6 +275,35 @@ static void reset_leaves_a_prefix(void **state)
     assert_true(partial > 0);
 }
 
+/* Old bytes come while the next connection is open already; the old end finds out by sending. */
+static void half_a_reset_lets_old_bytes_come_late(void **state)
+{
+    (void)state;
+    unsigned beside = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world *world = world_connected(seed);
+        env_conn_write(world->near.conn, bytes_of(pattern, 65536));
+        sim_run_until(world->sim, NULL, NULL, 150);
+        sim_net_reset_half(world->sim, world->a.host, world->b.host, 500 * SIM_MILLISECOND);
+        assert_true(sim_run_until(world->sim, peer_is_closed, &world->near, SIM_SECOND));
+        assert_int_equal(world->near.rc, ENV_RESET);
+        memset(&world->near, 0, sizeof(world->near));
+        peer_connect(&world->near, &world->a, world->b.address, "test/1");
+        assert_true(sim_run_until(world->sim, peer_is_open, &world->near, SIM_SECOND));
+        size_t before = world->far[0].size;
+        assert_int_equal(world->far[0].closes, 0);
+        sim_run_until(world->sim, NULL, NULL, SIM_SECOND);
+        beside += world->far[0].size > before;
+        assert_memory_equal(world->far[0].data, pattern, world->far[0].size);
+        env_conn_write(world->far[0].conn, bytes_of(pattern, 1));
+        assert_true(sim_run_until(world->sim, peer_is_closed, &world->far[0], SIM_SECOND));
+        assert_int_equal(world->far[0].rc, ENV_RESET);
+        assert_int_equal(world->near.closes, 0);
+        world_destroy(world);
+    }
+    assert_true(beside > 0);
+}
+
 static void paused_reader_pushes_back(void **state)
 {
     (void)state;
@@ -558,6 +587,7 @@ int main(void)
         cmocka_unit_test(cut_for_long_loses_the_connection),
         cmocka_unit_test(connecting_over_a_cut_times_out),
         cmocka_unit_test(reset_leaves_a_prefix),
+        cmocka_unit_test(half_a_reset_lets_old_bytes_come_late),
         cmocka_unit_test(paused_reader_pushes_back),
         cmocka_unit_test(close_with_flush_sends_all),
         cmocka_unit_test(close_without_flush_drops_the_queue),

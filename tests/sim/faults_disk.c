@@ -1,0 +1,131 @@
+/* Faults of disks: syncs that fail, disks that hang, are slow or full, and damage at rest. */
+#include "tests/sim/faults.h"
+
+#include "raftlog/rlog.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct run_node *node_of(struct run *run, const struct active *active)
+{
+    return &run->nodes[active->node];
+}
+
+void fault_fail_sync(struct run *run, struct active *active)
+{
+    static const char *const patterns[] = {"/data/log/*", "/data/*", "/data/snapshots/*"};
+    struct run_node *node = node_of(run, active);
+    uint64_t which = run_random(run, 5) / 2;
+    bool log = which < 2;
+    node->may_fail = true;
+    active->baseline = log && node_runs(node) ? rlog_log_last(node->node->rlog->log) : UINT64_MAX;
+    sim_disk_fail(node->host, SIM_DISK_SYNC, patterns[which], 1, UINT64_MAX, ENV_IO);
+}
+
+/* What failed to sync once is never trusted again: the node has ended by now. */
+void fault_mend_sync(struct run *run, struct active *active)
+{
+    struct run_node *node = node_of(run, active);
+    if (node_runs(node) && rlog_log_stored(node->node->rlog->log) > active->baseline) {
+        run_fail(run, "S7: node %u calls durable what its disk did not sync", node->config.node);
+    }
+    sim_disk_fail_clear(node->host);
+    node_kill(node);
+    node->may_fail = false;
+}
+
+void fault_hang_disk(struct run *run, struct active *active)
+{
+    sim_disk_hang(node_of(run, active)->host, true);
+}
+
+void fault_go_on_disk(struct run *run, struct active *active)
+{
+    sim_disk_hang(node_of(run, active)->host, false);
+}
+
+void fault_slow_disk(struct run *run, struct active *active)
+{
+    uint64_t jitter_us = 20 * SIM_MILLISECOND + run_random(run, 480 * SIM_MILLISECOND);
+    sim_disk_latency(node_of(run, active)->host, 50, jitter_us);
+}
+
+void fault_fast_disk(struct run *run, struct active *active)
+{
+    sim_disk_latency(node_of(run, active)->host, 50, run->plan.disk_us);
+}
+
+void fault_fill_disk(struct run *run, struct active *active)
+{
+    struct sim_host *host = node_of(run, active)->host;
+    sim_disk_set_capacity(host, sim_disk_used(host));
+}
+
+void fault_empty_disk(struct run *run, struct active *active)
+{
+    sim_disk_set_capacity(node_of(run, active)->host, UINT64_MAX);
+}
+
+struct choice {
+    struct run *run;
+    char name[256];
+    uint64_t seen;
+};
+
+static void choose(void *arg, const char *name)
+{
+    struct choice *choice = arg;
+    if (run_random(choice->run, ++choice->seen) == 0) {
+        snprintf(choice->name, sizeof(choice->name), "%s", name);
+    }
+}
+
+/* Damage at rest strikes only a minority, the same ones all through a seed: of whatever a majority
+ * has stored, one copy stays whole. */
+static struct run_node *victim_of(struct run *run, struct active *active)
+{
+    enum { NOT_THE_LIARS = 1 }; /* faults.c: whose clocks lie */
+    size_t victims = (run->plan.nodes - 1) / 2;
+    uint64_t first = run->setup->seed + NOT_THE_LIARS;
+    active->node = (size_t)(first + run_random(run, victims)) % run->plan.nodes;
+    return node_of(run, active);
+}
+
+/* Some file of its log or of its images. */
+static void choose_file(struct run *run, struct run_node *node, char *ret_path, size_t size)
+{
+    struct choice choice = {.run = run};
+    const char *folder = run_chance(run, 70) ? "/data/log" : "/data/snapshots";
+    (void)sim_disk_list(node->host, folder, choose, &choice);
+    snprintf(ret_path, size, "%s/%s", folder, choice.name);
+}
+
+void fault_flip(struct run *run, struct active *active)
+{
+    struct run_node *node = victim_of(run, active);
+    char path[512];
+    node_kill(node);
+    choose_file(run, node, path, sizeof(path));
+    (void)sim_disk_flip(node->host, path, run_random(run, 8 * 65536));
+}
+
+/* A sector that was meant for one place of the disk stands at another, too. */
+void fault_misdirect(struct run *run, struct active *active)
+{
+    enum { SECTOR = 512, PLACES = 256 };
+    struct run_node *node = victim_of(run, active);
+    char from[512];
+    char to[512];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    node_kill(node);
+    choose_file(run, node, from, sizeof(from));
+    choose_file(run, node, to, sizeof(to));
+    uint64_t source = run_random(run, PLACES) * SECTOR;
+    uint64_t target = run_random(run, PLACES) * SECTOR;
+    if (sim_disk_read(node->host, from, &data, &size) == ENV_OK && source + SECTOR <= size) {
+        (void)sim_disk_patch(node->host, to, target, bytes_of(data + source, SECTOR));
+    }
+    free(data);
+}

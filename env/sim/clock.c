@@ -34,13 +34,18 @@ static uint64_t rate(const struct sim_clocks *clocks)
     return (uint64_t)(PPM + clocks->ppm);
 }
 
-static uint64_t ticks(const struct sim_host *host)
+static uint64_t ticks_at(const struct sim_host *host, uint64_t now_us)
 {
     const struct sim_clocks *clocks = &host->clocks;
-    if (clocks->still) {
+    if (clocks->still || now_us < clocks->base_us) {
         return clocks->ticks;
     }
-    return clocks->ticks + scale(host->sim->now_us - clocks->base_us, rate(clocks), PPM);
+    return clocks->ticks + scale(now_us - clocks->base_us, rate(clocks), PPM);
+}
+
+static uint64_t ticks(const struct sim_host *host)
+{
+    return ticks_at(host, host->sim->now_us);
 }
 
 /* Makes now the base, so that rate or standing may change. */
@@ -164,6 +169,11 @@ void sim_host_drift(struct sim_host *host, int32_t ppm)
     timers_reschedule(host);
 }
 
+void sim_host_set_grain(struct sim_host *host, uint64_t grain_us)
+{
+    host->clocks.grain_us = grain_us;
+}
+
 void sim_host_set_synchronised(struct sim_host *host, bool synchronised)
 {
     host->clocks.synchronised = synchronised;
@@ -178,7 +188,10 @@ uint64_t env_mono_us(struct env *env)
 
 uint64_t env_boot_us(struct env *env)
 {
-    return ticks(env->host) + env->host->clocks.boot_us;
+    const struct sim_clocks *clocks = &env->host->clocks;
+    uint64_t now_us = env->sim->now_us;
+    uint64_t since_us = clocks->grain_us == 0 ? 0 : now_us % clocks->grain_us;
+    return ticks_at(env->host, now_us - since_us) + clocks->boot_us;
 }
 
 uint64_t env_wall_us(struct env *env)

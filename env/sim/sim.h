@@ -95,6 +95,9 @@ void sim_host_step_wall(struct sim_host *host, int64_t by_us);
 void sim_host_step_boot(struct sim_host *host, int64_t by_us);
 /* All clocks of the host run at (1,000,000 + ppm) / 1,000,000 from now on; |ppm| < 500,000. */
 void sim_host_drift(struct sim_host *host, int32_t ppm);
+/* From now on the boot clock goes on in steps of this, as where the kernel counts ticks; those of
+ * all hosts at the same moments. */
+void sim_host_set_grain(struct sim_host *host, uint64_t grain_us);
 /* What env_wall_synchronised says; true at first. */
 void sim_host_set_synchronised(struct sim_host *host, bool synchronised);
 

@@ -75,6 +75,7 @@ struct sim_clocks {
     uint64_t mono_us;      /* offsets, modulo 2^64 */
     uint64_t boot_us;
     uint64_t wall_us;
+    uint64_t grain_us; /* the boot clock is read in steps of it; 0: to the microsecond */
     struct id128 boot_id;
 };
 

@@ -110,6 +110,13 @@ static struct tenure_bytes acting(struct run *run, struct draft *draft, const ch
     return tenure_text(user);
 }
 
+/* A lifetime: by whole steps of the clocks, so that many a call meets a deadline exactly. */
+static uint64_t lifetime(struct run *run, uint64_t more_us)
+{
+    uint64_t us = SIM_SECOND + run_random(run, more_us);
+    return us - us % run->plan.grain_us;
+}
+
 /* ---- one generator an operation; false: there is nothing to ask about yet ---- */
 
 typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
@@ -133,8 +140,8 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
     snprintf(draft->text, sizeof(draft->text), "agent-%" PRIu64, run_random(run, AGENTS));
     request->user = tenure_text(draft->user);
     request->agent = tenure_text(draft->text);
-    request->idle = SIM_SECOND + run_random(run, run->plan.idle_us);
-    request->absolute = SIM_SECOND + run_random(run, run->plan.absolute_us);
+    request->idle = lifetime(run, run->plan.idle_us);
+    request->absolute = lifetime(run, run->plan.absolute_us);
     draw_policy(run, request);
     request->has_grants = true;
     for (size_t i = 0; i < 4; i++) {
@@ -142,7 +149,7 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
             struct tenure_grant *grant = &request->grants[request->grants_count++];
             grant->permission = tenure_text(permissions[i]);
             grant->has_ttl = run_chance(run, 25);
-            grant->ttl = SIM_SECOND + run_random(run, 5 * SIM_SECOND);
+            grant->ttl = lifetime(run, 5 * SIM_SECOND);
         }
     }
     return true;
@@ -207,7 +214,7 @@ static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
     request->token = tenure_text(session->token);
     request->permission = any_permission(run);
     request->has_ttl = run_chance(run, 60);
-    request->ttl = SIM_SECOND + run_random(run, 6 * SIM_SECOND);
+    request->ttl = lifetime(run, 6 * SIM_SECOND);
     return true;
 }
 
@@ -229,7 +236,7 @@ static void draw_task(struct run *run, struct draft *draft)
     struct tenure_task_begin_request *request = &draft->request.task_begin;
     request->kind = tenure_text("work");
     request->scope = run_chance(run, 40) ? TENURE_TASK_SCOPE_USER : TENURE_TASK_SCOPE_SESSION;
-    request->ttl = 2 * SIM_SECOND + run_random(run, 40 * SIM_SECOND);
+    request->ttl = SIM_SECOND + lifetime(run, 40 * SIM_SECOND);
     if (run_chance(run, 30)) {
         request->has_permissions = true;
         request->permissions_count = 1;
@@ -277,14 +284,19 @@ static bool draw_task_claim(struct run_actor *actor, struct draft *draft)
     struct tenure_task_claim_request *request = &draft->request.task_claim;
     request->user = acting(run, draft, task->user);
     request->task = task->id;
-    request->lease = 5 * SIM_SECOND + run_random(run, 5 * SIM_SECOND);
+    request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
     draft->fence = &actor->fences[run_random(run, FENCES_MAX)];
     return true;
 }
 
-/* The session that a task is to reach: its own, or another of its user, whenever created. */
+/* The session that a task is to reach: its own, or another of its user, whenever created; seldom
+ * another user's. */
 static struct tenure_id reach(struct run *run, const struct run_fence *fence)
 {
+    struct run_session *any = run_chance(run, 3) ? any_session(run) : NULL;
+    if (any != NULL) {
+        return any->id;
+    }
     struct run_session *session = run_chance(run, 40) ? session_of(run, fence->user) : NULL;
     return session == NULL ? fence->session : session->id;
 }
@@ -305,6 +317,52 @@ static size_t draw_value(struct run *run, uint8_t *ret_value, size_t size_max)
     return size;
 }
 
+/* The number of a task's write: mostly the next, else one that is known, with another value, or
+ * one that lies far ahead or far back. */
+static uint64_t draw_operation(struct run *run, struct run_fence *fence)
+{
+    if (run_chance(run, 3)) {
+        fence->next += run_random(run, 60);
+    }
+    if (run_chance(run, 5) && fence->next > 2) {
+        return fence->next - 1 - run_random(run, 2);
+    }
+    if (run_chance(run, 3) && fence->next > 2) {
+        return fence->next - 1 - run_random(run, fence->next - 1 < 140 ? fence->next - 1 : 140);
+    }
+    return fence->next++;
+}
+
+/* The same write again, by a call of its own: what a worker does that was started anew. */
+static bool put_again(struct run *run, const struct run_fence *fence, struct draft *draft)
+{
+    struct tenure_state_put_request *request = &draft->request.state_put;
+    const struct run_put *last = &fence->last;
+    if (last->operation == 0 || !run_chance(run, 6)) {
+        return false;
+    }
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, last->key);
+    memcpy(draft->value, last->value, last->size);
+    request->key = tenure_text(draft->text);
+    request->value.data = draft->value;
+    request->value.size = last->size;
+    request->session = last->session;
+    request->operation = last->operation;
+    return true;
+}
+
+static void keep_put(struct run_fence *fence, const struct tenure_state_put_request *request,
+                     uint64_t key)
+{
+    if (request->value.size <= sizeof(fence->last.value)) {
+        fence->last = (struct run_put){.session = request->session,
+                                       .operation = request->operation,
+                                       .key = key,
+                                       .size = request->value.size};
+        memcpy(fence->last.value, request->value.data, request->value.size);
+    }
+}
+
 static bool draw_state_put(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -314,7 +372,8 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
     if (actor->worker ? fence == NULL : session == NULL) {
         return false;
     }
-    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
+    uint64_t key = run_random(run, KEYS);
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, key);
     request->key = tenure_text(draft->text);
     request->value.data = draft->value;
     request->value.size = draw_value(run, draft->value, sizeof(draft->value));
@@ -327,11 +386,10 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
     request->user = tenure_text(fence->user);
     request->has_fence = request->has_session = request->has_operation = true;
     request->fence = tenure_text(fence->token);
-    request->session = reach(run, fence);
-    request->operation = fence->next++;
-    if (run_chance(run, 5) && fence->next > 2) {
-        request->operation -= 1 + run_random(run, 2); /* known already, with another value */
-        fence->next--;
+    if (!put_again(run, fence, draft)) {
+        request->session = reach(run, fence);
+        request->operation = draw_operation(run, fence);
+        keep_put(fence, request, key);
     }
     return true;
 }

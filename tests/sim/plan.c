@@ -77,6 +77,7 @@ void plan_draw(struct run *run)
     plan->disk = policies[run_random(run, 3)];
     plan->disk_us = run_chance(run, 70) ? 450 : between(run, 2, 60) * SIM_MILLISECOND;
     plan->clocks = run_chance(run, 30);
+    plan->grain_us = run_chance(run, 30) ? 10 * SIM_MILLISECOND : 1;
     plan->busy = run_chance(run, 8);
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {

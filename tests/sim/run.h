@@ -87,7 +87,8 @@ struct plan {
     uint64_t gap_us;         /* between the beginnings of two faults, on average */
     uint64_t think_us;       /* between two calls of one process, on average */
     uint64_t timeout_us;
-    uint64_t idle_us; /* of sessions: from a second to this */
+    uint64_t grain_us; /* clocks and lifetimes are whole numbers of it, so that they meet */
+    uint64_t idle_us;  /* of sessions: from a second to this */
     uint64_t absolute_us;
     struct op_limits limits;
     enum sim_disk_policy disk;
@@ -124,6 +125,15 @@ struct run_node {
     uint32_t starts, burials;
 };
 
+/* A write as it was asked for. */
+struct run_put {
+    struct tenure_id session;
+    uint64_t operation; /* 0: none */
+    uint64_t key;
+    size_t size;
+    uint8_t value[48];
+};
+
 /* What a worker holds. */
 struct run_fence {
     char user[16];
@@ -132,6 +142,7 @@ struct run_fence {
     struct tenure_id session;
     uint64_t attempt;
     uint64_t next;
+    struct run_put last; /* of those with small values */
     bool held;
 };
 

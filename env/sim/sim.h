@@ -167,8 +167,8 @@ void sim_net_loss(struct sim *sim, const struct sim_host *from, const struct sim
                   uint32_t ppm);
 /* Resets each connection between the two; a seeded part of what is under way still arrives. */
 void sim_net_reset(struct sim *sim, const struct sim_host *a, const struct sim_host *b);
-/* Only the ends on `near` hear of a reset, and `near` may connect again at once. What is under way to
- * `far` comes up to `late_us` late, perhaps beside the next connection's bytes; the ends there
+/* Only the ends on `near` hear of a reset, and `near` may connect again at once. What is under way
+ * to `far` comes up to `late_us` late, perhaps beside the next connection's bytes; the ends there
  * notice when they send, or by the silence. */
 void sim_net_reset_half(struct sim *sim, const struct sim_host *near, const struct sim_host *far,
                         uint64_t late_us);

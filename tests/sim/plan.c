@@ -26,11 +26,12 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->session_keys_max = between(run, 3, 6);
     limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
     limits->watermark_us = between(run, 5, 60) * SIM_SECOND;
+    limits->rotation_grace_us = between(run, 1, 4) * SIM_SECOND;
     limits->client_silence_us = between(run, 20, 600) * SIM_SECOND;
 }
 
-/* How much log there is before somebody who was away needs an image. What is kept is four times what
- * is under way, as in the product (guard M3), and mostly far less than there. */
+/* How much log there is before somebody who was away needs an image. What is kept is four times
+ * what is under way, as in the product (guard M3), and mostly far less than there. */
 static void draw_log(struct run *run, struct plan *plan)
 {
     static const unsigned inflight[] = {1, 2, 4, 8, 16, 256};

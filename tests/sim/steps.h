@@ -2,8 +2,8 @@
  *
  * Each step draws from a stream of its own, so that leaving one out moves no draw of another. A run
  * is its seed, its settings, and the set of steps that are kept (none given: all of them); that is
- * what shrink.c makes smaller. As text: "f3,c1.44-47": the third fault, and what client 1 calls from
- * the 44th to the 47th time.
+ * what shrink.c makes smaller. As text: "f3,c1.44-47": the third fault, and what client 1 calls
+ * from the 44th to the 47th time.
  */
 #ifndef TESTS_SIM_STEPS_H
 #define TESTS_SIM_STEPS_H

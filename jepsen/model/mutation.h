@@ -36,6 +36,7 @@ enum model_mutation {
     MODEL_MUTATION_ATTEMPT_KEPT,  /* a claim by another worker keeps the attempt */
     MODEL_MUTATION_LEASE_IGNORED,
     MODEL_MUTATION_TOUCH_IGNORED, /* no touch moves a deadline */
+    MODEL_MUTATION_HEARTBEAT_IGNORED,
     MODEL_MUTATION_END,
 };
 

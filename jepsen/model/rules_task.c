@@ -440,6 +440,43 @@ void apply_task_claim(struct model *model, const struct ask *ask, const struct m
     task->instance = ask->op->instance;
 }
 
+/* Acts on the task: of W3 the second half, W5 and W7 are met. It moves the end of the lease, never
+ * to before what was promised. */
+void expect_task_heartbeat(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_heartbeat_request *request = &ask->op->request->task_heartbeat;
+    struct op_task_heartbeat_reply *reply = &expect->reply.task_heartbeat;
+    const struct task *of;
+    uint32_t task;
+
+    if (request->lease < model->limits.lease_min_us ||
+        request->lease > model->limits.lease_max_us) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "the lease is out of bounds");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
+    task = expect_task(model, ask, &request->fence, expect);
+    if (task == 0 || expect_fence(model, ask, task, 0, "", &request->fence, expect)) {
+        return;
+    }
+    of = &model->tasks[task];
+    reply->task = request->fence.id;
+    reply->attempt = of->attempts[0].position;
+    reply->lease = u64_max(sat_sub(of->lease, ask->time), request->lease);
+    reply->left = sat_sub(of->deadline, ask->time);
+}
+
+void apply_task_heartbeat(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    struct id128 id = ask->op->request->task_heartbeat.fence.id;
+
+    if (model->mutation != MODEL_MUTATION_HEARTBEAT_IGNORED) {
+        model->tasks[state_task_of(model, id)].lease = sat_add(ask->time,
+                                                               answer->reply.task_heartbeat.lease);
+    }
+}
+
 /* A read of the fence: W1–W8 for an act that is not done. */
 void expect_fence_check(struct model *model, const struct ask *ask, struct model_expect *expect)
 {

@@ -5,7 +5,7 @@
  * unique. Some calls are wrong on purpose: another user, a fence of a lost attempt, a
  * session that the task must not reach.
  */
-#include "tests/sim/run.h"
+#include "tests/sim/calls.h"
 
 #include "base/assert.h"
 #include "base/sat.h"
@@ -13,21 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define REQUEST_(number, name, ...) struct tenure_##name##_request name;
-union any_request {
-    OP_TABLE(REQUEST_)
-};
-#undef REQUEST_
-
-/* What a generator draws into; the texts live here until the call has copied them. */
-struct draft {
-    union any_request request;
-    struct run_fence *fence; /* of a claim: where its token goes */
-    char user[16];
-    char text[32];
-    uint8_t value[40000];
-};
 
 static const char *const permissions[] = {"state:write", "task:begin", "task:user",
                                           "tool:run",    "tool:read",  "mail:send"};
@@ -52,8 +37,7 @@ static uint64_t new_since(struct run *run)
     return any ? 0 : sat_sub(sim_now_us(run->sim), back_us);
 }
 
-/* Of `user`, unless that is NULL. The newest are likely to live. */
-static struct run_session *session_of(struct run *run, const char *user)
+struct run_session *session_of(struct run *run, const char *user)
 {
     uint64_t since_us = new_since(run);
     uint64_t draw = run_random(run, UINT64_MAX);
@@ -69,12 +53,12 @@ static struct run_session *session_of(struct run *run, const char *user)
     return best;
 }
 
-static struct run_session *any_session(struct run *run)
+struct run_session *any_session(struct run *run)
 {
     return session_of(run, NULL);
 }
 
-static struct run_task *any_task(struct run *run)
+struct run_task *any_task(struct run *run)
 {
     uint64_t since_us = new_since(run);
     uint64_t draw = run_random(run, UINT64_MAX);
@@ -89,7 +73,7 @@ static struct run_task *any_task(struct run *run)
     return best;
 }
 
-static struct run_fence *any_fence(struct run_actor *actor)
+struct run_fence *any_fence(struct run_actor *actor)
 {
     size_t first = (size_t)run_random(actor->run, FENCES_MAX);
     for (size_t i = 0; i < FENCES_MAX; i++) {
@@ -101,7 +85,7 @@ static struct run_fence *any_fence(struct run_actor *actor)
     return NULL;
 }
 
-static struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user)
+struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user)
 {
     if (run_chance(run, 2)) {
         snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
@@ -110,16 +94,13 @@ static struct tenure_bytes acting(struct run *run, struct draft *draft, const ch
     return tenure_text(user);
 }
 
-/* A lifetime: by whole steps of the clocks, so that many a call meets a deadline exactly. */
-static uint64_t lifetime(struct run *run, uint64_t more_us)
+uint64_t lifetime(struct run *run, uint64_t more_us)
 {
     uint64_t us = SIM_SECOND + run_random(run, more_us);
     return us - us % run->plan.grain_us;
 }
 
 /* ---- one generator an operation; false: there is nothing to ask about yet ---- */
-
-typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
 
 /* Of those built in, and the one that is defined by the table. */
 static void draw_policy(struct run *run, struct tenure_session_create_request *request)
@@ -228,64 +209,6 @@ static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
     request->user = acting(actor->run, draft, session->user);
     request->token = tenure_text(session->token);
     request->permission = any_permission(actor->run);
-    return true;
-}
-
-static void draw_task(struct run *run, struct draft *draft)
-{
-    struct tenure_task_begin_request *request = &draft->request.task_begin;
-    request->kind = tenure_text("work");
-    request->scope = run_chance(run, 40) ? TENURE_TASK_SCOPE_USER : TENURE_TASK_SCOPE_SESSION;
-    request->ttl = SIM_SECOND + lifetime(run, 40 * SIM_SECOND);
-    if (run_chance(run, 30)) {
-        request->has_permissions = true;
-        request->permissions_count = 1;
-        request->permissions[0].permission = tenure_text("state:write");
-    }
-}
-
-static bool draw_task_begin(struct run_actor *actor, struct draft *draft)
-{
-    struct run *run = actor->run;
-    struct tenure_task_begin_request *request = &draft->request.task_begin;
-    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
-    struct run_session *session = any_session(run);
-    if (actor->worker ? fence == NULL : session == NULL) {
-        return false;
-    }
-    draw_task(run, draft);
-    if (fence != NULL) {
-        request->user = tenure_text(fence->user);
-        request->has_fence = request->has_operation = true;
-        request->fence = tenure_text(fence->token);
-        request->operation = fence->next++;
-        return true;
-    }
-    request->user = acting(run, draft, session->user);
-    request->has_token = true;
-    request->token = tenure_text(session->token);
-    struct run_session *other = run_chance(run, 30) ? session_of(run, session->user) : NULL;
-    if (other != NULL) {
-        request->has_targets = true;
-        request->targets_count = 1;
-        request->targets[0].token = tenure_text(other->token);
-    }
-    return true;
-}
-
-/* By a worker: its token is kept. By a service: another owner, whose fence nobody uses. */
-static bool draw_task_claim(struct run_actor *actor, struct draft *draft)
-{
-    struct run *run = actor->run;
-    struct run_task *task = any_task(run);
-    if (task == NULL) {
-        return false;
-    }
-    struct tenure_task_claim_request *request = &draft->request.task_claim;
-    request->user = acting(run, draft, task->user);
-    request->task = task->id;
-    request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
-    draft->fence = &actor->fences[run_random(run, FENCES_MAX)];
     return true;
 }
 
@@ -439,8 +362,9 @@ static const struct generator generators[] = {
     {OP_permission_check, draw_permission_check, 12, 0},
     {OP_task_begin, draw_task_begin, 14, 4},
     {OP_task_claim, draw_task_claim, 1, 25},
-    {OP_state_put, draw_state_put, 14, 50},
-    {OP_state_get, draw_state_get, 10, 21},
+    {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
+    {OP_state_put, draw_state_put, 14, 42},
+    {OP_state_get, draw_state_get, 10, 17},
 };
 
 enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), ROW_CHANCE = 3 };

@@ -235,6 +235,16 @@ static void claim(struct mix *mix, struct call *call)
     call->minted_secret = ++mix->made;
 }
 
+static void heartbeat(struct mix *mix, struct call *call)
+{
+    struct mix_task *task = pick_task(mix);
+
+    begin(mix, call, OP_task_heartbeat);
+    call->fields.task_heartbeat.user = user_of(mix);
+    call->fields.task_heartbeat.fence = fence_token(mix, task);
+    call->fields.task_heartbeat.lease = (4 + mix_below(mix, 30)) * SECOND;
+}
+
 /* The next number; or an old one, or one that is far ahead and makes old ones forgotten. */
 static uint64_t operation_of(struct mix *mix, const struct mix_task *task)
 {
@@ -354,7 +364,11 @@ void mix_next(struct mix *mix, struct call *call)
         task_begin(mix, call);
         return;
     case 5:
-        claim(mix, call);
+        if (chance(mix, 30)) {
+            heartbeat(mix, call);
+        } else {
+            claim(mix, call);
+        }
         return;
     case 6:
     case 7:

@@ -282,6 +282,25 @@ static void claim(struct mix *mix)
     }
 }
 
+static void heartbeat(struct mix *mix)
+{
+    struct op_task_heartbeat_request *request = &mix->request.task_heartbeat;
+    struct known_task *task = some_task(mix);
+
+    if (task->fences[0].attempt == 0) {
+        return;
+    }
+    mix->f = OP_task_heartbeat;
+    mix->caller = caller_of(mix, task->tenant);
+    request->user = user_of(mix, task->user);
+    request->fence = some_fence(mix, task);
+    request->lease = (4 + below(mix, 60)) * SECOND;
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        task->lease = mix->maker->time + mix->maker->answer.reply.task_heartbeat.lease;
+    }
+}
+
 static void put(struct mix *mix)
 {
     struct op_state_put_request *request = &mix->request.state_put;
@@ -378,8 +397,10 @@ static void step(struct mix *mix)
         set_policy(mix);
     } else if (what < 53) {
         begin(mix);
-    } else if (what < 65 && mix->task_count > 0) {
+    } else if (what < 63 && mix->task_count > 0) {
         claim(mix);
+    } else if (what < 67 && mix->task_count > 0) {
+        heartbeat(mix);
     } else if (what < 85) {
         put(mix);
     } else {

@@ -1,0 +1,41 @@
+/* Inside the workload: what generators draw into, and draw from. See calls.c. */
+#ifndef TESTS_SIM_CALLS_H
+#define TESTS_SIM_CALLS_H
+
+#include "tests/sim/run.h"
+
+#define REQUEST_(number, name, ...) struct tenure_##name##_request name;
+union any_request {
+    OP_TABLE(REQUEST_)
+};
+#undef REQUEST_
+
+/* What a generator draws into; the texts live here until the call has copied them. */
+struct draft {
+    union any_request request;
+    struct run_fence *fence; /* of a claim: where its token goes */
+    char user[16];
+    char text[32];
+    uint8_t value[40000];
+};
+
+/* Draws one call; false: there is nothing to ask about yet. */
+typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
+
+/* Of `user`, unless that is NULL. The newest are likely to live. */
+struct run_session *session_of(struct run *run, const char *user);
+struct run_session *any_session(struct run *run);
+struct run_task *any_task(struct run *run);
+/* One that this worker holds, or NULL. */
+struct run_fence *any_fence(struct run_actor *actor);
+/* `user`, and now and then somebody else. */
+struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user);
+/* A lifetime: by whole steps of the clocks, so that many a call meets a deadline exactly. */
+uint64_t lifetime(struct run *run, uint64_t more_us);
+
+/* ---- calls_task.c ---- */
+draw_fn draw_task_begin;
+draw_fn draw_task_claim;
+draw_fn draw_task_heartbeat;
+
+#endif

@@ -1,0 +1,78 @@
+/* Generators of what is asked about tasks: begun, claimed, kept. The mixes are calls.c's. */
+#include "tests/sim/calls.h"
+
+static void draw_task(struct run *run, struct draft *draft)
+{
+    struct tenure_task_begin_request *request = &draft->request.task_begin;
+    request->kind = tenure_text("work");
+    request->scope = run_chance(run, 40) ? TENURE_TASK_SCOPE_USER : TENURE_TASK_SCOPE_SESSION;
+    request->ttl = SIM_SECOND + lifetime(run, 40 * SIM_SECOND);
+    if (run_chance(run, 30)) {
+        request->has_permissions = true;
+        request->permissions_count = 1;
+        request->permissions[0].permission = tenure_text("state:write");
+    }
+}
+
+bool draw_task_begin(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_task_begin_request *request = &draft->request.task_begin;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    draw_task(run, draft);
+    if (fence != NULL) {
+        request->user = tenure_text(fence->user);
+        request->has_fence = request->has_operation = true;
+        request->fence = tenure_text(fence->token);
+        request->operation = fence->next++;
+        return true;
+    }
+    request->user = acting(run, draft, session->user);
+    request->has_token = true;
+    request->token = tenure_text(session->token);
+    struct run_session *other = run_chance(run, 30) ? session_of(run, session->user) : NULL;
+    if (other != NULL) {
+        request->has_targets = true;
+        request->targets_count = 1;
+        request->targets[0].token = tenure_text(other->token);
+    }
+    return true;
+}
+
+/* By a worker: its token is kept. By a service: another owner, whose fence nobody uses. */
+bool draw_task_claim(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_task *task = any_task(run);
+    if (task == NULL) {
+        return false;
+    }
+    struct tenure_task_claim_request *request = &draft->request.task_claim;
+    request->user = acting(run, draft, task->user);
+    request->task = task->id;
+    request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
+    draft->fence = &actor->fences[run_random(run, FENCES_MAX)];
+    return true;
+}
+
+/* One in twenty asks for less than leases are. */
+bool draw_task_heartbeat(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_fence *fence = any_fence(actor);
+    if (fence == NULL) {
+        return false;
+    }
+    struct tenure_task_heartbeat_request *request = &draft->request.task_heartbeat;
+    request->user = acting(run, draft, fence->user);
+    request->fence = tenure_text(fence->token);
+    request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
+    if (run_chance(run, 5)) {
+        request->lease = run_random(run, 5 * SIM_SECOND);
+    }
+    return true;
+}

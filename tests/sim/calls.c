@@ -506,7 +506,7 @@ static const struct generator *draw_generator(struct run_actor *actor)
 void call_any(struct run_actor *actor)
 {
     static struct draft draft;
-    memset(&draft, 0, sizeof(draft));
+    memset(&draft, 0, offsetof(struct draft, value));
     if (call_by_table(actor, &draft)) {
         return;
     }
@@ -519,7 +519,7 @@ void call_any(struct run_actor *actor)
 void call_probe(struct run_actor *actor)
 {
     static struct draft draft;
-    memset(&draft, 0, sizeof(draft));
+    memset(&draft, 0, offsetof(struct draft, value));
     (void)draw_session_create(actor, &draft);
     record_call(actor, OP_session_create, &draft.request, NULL);
 }

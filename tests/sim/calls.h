@@ -16,7 +16,7 @@ struct draft {
     struct run_fence *fence; /* of a claim: where its token goes */
     char user[16];
     char text[32];
-    uint8_t value[40000];
+    uint8_t value[40000]; /* the last: not zeroed */
 };
 
 /* Draws one call; false: there is nothing to ask about yet. */

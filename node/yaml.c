@@ -18,6 +18,8 @@ static void chomp(char *text)
 }
 
 static void on_log(cyaml_log_t level, void *arg, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+static void on_log(cyaml_log_t level, void *arg, const char *format, va_list arguments)
 {
     struct report *report = arg;
     char *into = report->what[0] == '\0' ? report->what : report->where;

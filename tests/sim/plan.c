@@ -26,7 +26,6 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->session_keys_max = between(run, 3, 6);
     limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
     limits->watermark_us = between(run, 5, 60) * SIM_SECOND;
-    limits->rotation_grace_us = between(run, 1, 4) * SIM_SECOND;
     limits->client_silence_us = between(run, 20, 600) * SIM_SECOND;
 }
 

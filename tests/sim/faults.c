@@ -262,15 +262,20 @@ static void crash_client(struct run *run, struct active *active)
 
 static void pause_client(struct run *run, struct active *active)
 {
-    if (run->actors[active->actor].env != NULL) {
-        sim_process_pause(run->actors[active->actor].env);
+    struct run_actor *actor = &run->actors[active->actor];
+    if (actor->env != NULL) {
+        actor->stands = true;
+        sim_process_pause(actor->env);
     }
 }
 
 static void resume_client(struct run *run, struct active *active)
 {
-    if (run->actors[active->actor].env != NULL) {
-        sim_process_resume(run->actors[active->actor].env);
+    struct run_actor *actor = &run->actors[active->actor];
+    actor->stands = false;
+    actor->stood_us = sim_now_us(run->sim);
+    if (actor->env != NULL) {
+        sim_process_resume(actor->env);
     }
 }
 

@@ -84,7 +84,7 @@ static void forget_process(struct run_node *node)
     node->env = NULL;
     node->node = NULL;
     node->calls = UINT64_MAX;
-    node->applied = node->fsm_time = 0;
+    node->applied = node->commit = node->fsm_time = 0;
     node->stopped = node->failed = false;
 }
 
@@ -234,5 +234,24 @@ void nodes_destroy(struct run *run)
 {
     for (size_t i = 0; i < run->plan.nodes; i++) {
         node_kill(&run->nodes[i]);
+    }
+}
+
+/* Who, is drawn; what they had is not lost. */
+void nodes_leave(struct run *run)
+{
+    size_t first = (size_t)run_random(run, run->plan.nodes);
+    for (size_t i = 0; i < (run->plan.nodes - 1) / 2; i++) {
+        struct run_node *node = &run->nodes[(first + i) % run->plan.nodes];
+        run_say(run, "node %u is gone for some time", node->config.node);
+        node->away = true;
+        node_kill(node);
+    }
+}
+
+void nodes_return(struct run *run)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        run->nodes[i].away = false;
     }
 }

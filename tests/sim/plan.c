@@ -79,6 +79,7 @@ void plan_draw(struct run *run)
     plan->clocks = run_chance(run, 30);
     plan->grain_us = run_chance(run, 30) ? 10 * SIM_MILLISECOND : 1;
     plan->busy = run_chance(run, 8);
+    plan->bare = run_chance(run, 33);
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {
         bool wanted = run_chance(run, 60);

@@ -16,6 +16,7 @@ struct flight {
     const struct tenure_pending *pending;
     struct run_fence *fence; /* a claim's, to be filled */
     struct step step;        /* that made the call */
+    bool repeated;           /* was sent once more, past the library */
     enum op_number number;
     uint32_t row;
     char user[16];
@@ -159,6 +160,38 @@ static void note_number(struct run *run, uint32_t row, uint64_t client, uint64_t
     event->number = number;
 }
 
+void record_mark(void *arg)
+{
+    ((struct flight *)arg)->repeated = true;
+}
+
+/* What a caller was promised about the answer itself, whatever it says. */
+static void check_promises(struct run *run, const struct flight *flight,
+                           const struct tenure_result *result)
+{
+    enum { LATE_MS = 50, CALM_SECONDS = 5, TOMBSTONE_SECONDS = 5 };
+    const struct run_actor *actor = flight->actor;
+    uint64_t begun = run->history->events[flight->row].call_ns / 1000;
+    uint64_t took = sim_now_us(run->sim) - begun;
+    if (took > run->plan.timeout_us + LATE_MS * SIM_MILLISECOND && actor->stood_us < begun &&
+        !actor->stands) {
+        run_fail(run,
+                 "L1: row %" PRIu32 " ended %" PRIu64 " ms after its call, later than its "
+                 "deadline",
+                 flight->row, took / 1000);
+    }
+    if (tenure_outcome_class(result->outcome) == TENURE_CLASS_UNKNOWN && run->calm_us != 0 &&
+        begun >= run->calm_us && run->plan.timeout_us >= CALM_SECONDS * SIM_SECOND &&
+        !actor->client->calls.closing) {
+        run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
+                 flight->row);
+    }
+    if (flight->number == OP_session_create && result->superseded && !flight->repeated &&
+        took < TOMBSTONE_SECONDS * SIM_SECOND) {
+        run_fail(run, "S9: row %" PRIu32 " was superseded by nobody", flight->row);
+    }
+}
+
 static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_result *result,
                       const void *reply)
 {
@@ -171,6 +204,7 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
                 flight->pending->number);
     count_answer(run, flight, result);
     note_answer(run, flight->row, result, reply);
+    check_promises(run, flight, result);
     repeat_answered(actor, flight->pending, result->outcome);
     if (reply != NULL) {
         learn(flight, reply);

@@ -82,6 +82,9 @@ static void send(struct run_actor *actor, const struct tenure_pending *original)
     tenure_call_again(repeat->client, pending);
     env_timer_start(repeat->client->timer, 0);
     repeat->sent = true;
+    if (original->id == repeat->original) {
+        record_mark(original->arg);
+    }
     run->counters.repeated++;
     repeat->row = record_repeat(actor, repeat, attempt);
 }

@@ -95,6 +95,7 @@ struct plan {
     bool clocks;      /* clock faults may happen in this seed */
     bool birth;       /* faults happen before the first leader serves, too */
     bool busy;        /* many calls, and nodes that are away for long */
+    bool bare;        /* faults stop on a bare majority first (L1) */
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */
     bool on[FAULTS];
@@ -120,6 +121,7 @@ struct run_node {
     uint64_t start_at; /* when it is started again */
     uint64_t calls;    /* of this process, at watch.c's last look; UINT64_MAX: look again */
     uint64_t applied;  /* seen by watch.c, of this process */
+    uint64_t commit;   /* seen by watch.c, of this process */
     uint64_t term;     /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint32_t starts, burials;
@@ -173,7 +175,9 @@ struct run_actor {
     uint64_t start_at;
     uint32_t seq;
     uint32_t open;
-    uint32_t turns; /* steps so far */
+    uint32_t turns;    /* steps so far */
+    uint64_t stood_us; /* when its process last stood still */
+    bool stands;
     bool worker;
     bool quiet; /* begins nothing more */
 };
@@ -227,6 +231,12 @@ struct run_client {
     uint64_t heard;  /* T of its newest command */
 };
 
+/* Who led a term: a node, and which of its processes. */
+struct run_leader {
+    uint8_t node; /* its number; 0: nobody was seen to */
+    uint32_t life;
+};
+
 struct run_watch {
     struct run_entry *entries; /* by index; [0] is before the log */
     size_t entry_count, entry_capacity;
@@ -234,7 +244,7 @@ struct run_watch {
     size_t command_count, command_capacity;
     struct run_client *clients;
     size_t client_count, client_capacity;
-    uint8_t *leaders; /* by term: node + 1 */
+    struct run_leader *leaders; /* by term */
     size_t term_count;
 };
 
@@ -326,6 +336,7 @@ struct run {
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
+    uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
     bool strikes_answer; /* the next write that is answered ends most nodes */
     uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */
     struct run_counters counters;
@@ -361,6 +372,9 @@ void nodes_create(struct run *run);
 void nodes_destroy(struct run *run);
 /* Buries what a fault has ended, starts what is due. */
 void nodes_step(struct run *run);
+/* As many as may be missing are taken away until nodes_return. */
+void nodes_leave(struct run *run);
+void nodes_return(struct run *run);
 void node_kill(struct run_node *node);
 void node_power_cut(struct run_node *node);
 bool node_runs(const struct run_node *node);
@@ -387,6 +401,8 @@ void call_last_reads(struct run_actor *actor, size_t session);
 enum { KEYS = 5 };
 void record_call(struct run_actor *actor, enum op_number number, const void *request,
                  struct run_fence *fence);
+/* A call was sent once more, `arg` is its own. */
+void record_mark(void *arg);
 /* The row of a request that is sent once more; its answer. */
 uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat, uint32_t attempt);
 void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,

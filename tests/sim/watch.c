@@ -1,6 +1,7 @@
 /* What must hold after every step of the world: S13, S8, S5, and that a clock only goes forward.
  *
- *  1. At most one node leads in a term; a node's term never goes back, over all its processes.
+ *  1. At most one node leads in a term, and no process of it leads where another one did; a node's
+ *     term never goes back, over all its processes, its commit index not in one of them.
  *  2. Two nodes that have applied an index have applied the same entry there.
  *  3. Two nodes at the end of one entry have one position, one T and one digest; T is
  *     max(T, stamp).
@@ -234,23 +235,36 @@ static void watch_term(struct run *run, struct run_node *node)
         return;
     }
     while (term >= watch->term_count) {
-        watch->leaders = grown(watch->leaders, &watch->term_count, watch->term_count, 1);
+        watch->leaders = grown(watch->leaders, &watch->term_count, watch->term_count,
+                               sizeof(*watch->leaders));
     }
+    struct run_leader *leader = &watch->leaders[term];
     uint8_t self = (uint8_t)node->config.node;
-    if (watch->leaders[term] != 0 && watch->leaders[term] != self) {
-        run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, watch->leaders[term], self,
-                 term);
-    }
-    if (watch->leaders[term] == 0) {
+    if (leader->node == 0) {
+        *leader = (struct run_leader){.node = self, .life = node->starts};
         run_say(run, "node %u leads in term %" PRIu64, self, term);
+    } else if (leader->node != self) {
+        run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, leader->node, self, term);
+    } else if (leader->life != node->starts) {
+        run_fail(run, "S13: node %u leads in term %" PRIu64 " again, after a restart", self, term);
     }
-    watch->leaders[term] = self;
+}
+
+static void watch_commit(struct run *run, struct run_node *node)
+{
+    uint64_t commit = rlog_engine_commit(node->node->rlog);
+    if (commit < node->commit) {
+        run_fail(run, "S13: node %u went back from commit index %" PRIu64 " to %" PRIu64,
+                 node->config.node, node->commit, commit);
+    }
+    node->commit = commit;
 }
 
 static void watch_node(struct run *run, struct run_node *node)
 {
     if (node_runs(node)) {
         watch_term(run, node);
+        watch_commit(run, node);
         watch_applied(run, node);
     }
 }

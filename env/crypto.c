@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -30,6 +31,33 @@ void env_sha256(struct bytes data, uint8_t ret_digest[32])
 {
     int ok = EVP_Digest(data.data, data.size, ret_digest, NULL, EVP_sha256(), NULL);
     ASSERT(ok == 1); /* fails only without memory or without any provider */
+}
+
+struct env_hasher {
+    EVP_MD *sha256;
+};
+
+struct env_hasher *env_hasher_create(void)
+{
+    struct env_hasher *hasher = malloc(sizeof(*hasher));
+    ASSERT(hasher != NULL);
+    hasher->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    ASSERT(hasher->sha256 != NULL); /* as above */
+    return hasher;
+}
+
+void env_hasher_destroy(struct env_hasher *hasher)
+{
+    if (hasher != NULL) {
+        EVP_MD_free(hasher->sha256);
+        free(hasher);
+    }
+}
+
+void env_hasher_sha256(const struct env_hasher *hasher, struct bytes data, uint8_t ret_digest[32])
+{
+    int ok = EVP_Digest(data.data, data.size, ret_digest, NULL, hasher->sha256, NULL);
+    ASSERT(ok == 1);
 }
 
 void env_wipe(void *buffer, size_t size)

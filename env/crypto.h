@@ -6,6 +6,13 @@
 
 void env_sha256(struct bytes data, uint8_t ret_digest[32]);
 
+/* SHA-256 made ready, for who hashes much that is short: looking the algorithm up costs more than
+ * hashing a token. Returns owned; destroying NULL is fine. Any number of threads may use it. */
+struct env_hasher;
+struct env_hasher *env_hasher_create(void);
+void env_hasher_destroy(struct env_hasher *hasher);
+void env_hasher_sha256(const struct env_hasher *hasher, struct bytes data, uint8_t ret_digest[32]);
+
 /* Overwrites memory that held a secret; the compiler may not remove it. */
 void env_wipe(void *buffer, size_t size);
 

@@ -76,8 +76,8 @@ static bool check_numbers(const struct call *call)
 
 static void visit_token(void *arg, struct op_token *token)
 {
-    (void)arg;
-    node_mint_verifier(token);
+    const struct node *node = arg;
+    node_mint_verifier(&node->mint, token);
     env_wipe(token->secret, sizeof(token->secret));
 }
 
@@ -91,7 +91,7 @@ static void digest_of(struct node *node, const struct call *call, enum op_store_
     op_store(&writer, call->row->request, &call->request, flags);
     ASSERT(!writer.failed);
     uint8_t digest[32];
-    env_sha256(base_written(&writer), digest);
+    env_hasher_sha256(node->mint.hasher, base_written(&writer), digest);
     memcpy(ret_digest, digest, 16);
 }
 
@@ -252,7 +252,7 @@ static void dispatch_call(struct call *call)
         refuse(call, admitted, NULL, NULL);
         return;
     }
-    op_visit_tokens(call->row->request, &call->request, visit_token, NULL);
+    op_visit_tokens(call->row->request, &call->request, visit_token, call->node);
     if (call->row->access == OP_READ) {
         dispatch_read(call, tenant);
     } else {

@@ -11,6 +11,12 @@
 void node_mint_init(struct node_mint *mint)
 {
     mint->used = sizeof(mint->pool);
+    mint->hasher = env_hasher_create();
+}
+
+void node_mint_done(struct node_mint *mint)
+{
+    env_hasher_destroy(mint->hasher);
 }
 
 static void draw(struct node *node, void *buffer, size_t size)
@@ -25,11 +31,11 @@ static void draw(struct node *node, void *buffer, size_t size)
     mint->used += size;
 }
 
-void node_mint_verifier(struct op_token *token)
+void node_mint_verifier(const struct node_mint *mint, struct op_token *token)
 {
     uint8_t input[64];
     op_token_verifier_input(token, input);
-    env_sha256(bytes_of(input, sizeof(input)), token->verifier);
+    env_hasher_sha256(mint->hasher, bytes_of(input, sizeof(input)), token->verifier);
     env_wipe(input, sizeof(input));
 }
 
@@ -63,7 +69,7 @@ void node_mint_command(struct node *node, const struct op_row *row, const union 
     struct op_token token = {.incarnation = fsm_incarnation(node->fsm),
                              .id = token_id(row, request, command)};
     draw(node, token.secret, sizeof(token.secret));
-    node_mint_verifier(&token);
+    node_mint_verifier(&node->mint, &token);
     memcpy(command->minted_verifier, token.verifier, sizeof(token.verifier));
     memcpy(ret_secret, token.secret, sizeof(token.secret));
     env_wipe(&token, sizeof(token));

@@ -228,6 +228,7 @@ void node_destroy(struct node *node)
     free(node->bootstrap);
     free(node->scratch);
     free(node->read_body);
+    node_mint_done(&node->mint);
     free(node);
 }
 

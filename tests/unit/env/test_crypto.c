@@ -17,8 +17,13 @@
 static void expect_digest(struct bytes data, const char *hex)
 {
     uint8_t digest[32];
+    uint8_t prepared[32];
     char text[65];
     env_sha256(data, digest);
+    struct env_hasher *hasher = env_hasher_create();
+    env_hasher_sha256(hasher, data, prepared);
+    env_hasher_destroy(hasher);
+    assert_memory_equal(prepared, digest, sizeof(digest));
     hex_write(text, bytes_of(digest, sizeof(digest)));
     assert_string_equal(text, hex);
 }

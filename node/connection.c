@@ -83,15 +83,14 @@ void node_connection_send(struct node_connection *connection, struct bytes frame
     see_unsent(connection);
 }
 
-void node_connection_break(struct node_connection *connection, const char *reason)
+/* Why, under msgid 0, and then the end. */
+static void turn_away(struct node_connection *connection, enum op_outcome outcome,
+                      const char *reason)
 {
-    if (connection->closing) {
-        return;
-    }
     struct node *node = connection->node;
     env_log(node->env, ENV_LOG_WARN, "client", "%s: %s: closed", env_conn_address(connection->conn),
             reason);
-    struct op_reply_head head = node_head(node, OP_PROTOCOL);
+    struct op_reply_head head = node_head(node, outcome);
     head.message = bytes_of_text(reason);
     struct base_writer writer;
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
@@ -99,6 +98,13 @@ void node_connection_break(struct node_connection *connection, const char *reaso
     node_connection_send(connection, base_written(&writer));
     connection->closing = true;
     env_conn_close(connection->conn, true);
+}
+
+void node_connection_break(struct node_connection *connection, const char *reason)
+{
+    if (!connection->closing) {
+        turn_away(connection, OP_PROTOCOL, reason);
+    }
 }
 
 static bool overfull(const struct node_connection *connection)
@@ -148,15 +154,51 @@ static void on_drain(void *arg, struct env_conn *conn)
 
 /* ---- ages ---- */
 
+static bool anybody_ages(const struct node_listener *listener)
+{
+    return !list_empty(&listener->shaking) || !list_empty(&listener->greeting) ||
+           !list_empty(&listener->unfinished);
+}
+
 static void age_in(struct node_connection *connection, struct list *ages)
 {
     struct node *node = connection->node;
-    if (list_empty(&node->listener.greeting) && list_empty(&node->listener.unfinished)) {
+    if (!anybody_ages(&node->listener)) {
         env_timer_start(node->listener.timer, LISTENER_SWEEP_US);
     }
     list_remove(&connection->in_ages);
     list_append(ages, &connection->in_ages);
     connection->since = env_mono_us(node->env);
+}
+
+/* Its handshake is over, one way or the other. */
+static void shaking_out(struct node_connection *connection)
+{
+    if (connection->shaking) {
+        connection->shaking = false;
+        connection->node->listener.shaking_count--;
+        list_remove(&connection->in_ages);
+    }
+}
+
+/* There is nobody yet to tell why. */
+static void drop_oldest_shaking(struct node *node)
+{
+    struct node_connection *oldest = LIST_ENTRY(node->listener.shaking.next, struct node_connection,
+                                                in_ages);
+    shaking_out(oldest);
+    oldest->closing = true;
+    env_conn_close(oldest->conn, false);
+}
+
+static void drop_older_shaking(struct node *node, uint64_t most_us)
+{
+    uint64_t now = env_mono_us(node->env);
+    while (!list_empty(&node->listener.shaking) &&
+           now - LIST_ENTRY(node->listener.shaking.next, struct node_connection, in_ages)->since >=
+               most_us) {
+        drop_oldest_shaking(node);
+    }
 }
 
 static void close_older(struct node *node, struct list *ages, uint64_t most_us, const char *reason)
@@ -176,10 +218,12 @@ static void sweep(void *arg)
 {
     struct node *node = arg;
     struct node_listener *listener = &node->listener;
-    close_older(node, &listener->greeting, CONNECTION_HELLO_US, "hello did not come in time");
-    close_older(node, &listener->unfinished, CONNECTION_FRAME_US,
+    drop_older_shaking(node, node->config->handshake_ms * UINT64_C(1000));
+    close_older(node, &listener->greeting, node->config->hello_ms * UINT64_C(1000),
+                "hello did not come in time");
+    close_older(node, &listener->unfinished, node->config->frame_ms * UINT64_C(1000),
                 "the rest of the frame did not come in time");
-    if (!list_empty(&listener->greeting) || !list_empty(&listener->unfinished)) {
+    if (anybody_ages(listener)) {
         env_timer_start(listener->timer, LISTENER_SWEEP_US);
     }
 }
@@ -330,6 +374,8 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
 {
     (void)conn;
     struct node_connection *connection = arg;
+    struct node *node = connection->node;
+    shaking_out(connection);
     if (!take_identity(connection, identity)) {
         env_log(connection->node->env, ENV_LOG_WARN, "client", "%s is no client of this cluster",
                 identity);
@@ -337,7 +383,14 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
                               "the certificate names no service or operator of this cluster");
         return;
     }
-    age_in(connection, &connection->node->listener.greeting);
+    connection->guest = node_guest_enter(&node->listener.guests, connection->tenant,
+                                         connection->name,
+                                         node->config->certificate_connections_max);
+    if (connection->guest == NULL) {
+        turn_away(connection, OP_OVERLOADED, "this certificate has too many connections");
+        return;
+    }
+    age_in(connection, &node->listener.greeting);
 }
 
 /* R3: what it asked for goes on without it. */
@@ -352,6 +405,8 @@ static void forget_requests(struct node_connection *connection)
 static void connection_free(struct node_connection *connection)
 {
     forget_requests(connection);
+    shaking_out(connection);
+    node_guest_leave(connection->guest);
     list_remove(&connection->in_listener);
     list_remove(&connection->in_ages);
     connection->node->listener.count--;
@@ -372,14 +427,29 @@ static void on_close(void *arg, struct env_conn *conn, int rc, const char *detai
 
 /* ---- the listener ---- */
 
+/* Says once that there is none, until there is one again. */
+static bool has_place(struct node *node)
+{
+    struct node_listener *listener = &node->listener;
+    bool full = listener->count >= node->config->connections_max;
+    if (full && !listener->full) {
+        env_log(node->env, ENV_LOG_WARN, "client",
+                "there are %zu connections, and connections_max is %u: new ones are closed",
+                listener->count, node->config->connections_max);
+    }
+    listener->full = full;
+    return !full;
+}
+
 static void on_accept(void *arg, struct env_conn *conn)
 {
     static const struct env_conn_handlers handlers = {
         .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close};
     struct node *node = arg;
-    struct node_connection *connection = node->listener.count >= node->config->connections_max
-                                             ? NULL
-                                             : calloc(1, sizeof(*connection));
+    if (node->listener.shaking_count >= node->config->handshakes_max) {
+        drop_oldest_shaking(node);
+    }
+    struct node_connection *connection = has_place(node) ? calloc(1, sizeof(*connection)) : NULL;
     if (connection == NULL) {
         env_conn_close(conn, false);
         return;
@@ -391,12 +461,17 @@ static void on_accept(void *arg, struct env_conn *conn)
     list_append(&node->listener.connections, &connection->in_listener);
     node->listener.count++;
     env_conn_adopt(conn, &handlers, connection);
+    age_in(connection, &node->listener.shaking);
+    connection->shaking = true;
+    node->listener.shaking_count++;
 }
 
 int node_listener_start(struct node *node)
 {
     struct node_listener *listener = &node->listener;
     list_init(&listener->connections);
+    list_init(&listener->guests);
+    list_init(&listener->shaking);
     list_init(&listener->greeting);
     list_init(&listener->unfinished);
     listener->timer = env_timer_create(node->env, sweep, node);

@@ -1,9 +1,12 @@
 /* Clients' connections: frames in, answers out, with bounds on both.
  *
  * Invariants
+ *   N0  of those that are in their handshake the oldest goes when there are handshakes_max, and
+ *       each after handshake_ms: who only keeps the door keeps nobody out; no certificate has more
+ *       than certificate_connections_max
  *   N1  nothing but hello is served before hello
- *   N2  a connection holds at most one partial frame, and that no longer than CONNECTION_FRAME_US;
- *       it says hello within CONNECTION_HELLO_US; it is not read from while it has
+ *   N2  a connection holds at most one partial frame, and that no longer than frame_ms; it says
+ *       hello within hello_ms after its handshake; it is not read from while it has
  *       CONNECTION_REQUESTS_MAX open requests, while these and the greatest answers that they
  *       can get exceed CONNECTION_OPEN_MAX, or while its unsent answers exceed
  *       CONNECTION_UNSENT_MAX
@@ -19,6 +22,7 @@
 
 #include "base/list.h"
 #include "env/net.h"
+#include "node/guests.h"
 #include "op/frame.h"
 
 struct node;
@@ -30,22 +34,22 @@ enum {
     CONNECTION_UNSENT_MAX = 4 * 1024 * 1024,
     CONNECTION_UNSENT_LEAST = 64 * 1024,
     CONNECTION_INPUT_KEPT = 16 * 1024, /* an empty input buffer above this is given back */
-    CONNECTION_HELLO_US = 5000000,     /* from the handshake's end */
-    CONNECTION_FRAME_US = 30000000,    /* from a frame's first byte to its last */
     LISTENER_SWEEP_US = 1000000,
     LISTENER_BYTES_MAX = 512 * 1024 * 1024,
 };
 
 struct node_connection {
     struct list in_listener;
-    struct list in_ages; /* of the listener's `greeting` or `unfinished`, or alone */
+    struct list in_ages; /* of one of the listener's three, or alone */
     uint64_t since;      /* env_mono_us when it entered that list */
     struct node *node;
     struct env_conn *conn;
+    struct node_guest *guest; /* from its opening on */
     struct list requests;
     size_t request_count;
     size_t open_bytes;   /* of open requests and their answers to come */
     size_t unsent_bytes; /* of answers, as last seen */
+    bool shaking;        /* in its handshake */
     bool greeted;
     bool closing;
     bool paused;
@@ -63,10 +67,14 @@ struct node_listener {
     struct env_listener *listener;
     struct list connections;
     size_t count;
+    struct list guests;  /* certificates that have connections */
+    struct list shaking; /* in their handshake; oldest first */
+    size_t shaking_count;
     struct list greeting;   /* open, and hello was not said; oldest first */
     struct list unfinished; /* hold a part of a frame; oldest first */
     struct env_timer *timer;
     size_t bytes;  /* open_bytes and unsent_bytes of all */
+    bool full;     /* somebody was turned away since there was room */
     bool relieved; /* some connection that had stopped may be read from again */
     char address[ENV_ADDRESS_MAX];
 };

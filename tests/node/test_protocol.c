@@ -15,6 +15,9 @@
 #define SERVICE "tenure://test/acme/service/gateway"
 #define OPERATOR "tenure://test/-/operator/root"
 #define HOUR (3600 * SIM_SECOND)
+/* node/config.def */
+#define HELLO_US (5 * SIM_SECOND)
+#define FRAME_US (30 * SIM_SECOND)
 
 struct fixture {
     struct world world;
@@ -418,7 +421,7 @@ static void who_does_not_go_on_is_closed(void **state)
 {
     static const uint8_t part[] = {0, 0, 1, 0, 0x94};
     struct fixture *f = *state;
-    world_pass(&f->world, CONNECTION_HELLO_US - SIM_SECOND);
+    world_pass(&f->world, HELLO_US - SIM_SECOND);
     assert_false(f->raw.closed);
     world_pass(&f->world, 2 * LISTENER_SWEEP_US + SIM_SECOND);
     raw_expect(&f->raw, 0, OP_PROTOCOL);
@@ -426,12 +429,12 @@ static void who_does_not_go_on_is_closed(void **state)
     raw_close(&f->raw);
     raw_open(&f->raw, &f->world, f->leader, f->tls);
     raw_hello(&f->raw);
-    world_pass(&f->world, CONNECTION_FRAME_US + CONNECTION_HELLO_US);
+    world_pass(&f->world, FRAME_US + HELLO_US);
     assert_false(f->raw.closed); /* one that is silent may stay */
     raw_write(&f->raw, bytes_of(part, sizeof(part)));
-    world_pass(&f->world, CONNECTION_FRAME_US / 2);
+    world_pass(&f->world, FRAME_US / 2);
     raw_write(&f->raw, bytes_of(part + 4, 1)); /* another byte gains it no time */
-    world_pass(&f->world, CONNECTION_FRAME_US / 2 + 2 * LISTENER_SWEEP_US);
+    world_pass(&f->world, FRAME_US / 2 + 2 * LISTENER_SWEEP_US);
     raw_expect(&f->raw, 0, OP_PROTOCOL);
     raw_expect_closed(&f->raw);
 }

@@ -12,18 +12,22 @@
 struct file {
 #define NODE_TEXT_(name, help) char *name;
 #define NODE_NUMBER_(name, standard, least, greatest, help) uint32_t *name;
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
 };
 
 #define NODE_TEXT_(name, help)                                                                     \
     CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER, struct file, name, 1, 4096),
+#define NODE_OPTION_(name, help)                                                                   \
+    CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, name, 1,  \
+                           4096),
 #define NODE_NUMBER_(name, standard, least, greatest, help)                                        \
     CYAML_FIELD_UINT_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file, name),
-static const cyaml_schema_field_t config_fields[] = {NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
-                                                         CYAML_FIELD_END};
+static const cyaml_schema_field_t config_fields[] = {
+    NODE_CONFIG(NODE_TEXT_, NODE_OPTION_, NODE_NUMBER_) CYAML_FIELD_END};
 #undef NODE_TEXT_
+#undef NODE_OPTION_
 #undef NODE_NUMBER_
 
 static const cyaml_schema_value_t config_schema = {
@@ -34,7 +38,7 @@ void node_config_init(struct node_config *config)
     memset(config, 0, sizeof(*config));
 #define NODE_TEXT_(name, help)
 #define NODE_NUMBER_(name, standard, least, greatest, help) config->name = standard;
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
 }
@@ -43,7 +47,7 @@ void node_config_done(struct node_config *config)
 {
 #define NODE_TEXT_(name, help) free(config->name);
 #define NODE_NUMBER_(name, standard, least, greatest, help)
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
     memset(config, 0, sizeof(*config));
@@ -77,14 +81,17 @@ static bool take(const char *path, const struct file *loaded, struct node_config
     ret->key = resolve(path, loaded->key);
     ret->listen = copy(loaded->listen);
     ret->peer_listen = copy(loaded->peer_listen);
+    bool observed = loaded->metrics_listen != NULL;
+    ret->metrics_listen = observed ? copy(loaded->metrics_listen) : NULL;
 #define NODE_TEXT_(name, help)
 #define NODE_NUMBER_(name, standard, least, greatest, help)                                        \
     ret->name = loaded->name != NULL ? *loaded->name : ret->name;
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
     return ret->folder != NULL && ret->ca != NULL && ret->certificate != NULL && ret->key != NULL &&
-           ret->listen != NULL && ret->peer_listen != NULL;
+           ret->listen != NULL && ret->peer_listen != NULL &&
+           observed == (ret->metrics_listen != NULL);
 }
 
 bool node_config_load(const char *path, struct node_config *ret_config, char *error,
@@ -128,12 +135,14 @@ bool node_config_check(const struct node_config *config, char *error, size_t err
         snprintf(error, error_size, "%s is missing: %s", #name, help);                             \
         return false;                                                                              \
     }
+#define NODE_OPTION_(name, help)
 #define NODE_NUMBER_(name, standard, least, greatest, help)                                        \
     if (!in_bounds(#name, config->name, least, greatest, error, error_size)) {                     \
         return false;                                                                              \
     }
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_OPTION_, NODE_NUMBER_)
 #undef NODE_TEXT_
+#undef NODE_OPTION_
 #undef NODE_NUMBER_
     if (config->heartbeat_ms * 4 > config->election_ms) {
         snprintf(error, error_size,
@@ -155,7 +164,7 @@ void node_config_help(void (*line)(void *arg, const char *text), void *arg)
              (standard) == 0 && (least) > 0 ? "" : "; default " NODE_STRING_(standard));           \
     line(arg, text);
 #define NODE_STRING_(x) #x
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
 #undef NODE_STRING_

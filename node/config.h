@@ -16,7 +16,7 @@
 struct node_config {
 #define NODE_TEXT_(name, help) char *name;
 #define NODE_NUMBER_(name, standard, least, greatest, help) uint32_t name;
-    NODE_CONFIG(NODE_TEXT_, NODE_NUMBER_)
+    NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
 };

@@ -88,6 +88,7 @@ static void turn_away(struct node_connection *connection, enum op_outcome outcom
                       const char *reason)
 {
     struct node *node = connection->node;
+    node_observe_count(node, METRIC_BROKEN);
     env_log(node->env, ENV_LOG_WARN, "client", "%s: %s: closed", env_conn_address(connection->conn),
             reason);
     struct op_reply_head head = node_head(node, outcome);
@@ -420,6 +421,7 @@ static void on_close(void *arg, struct env_conn *conn, int rc, const char *detai
     (void)conn;
     struct node_connection *connection = arg;
     if (rc == ENV_TLS) {
+        node_observe_count(connection->node, METRIC_HANDSHAKES_FAILED);
         env_log(connection->node->env, ENV_LOG_WARN, "client", "%s", detail);
     }
     connection_free(connection);
@@ -456,6 +458,7 @@ static void on_accept(void *arg, struct env_conn *conn)
     }
     connection->node = node;
     connection->conn = conn;
+    connection->number = ++node->listener.accepted;
     list_init(&connection->requests);
     list_init(&connection->in_ages);
     list_append(&node->listener.connections, &connection->in_listener);

@@ -45,6 +45,7 @@ struct node_connection {
     struct node *node;
     struct env_conn *conn;
     struct node_guest *guest; /* from its opening on */
+    uint64_t number;          /* counted from 1 by the listener: its name in the log */
     struct list requests;
     size_t request_count;
     size_t open_bytes;   /* of open requests and their answers to come */
@@ -67,6 +68,7 @@ struct node_listener {
     struct env_listener *listener;
     struct list connections;
     size_t count;
+    uint64_t accepted;   /* since the start */
     struct list guests;  /* certificates that have connections */
     struct list shaking; /* in their handshake; oldest first */
     size_t shaking_count;

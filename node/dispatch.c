@@ -29,6 +29,7 @@ static void refuse(const struct call *call, enum op_outcome outcome, const char 
     struct base_writer writer;
     base_writer_init(&writer, call->node->scratch, NODE_SCRATCH);
     op_response_write(&writer, call->message->msgid, &head, &details, NULL, NULL);
+    node_observe_refusal(call->node, call->connection, call->row, call->message->msgid, outcome);
     node_connection_send(call->connection, base_written(&writer));
 }
 
@@ -130,6 +131,8 @@ static struct node_request *request_create(const struct call *call, struct bytes
     };
     request->state = REQUEST_RECEIVED;
     request->row = call->row;
+    request->connection_number = call->connection->number;
+    request->arrived_us = env_mono_us(call->node->env);
     request->msgid = call->message->msgid;
     request->connection = call->connection;
     list_init(&request->in_queue);

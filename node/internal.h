@@ -14,6 +14,7 @@
 #include "node/lead.h"
 #include "node/mint.h"
 #include "node/node.h"
+#include "node/observe.h"
 #include "node/reads.h"
 
 struct node {
@@ -36,6 +37,7 @@ struct node {
     struct node_listener listener;
     struct node_mint mint;
     struct node_digests digests;
+    struct node_observed observed;
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
     char birth_error[512]; /* why the cluster's settings cannot be served here; empty: they can */

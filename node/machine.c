@@ -38,6 +38,7 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
         return false;
     }
     node->fsm = fsm_create(node->range, node->range_size, &fsm_birth);
+    fsm_watch_ended(node->fsm, node_observe_ended, node);
     return true;
 }
 
@@ -79,6 +80,7 @@ static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry
 
 static void on_role_changed(void *arg, enum rlog_role role, uint64_t term, uint64_t leader)
 {
+    node_observe_leader(arg, leader);
     node_lead_role_changed(arg, role, term, leader);
 }
 
@@ -133,10 +135,16 @@ static int on_restore_end(void *arg)
     struct node *node = arg;
     int rc = restored(node, fsm_restore_end(node->fsm));
     if (rc == ENV_OK) {
+        node_observe_count(node, METRIC_RESTORES);
         node_time_stamp_in_log(&node->time, fsm_time(node->fsm));
         node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
     }
     return rc;
+}
+
+static void on_log_written(void *arg, uint64_t bytes, uint64_t took_us)
+{
+    node_observe_log(arg, bytes, took_us);
 }
 
 static void on_fatal(void *arg, int rc, const char *detail)
@@ -162,6 +170,7 @@ struct rlog_machine node_machine_of(struct node *node)
         .restore_begin = on_restore_begin,
         .restore_feed = on_restore_feed,
         .restore_end = on_restore_end,
+        .log_written = on_log_written,
         .on_fatal = on_fatal,
     };
 }

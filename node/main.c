@@ -8,6 +8,8 @@
 #include "env/log.h"
 #include "env/loop.h"
 #include "env/uv/uv.h"
+#include "node/metrics.h"
+#include "node/monitor.h"
 #include "node/node.h"
 
 enum { EXIT_LOCAL = 1, EXIT_USAGE = 2 };
@@ -15,7 +17,8 @@ enum { EXIT_LOCAL = 1, EXIT_USAGE = 2 };
 struct daemon {
     struct env *env;
     struct node *node;
-    char name[16]; /* in log lines */
+    struct node_monitor *monitor; /* NULL: nobody may look */
+    char name[16];                /* in log lines */
     bool stopped;
     bool failed;
 };
@@ -42,6 +45,7 @@ static void print_help(void)
          "      --init BOOTSTRAP  make the configured folder from the cluster's bootstrap file\n"
          "                        (tenurectl cluster init writes one), then exit\n"
          "      --check-config    say whether the configuration is good, then exit\n"
+         "      --metrics         print what /metrics shows, as Markdown, then exit\n"
          "  -V, --version         print the version, then exit\n"
          "  -h, --help            print this, then exit\n"
          "\n"
@@ -54,11 +58,14 @@ static void print_help(void)
 
 static int parse(int argc, char **argv, struct arguments *ret)
 {
-    enum { INIT = 1000, CHECK };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"init", required_argument, NULL, INIT},
-        {"check-config", no_argument, NULL, CHECK}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    enum { INIT = 1000, CHECK, METRICS };
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"init", required_argument, NULL, INIT},
+                                            {"check-config", no_argument, NULL, CHECK},
+                                            {"metrics", no_argument, NULL, METRICS},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
         switch (option) {
@@ -71,6 +78,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
         case CHECK:
             ret->check = true;
             break;
+        case METRICS:
+            node_metrics_page(print_line, NULL);
+            exit(EXIT_SUCCESS);
         case 'V':
             puts("tenured " NODE_VERSION);
             exit(EXIT_SUCCESS);
@@ -140,14 +150,23 @@ static int serve(struct daemon *daemon, const struct node_config *config)
     set_log(daemon, config);
     const struct node_handlers handlers = {
         .arg = daemon, .on_stopped = on_stopped, .on_fatal = on_fatal};
-    if (!node_start(daemon->env, config, &handlers, error, sizeof(error), &daemon->node)) {
+    if (!node_monitor_start(daemon->env, config, error, sizeof(error), &daemon->monitor)) {
         return complain(error);
     }
+    if (!node_start(daemon->env, config, &handlers, error, sizeof(error), &daemon->node)) {
+        node_monitor_stop(daemon->monitor);
+        return complain(error);
+    }
+    node_monitor_watch(daemon->monitor, daemon->node);
     env_uv_on_signal(daemon->env, SIGPIPE, NULL, NULL);
     env_uv_on_signal(daemon->env, SIGTERM, on_signal, daemon);
     env_uv_on_signal(daemon->env, SIGINT, on_signal, daemon);
     printf("tenured: node %u serves clients on %s and peers on %s\n", config->node,
            node_client_address(daemon->node), node_peer_address(daemon->node));
+    if (daemon->monitor != NULL) {
+        printf("tenured: node %u shows metrics on %s\n", config->node,
+               node_monitor_address(daemon->monitor));
+    }
     fflush(stdout);
     while (!daemon->stopped && !daemon->failed) {
         env_turn(daemon->env, UINT64_MAX);
@@ -155,6 +174,7 @@ static int serve(struct daemon *daemon, const struct node_config *config)
     if (daemon->failed) {
         return EXIT_LOCAL; /* nothing that this process still holds may be trusted or sent */
     }
+    node_monitor_stop(daemon->monitor);
     node_destroy(daemon->node);
     return EXIT_SUCCESS;
 }

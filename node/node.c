@@ -75,8 +75,8 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
     node->bootstrap = calloc(1, sizeof(*node->bootstrap));
     node->scratch = malloc(NODE_SCRATCH);
     node->read_body = malloc(FSM_REPLY_MAX);
-    if (node->batch == NULL || node->bootstrap == NULL || node->scratch == NULL ||
-        node->read_body == NULL) {
+    if (!node_observe_init(&node->observed) || node->batch == NULL || node->bootstrap == NULL ||
+        node->scratch == NULL || node->read_body == NULL) {
         return node;
     }
     node_batch_init(node->batch);
@@ -129,7 +129,7 @@ bool node_start(struct env *env, const struct node_config *config,
 {
     struct node *node = node_allocate(env, config, handlers);
     if (node == NULL || node->read_body == NULL || node->batch == NULL || node->bootstrap == NULL ||
-        node->scratch == NULL) {
+        node->scratch == NULL || node->observed.metrics.values == NULL) {
         snprintf(error, error_size, "out of memory");
         node_destroy(node);
         return false;
@@ -189,7 +189,7 @@ static void step_stop(struct node *node)
         rlog_stop(node->rlog, on_rlog_stopped, node);
     }
     if (node->log_stopped && !node->stopped && node->listener.count == 0 &&
-        node_clock_file_idle(&node->clock_file)) {
+        node_clock_file_idle(&node->clock_file) && node_observe_idle(&node->observed)) {
         node->stopped = true;
         env_on_turn_end(node->env, NULL, NULL);
         node->handlers.on_stopped(node->handlers.arg);
@@ -222,6 +222,7 @@ void node_destroy(struct node *node)
         node_lead_done(node);
         node_clock_file_done(node);
     }
+    node_observe_done(&node->observed);
     env_tls_destroy(node->tls);
     env_range_release(node->range, node->range_size);
     free(node->batch);

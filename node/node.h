@@ -37,6 +37,23 @@ void node_destroy(struct node *node);
 const char *node_client_address(const struct node *node);
 const char *node_peer_address(const struct node *node);
 
+/* ---- looking: for the port of metrics ---- */
+
+struct node_process {
+    uint64_t started_us; /* by the wall clock */
+    uint64_t cpu_us;     /* of all its threads */
+    uint64_t resident_bytes;
+    uint64_t late_us; /* how late this look is */
+};
+
+/* Brings gauges and the checks of readiness up to date; once a second. */
+void node_look(struct node *node, const struct node_process *process);
+/* As last looked at. Returns the size of the text. */
+size_t node_metrics_text(const struct node *node, char *ret_text, size_t capacity);
+/* As last looked at: may this node be sent clients? One line for each check that fails (`verbose`:
+ * for each), and the verdict. */
+bool node_ready(const struct node *node, bool verbose, char *ret_text, size_t capacity);
+
 #define NODE_VERSION "0.1.0"
 
 #endif

@@ -71,6 +71,7 @@ void node_request_answer(struct node *node, struct node_request *request,
                          const struct op_struct *s, const void *value)
 {
     node_request_move(request, REQUEST_ANSWERED);
+    node_observe_answer(node, request, head->outcome, details);
     struct node_connection *connection = request->connection;
     uint32_t msgid = request->msgid;
     bool unwanted = request->unwanted;
@@ -134,6 +135,9 @@ void node_request_reply(struct node *node, struct node_request *request,
                         const struct fsm_reply *reply, uint64_t clock)
 {
     struct op_reply_head head = head_of(node, reply, clock);
+    if (reply->repeated) {
+        node_observe_count(node, METRIC_REPEATED);
+    }
     struct base_reader reader;
     base_reader_init(&reader, reply->body);
     if (op_outcome_class(reply->outcome) != OP_CLASS_DONE) {

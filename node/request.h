@@ -43,7 +43,9 @@ struct node_request {
     struct list in_connection;          /* of its connection, while that lives */
     struct node_connection *connection; /* NULL once that is gone */
     enum request_state state;
-    bool unwanted; /* cancelled: its answer is dropped */
+    bool unwanted;              /* cancelled: its answer is dropped */
+    uint64_t connection_number; /* with msgid, its name in the log */
+    uint64_t arrived_us;        /* env_mono_us */
     uint32_t msgid;
     const struct op_row *row;
     struct op_caller caller; /* texts live in `bytes` */

@@ -61,18 +61,37 @@ static void emit(struct sim *sim, const char *host, const char *process, const c
     sim->log.sink(sim->log.arg, line);
 }
 
+bool env_log_wants(const struct env *env, enum env_log_level level)
+{
+    const struct sim *sim = env->sim;
+    return sim->log.sink != NULL && level >= sim->log.level && !env->crashed;
+}
+
 void env_log(struct env *env, enum env_log_level level, const char *component, const char *format,
              ...)
 {
-    struct sim *sim = env->sim;
-    if (sim->log.sink == NULL || level < sim->log.level || env->crashed) {
+    if (!env_log_wants(env, level)) {
         return;
     }
     char words[64];
     (void)snprintf(words, sizeof(words), "%s %-6s", level_name(level), component);
     va_list arguments;
     va_start(arguments, format);
-    emit(sim, env->host->name, env->name, words, format, arguments);
+    emit(env->sim, env->host->name, env->name, words, format, arguments);
+    va_end(arguments);
+}
+
+void env_log_about(struct env *env, enum env_log_level level, const char *component,
+                   const char *about, const char *format, ...)
+{
+    if (!env_log_wants(env, level)) {
+        return;
+    }
+    char words[128];
+    (void)snprintf(words, sizeof(words), "%s %-6s %s:", level_name(level), component, about);
+    va_list arguments;
+    va_start(arguments, format);
+    emit(env->sim, env->host->name, env->name, words, format, arguments);
     va_end(arguments);
 }
 

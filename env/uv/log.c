@@ -101,60 +101,100 @@ static void put_time(struct line *line, uint64_t wall_us)
     put_text(line, text);
 }
 
-static void format_text(struct line *line, const struct env_uv_log *log, enum env_log_level level,
-                        const char *component, const char *message)
+/* What one line says. */
+struct said {
+    enum env_log_level level;
+    const char *component;
+    const char *about; /* NULL: no request */
+    const char *message;
+};
+
+static void format_text(struct line *line, const struct env_uv_log *log, const struct said *said)
 {
     put_text(line, " ");
-    put_text(line, level_word(level));
+    put_text(line, level_word(said->level));
     put_text(line, " ");
-    put_escaped(line, component, false);
+    put_escaped(line, said->component, false);
     if (log->node != NULL) {
         put_text(line, " [");
         put_escaped(line, log->node, false);
         put_text(line, "]");
     }
+    if (said->about != NULL) {
+        put_text(line, " request ");
+        put_escaped(line, said->about, false);
+        put_text(line, ":");
+    }
     put_text(line, " ");
-    put_escaped(line, message, false);
+    put_escaped(line, said->message, false);
 }
 
-static void format_json(struct line *line, const struct env_uv_log *log, enum env_log_level level,
-                        const char *component, const char *message)
+static void format_json(struct line *line, const struct env_uv_log *log, const struct said *said)
 {
     put_text(line, "\",\"level\":\"");
-    put_text(line, level_word(level));
+    put_text(line, level_word(said->level));
     put_text(line, "\",\"component\":\"");
-    put_escaped(line, component, true);
+    put_escaped(line, said->component, true);
     if (log->node != NULL) {
         put_text(line, "\",\"node\":\"");
         put_escaped(line, log->node, true);
     }
+    if (said->about != NULL) {
+        put_text(line, "\",\"request\":\"");
+        put_escaped(line, said->about, true);
+    }
     put_text(line, "\",\"message\":\"");
-    put_escaped(line, message, true);
+    put_escaped(line, said->message, true);
     put_text(line, "\"}");
+}
+
+static void say(struct env *env, struct said said, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static void say(struct env *env, struct said said, const char *format, va_list arguments)
+{
+    char message[MESSAGE_MAX];
+    int size = vsnprintf(message, sizeof(message), format, arguments);
+    if (size >= MESSAGE_MAX) {
+        memcpy(message + MESSAGE_MAX - 4, "...", 4);
+    }
+    said.message = message;
+    struct line line = {.size = 0};
+    bool json = env->log.format == ENV_UV_LOG_JSON;
+    put_text(&line, json ? "{\"time\":\"" : "");
+    put_time(&line, env_wall_us(env));
+    (json ? format_json : format_text)(&line, &env->log, &said);
+    line.text[line.size++] = '\n';
+    ssize_t written = write(STDERR_FILENO, line.text, line.size);
+    (void)written; /* there is nobody to tell */
+}
+
+bool env_log_wants(const struct env *env, enum env_log_level level)
+{
+    return level >= env->log.least;
 }
 
 void env_log(struct env *env, enum env_log_level level, const char *component, const char *format,
              ...)
 {
-    if (level < env->log.least) {
-        return;
+    if (env_log_wants(env, level)) {
+        va_list arguments;
+        va_start(arguments, format);
+        say(env, (struct said){.level = level, .component = component}, format, arguments);
+        va_end(arguments);
     }
-    char message[MESSAGE_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(message, sizeof(message), format, arguments);
-    va_end(arguments);
-    if (size >= MESSAGE_MAX) {
-        memcpy(message + MESSAGE_MAX - 4, "...", 4);
+}
+
+void env_log_about(struct env *env, enum env_log_level level, const char *component,
+                   const char *about, const char *format, ...)
+{
+    if (env_log_wants(env, level)) {
+        va_list arguments;
+        va_start(arguments, format);
+        say(env, (struct said){.level = level, .component = component, .about = about}, format,
+            arguments);
+        va_end(arguments);
     }
-    struct line line = {.size = 0};
-    bool json = env->log.format == ENV_UV_LOG_JSON;
-    put_text(&line, json ? "{\"time\":\"" : "");
-    put_time(&line, env_wall_us(env));
-    (json ? format_json : format_text)(&line, &env->log, level, component, message);
-    line.text[line.size++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line.text, line.size);
-    (void)written; /* there is nobody to tell */
 }
 
 void env_uv_set_log(struct env *env, enum env_uv_log_format format, enum env_log_level least,

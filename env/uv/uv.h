@@ -26,6 +26,13 @@ enum env_uv_log_format {
 void env_uv_set_log(struct env *env, enum env_uv_log_format format, enum env_log_level least,
                     const char *node);
 
+/* Processor time of all threads, and memory that is resident; 0 where the kernel does not say. */
+struct env_uv_usage {
+    uint64_t cpu_us;
+    uint64_t resident_bytes;
+};
+struct env_uv_usage env_uv_usage(void);
+
 /* Calls `callback` on the loop for each delivery of `signal`; again replaces. A NULL callback makes
  * the process ignore the signal. No other call of the env touches how signals are handled: sockets
  * never raise SIGPIPE; a daemon whose standard error may go away ignores it by this call. */

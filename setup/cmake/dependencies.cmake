@@ -1,6 +1,6 @@
 # Finds what the distribution provides. Each becomes an imported target with system includes, so
 # that our warnings do not apply to foreign headers: dep_uv dep_ssl dep_lz4 dep_msgpack dep_cyaml
-# dep_jansson dep_cmocka. setup/packages names the packages.
+# dep_jansson dep_http dep_gnutls dep_cmocka. setup/packages names the packages.
 find_package(PkgConfig REQUIRED)
 
 # tenure_dependency(NAME pkg-config-name...): the first name that is known wins (suites differ).
@@ -22,4 +22,6 @@ tenure_dependency(lz4 liblz4)
 tenure_dependency(msgpack msgpack-c msgpack)
 tenure_dependency(cyaml libcyaml)
 tenure_dependency(jansson jansson)
+tenure_dependency(http libmicrohttpd)
+tenure_dependency(gnutls gnutls)
 tenure_dependency(cmocka cmocka)

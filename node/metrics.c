@@ -1,0 +1,436 @@
+/* The metrics' values and their text. Every loop over metrics, axes and buckets is here. */
+#include "node/metrics.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "fsm/fsm.h"
+#include "node/node.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_unit { UNIT_ONE, UNIT_BYTES, UNIT_SECONDS };
+enum metric_density { AXIS_DENSE, AXIS_SPARSE };
+
+#define AXIS_ID_(id, label, density) AXIS_##id,
+enum metric_axis { METRIC_AXES(AXIS_ID_) AXES };
+#undef AXIS_ID_
+
+static const struct axis {
+    const char *label;
+    enum metric_density density;
+} axes[] = {
+#define AXIS_ROW_(id, label, density) [AXIS_##id] = {label, AXIS_##density},
+    METRIC_AXES(AXIS_ROW_)
+#undef AXIS_ROW_
+};
+
+#define BUCKETS_(id, ...) static const uint64_t buckets_##id[] = {__VA_ARGS__};
+METRIC_BUCKETS(BUCKETS_)
+#undef BUCKETS_
+
+enum { FENCE_RULES = 9, OUTCOMES = 128, LABEL_MAX = 24 };
+
+static const struct metric {
+    enum metric_type type;
+    enum metric_unit unit;
+    enum metric_axis axes[2];
+    const uint64_t *buckets;
+    size_t bucket_count;
+    const char *name;
+    const char *help;
+} table[] = {
+#define METRIC_ROW_(id, type, unit, a, b, buckets, name, help)                                     \
+    [METRIC_##id] = {METRIC_##type,                                                                \
+                     UNIT_##unit,                                                                  \
+                     {AXIS_##a, AXIS_##b},                                                         \
+                     buckets_##buckets,                                                            \
+                     sizeof(buckets_##buckets) / sizeof(uint64_t),                                 \
+                     name,                                                                         \
+                     help},
+    NODE_METRICS(METRIC_ROW_)
+#undef METRIC_ROW_
+};
+
+const char *node_check_name(enum node_check check)
+{
+    static const char *const names[] = {
+#define CHECK_ROW_(id, name) [CHECK_##id] = name,
+        NODE_CHECKS(CHECK_ROW_)
+#undef CHECK_ROW_
+    };
+    return names[check];
+}
+
+/* ---- axes ---- */
+
+static size_t table_count(void)
+{
+    size_t count = 0;
+    while (fsm_table_name(count) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static size_t axis_size(enum metric_axis axis)
+{
+    size_t rows = 0;
+    switch (axis) {
+    case AXIS_NONE:
+    case AXIS_VERSION:
+        return 1;
+    case AXIS_OP:
+        (void)op_rows(&rows);
+        return rows;
+    case AXIS_OUTCOME:
+        return OUTCOMES;
+    case AXIS_RULE:
+        return FENCE_RULES;
+    case AXIS_REASON:
+        return OP_END_CAUSE_COMPROMISED + 1; /* those above it are of tasks */
+    case AXIS_EXPIRATION:
+        return OP_END_CAUSE_TASK_CANCELLED + 1;
+    case AXIS_TABLE:
+        return table_count();
+    case AXIS_ROLE:
+        return RLOG_LEADER + 1;
+    case AXIS_MEMBER:
+        return RLOG_MEMBERS_MAX;
+    case AXIS_CHECK:
+        return CHECK_COUNT;
+    case AXES:
+        break;
+    }
+    UNREACHABLE("no such axis");
+}
+
+static const char *role_text(size_t role)
+{
+    return role == RLOG_FOLLOWER    ? "follower"
+           : role == RLOG_CANDIDATE ? "candidate"
+           : role == RLOG_LEADER    ? "leader"
+                                    : NULL;
+}
+
+static const char *outcome_text(size_t number)
+{
+    enum op_outcome outcome;
+    return op_outcome_of(number, &outcome) ? op_outcome_name(outcome) : NULL;
+}
+
+/* The label's value at `index`; NULL: there is nothing at that place. `buffer` has LABEL_MAX. */
+static const char *axis_text(const struct node_metrics *metrics, enum metric_axis axis,
+                             size_t index, char *buffer)
+{
+    size_t rows = 0;
+    switch (axis) {
+    case AXIS_NONE:
+        return "";
+    case AXIS_OP:
+        return op_rows(&rows)[index].method;
+    case AXIS_OUTCOME:
+        return outcome_text(index);
+    case AXIS_RULE:
+        snprintf(buffer, LABEL_MAX, "W%zu", index + 1);
+        return buffer;
+    case AXIS_REASON:
+    case AXIS_EXPIRATION:
+        return index == 0 ? NULL : op_cause_text((uint32_t)index);
+    case AXIS_TABLE:
+        return fsm_table_name(index);
+    case AXIS_ROLE:
+        return role_text(index);
+    case AXIS_MEMBER:
+        if (index >= metrics->member_count) {
+            return NULL;
+        }
+        snprintf(buffer, LABEL_MAX, "%" PRIu64, metrics->members[index]);
+        return buffer;
+    case AXIS_CHECK:
+        return node_check_name((enum node_check)index);
+    case AXIS_VERSION:
+        return NODE_VERSION;
+    case AXES:
+        break;
+    }
+    UNREACHABLE("no such axis");
+}
+
+/* ---- values ---- */
+
+/* Of one series: a histogram has a value for each bucket, one for what is beyond, and the sum. */
+static size_t width_of(const struct metric *metric)
+{
+    return metric->type == METRIC_HISTOGRAM ? metric->bucket_count + 2 : 1;
+}
+
+bool node_metrics_init(struct node_metrics *metrics)
+{
+    size_t count = 0;
+    memset(metrics, 0, sizeof(*metrics));
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        const struct metric *metric = &table[i];
+        metrics->first[i] = count;
+        count += axis_size(metric->axes[0]) * axis_size(metric->axes[1]) * width_of(metric);
+    }
+    metrics->values = calloc(count, sizeof(*metrics->values));
+    return metrics->values != NULL;
+}
+
+void node_metrics_done(struct node_metrics *metrics)
+{
+    free(metrics->values);
+    metrics->values = NULL;
+}
+
+static uint64_t *series(const struct node_metrics *metrics, enum node_metric id, size_t a, size_t b)
+{
+    const struct metric *metric = &table[id];
+    size_t second = axis_size(metric->axes[1]);
+    ASSERT(a < axis_size(metric->axes[0]) && b < second);
+    return metrics->values + metrics->first[id] + (a * second + b) * width_of(metric);
+}
+
+void node_metrics_add(struct node_metrics *metrics, enum node_metric id, size_t a, size_t b,
+                      uint64_t count)
+{
+    ASSERT(table[id].type == METRIC_COUNTER);
+    *series(metrics, id, a, b) += count;
+}
+
+/* Counters that somebody else keeps are set as well. */
+void node_metrics_set(struct node_metrics *metrics, enum node_metric id, size_t a, uint64_t value)
+{
+    ASSERT(table[id].type != METRIC_HISTOGRAM);
+    *series(metrics, id, a, 0) = value;
+}
+
+void node_metrics_observe(struct node_metrics *metrics, enum node_metric id, size_t a,
+                          uint64_t value)
+{
+    const struct metric *metric = &table[id];
+    uint64_t *values = series(metrics, id, a, 0);
+    size_t bucket = 0;
+    ASSERT(metric->type == METRIC_HISTOGRAM);
+    while (bucket < metric->bucket_count && value > metric->buckets[bucket]) {
+        bucket++;
+    }
+    values[bucket]++;
+    values[metric->bucket_count + 1] += value;
+}
+
+uint64_t node_metrics_value(const struct node_metrics *metrics, enum node_metric id, size_t a,
+                            size_t b)
+{
+    return *series(metrics, id, a, b);
+}
+
+/* ---- text ---- */
+
+struct text {
+    char *start;
+    size_t size;  /* written, as if there were room for all */
+    size_t whole; /* written up to the end of the last line that fitted */
+    size_t capacity;
+};
+
+static void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put(struct text *text, const char *format, ...)
+{
+    size_t room = text->size < text->capacity ? text->capacity - text->size : 0;
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(room > 0 ? text->start + text->size : NULL, room, format, arguments);
+    va_end(arguments);
+    text->size += size > 0 ? (size_t)size : 0;
+}
+
+static void end_line(struct text *text)
+{
+    put(text, "\n");
+    if (text->size < text->capacity) { /* with room for the terminator */
+        text->whole = text->size;
+    }
+}
+
+static void put_value(struct text *text, enum metric_unit unit, uint64_t value)
+{
+    if (unit == UNIT_SECONDS) {
+        put(text, "%" PRIu64 ".%06" PRIu64, value / 1000000, value % 1000000);
+    } else {
+        put(text, "%" PRIu64, value);
+    }
+}
+
+/* One series on its way to the text. */
+struct place {
+    const struct node_metrics *metrics;
+    const struct metric *metric;
+    const char *labels[2];
+    const uint64_t *values;
+};
+
+static void put_labels(struct text *text, const struct place *place, bool more)
+{
+    const char *between = "{";
+    for (size_t i = 0; i < 2; i++) {
+        enum metric_axis axis = place->metric->axes[i];
+        if (axis != AXIS_NONE) {
+            put(text, "%s%s=\"%s\"", between, axes[axis].label, place->labels[i]);
+            between = ",";
+        }
+    }
+    if (more) {
+        put(text, "%sle=\"", between);
+    } else if (between[0] == ',') {
+        put(text, "}");
+    }
+}
+
+/* A bound as people write it: 0.0001, 60. */
+static void put_bound(struct text *text, enum metric_unit unit, uint64_t bound)
+{
+    if (unit == UNIT_SECONDS) {
+        put(text, "%g", (double)bound / 1e6);
+    } else {
+        put(text, "%" PRIu64, bound);
+    }
+}
+
+static void put_histogram(struct text *text, const struct place *place)
+{
+    const struct metric *metric = place->metric;
+    uint64_t count = 0;
+    for (size_t i = 0; i <= metric->bucket_count; i++) {
+        count += place->values[i];
+        put(text, "%s_bucket", metric->name);
+        put_labels(text, place, true);
+        if (i < metric->bucket_count) {
+            put_bound(text, metric->unit, metric->buckets[i]);
+        } else {
+            put(text, "+Inf");
+        }
+        put(text, "\"} %" PRIu64, count);
+        end_line(text);
+    }
+    put(text, "%s_sum", metric->name);
+    put_labels(text, place, false);
+    put(text, " ");
+    put_value(text, metric->unit, place->values[metric->bucket_count + 1]);
+    end_line(text);
+    put(text, "%s_count", metric->name);
+    put_labels(text, place, false);
+    put(text, " %" PRIu64, count);
+    end_line(text);
+}
+
+static bool is_empty(const struct place *place)
+{
+    for (size_t i = 0; i < width_of(place->metric); i++) {
+        if (place->values[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_series(struct text *text, const struct place *place)
+{
+    bool sparse = axes[place->metric->axes[0]].density == AXIS_SPARSE;
+    if (sparse && is_empty(place)) {
+        return;
+    }
+    if (place->metric->type == METRIC_HISTOGRAM) {
+        put_histogram(text, place);
+        return;
+    }
+    put(text, "%s", place->metric->name);
+    put_labels(text, place, false);
+    put(text, " ");
+    put_value(text, place->metric->unit, *place->values);
+    end_line(text);
+}
+
+static const char *type_text(enum metric_type type)
+{
+    return type == METRIC_COUNTER ? "counter" : type == METRIC_GAUGE ? "gauge" : "histogram";
+}
+
+static void put_metric(struct text *text, const struct node_metrics *metrics, enum node_metric id)
+{
+    const struct metric *metric = &table[id];
+    char buffers[2][LABEL_MAX];
+    struct place place = {.metrics = metrics, .metric = metric};
+    put(text, "# HELP %s %s", metric->name, metric->help);
+    end_line(text);
+    put(text, "# TYPE %s %s", metric->name, type_text(metric->type));
+    end_line(text);
+    for (size_t a = 0; a < axis_size(metric->axes[0]); a++) {
+        place.labels[0] = axis_text(metrics, metric->axes[0], a, buffers[0]);
+        for (size_t b = 0; b < axis_size(metric->axes[1]) && place.labels[0] != NULL; b++) {
+            place.labels[1] = axis_text(metrics, metric->axes[1], b, buffers[1]);
+            place.values = series(metrics, id, a, b);
+            if (place.labels[1] != NULL) {
+                put_series(text, &place);
+            }
+        }
+    }
+}
+
+size_t node_metrics_write(const struct node_metrics *metrics, char *ret_text, size_t capacity)
+{
+    struct text text = {.start = ret_text, .capacity = capacity};
+    for (enum node_metric id = 0; id < METRIC_COUNT; id++) {
+        put_metric(&text, metrics, id);
+    }
+    return text.whole;
+}
+
+/* ---- the page ---- */
+
+static void page_labels(struct text *text, const struct metric *metric)
+{
+    const char *between = "";
+    for (size_t i = 0; i < 2; i++) {
+        if (metric->axes[i] != AXIS_NONE) {
+            put(text, "%s`%s`", between, axes[metric->axes[i]].label);
+            between = ", ";
+        }
+    }
+}
+
+static void page_buckets(struct text *text, const struct metric *metric)
+{
+    if (metric->type != METRIC_HISTOGRAM) {
+        return;
+    }
+    put(text, " Buckets:");
+    for (size_t i = 0; i < metric->bucket_count; i++) {
+        put(text, " ");
+        put_bound(text, metric->unit, metric->buckets[i]);
+    }
+    put(text, ".");
+}
+
+void node_metrics_page(void (*line)(void *arg, const char *text), void *arg)
+{
+    char buffer[1024];
+    line(arg, "# Metrics\n");
+    line(arg, "What `/metrics` of a node shows. Made from `node/metrics.def`; `tenured --metrics` "
+              "prints this page.\n");
+    line(arg, "| name | type | labels | |\n|---|---|---|---|");
+    for (enum node_metric id = 0; id < METRIC_COUNT; id++) {
+        struct text text = {.start = buffer, .capacity = sizeof(buffer)};
+        put(&text, "| `%s` | %s | ", table[id].name, type_text(table[id].type));
+        page_labels(&text, &table[id]);
+        put(&text, " | %s", table[id].help);
+        page_buckets(&text, &table[id]);
+        put(&text, " |");
+        line(arg, buffer);
+    }
+}

@@ -1,0 +1,349 @@
+/* Counting what happens, looking at what is, and saying whether the node is ready. */
+#include "node/observe.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sat.h"
+#include "env/disk.h"
+#include "node/internal.h"
+
+enum { DISK_SEGMENTS_LEAST = 4 }; /* readiness: the log has room for so many more */
+
+bool node_observe_init(struct node_observed *observed)
+{
+    memset(observed, 0, sizeof(*observed));
+    return node_metrics_init(&observed->metrics);
+}
+
+void node_observe_done(struct node_observed *observed)
+{
+    node_metrics_done(&observed->metrics);
+}
+
+bool node_observe_idle(const struct node_observed *observed)
+{
+    return !observed->disk_busy;
+}
+
+/* ---- counting ---- */
+
+static size_t place_of(const struct op_row *row)
+{
+    size_t count = 0;
+    return (size_t)(row - op_rows(&count));
+}
+
+static void count_outcome(struct node_metrics *metrics, const struct op_row *row,
+                          enum op_outcome outcome, const struct op_details *details)
+{
+    size_t op = place_of(row);
+    node_metrics_add(metrics, METRIC_REQUESTS, op, outcome, 1);
+    if (outcome == OP_DENIED) {
+        node_metrics_add(metrics, METRIC_PERMISSION_VIOLATIONS, op, 0, 1);
+    }
+    if (outcome == OP_OP_MISMATCH) {
+        node_metrics_add(metrics, METRIC_FENCE_REFUSALS, 8, 0, 1); /* W9 */
+    }
+    if (details == NULL) {
+        return;
+    }
+    for (unsigned rule = 1; rule <= 8 && outcome == OP_FENCED && details->has_failed; rule++) {
+        node_metrics_add(metrics, METRIC_FENCE_REFUSALS, rule - 1, 0, details->failed >> rule & 1);
+    }
+    if ((outcome == OP_ENDED || outcome == OP_EXPIRED) && details->has_cause) {
+        node_metrics_add(metrics, METRIC_EXPIRED_USAGE, details->cause, 0, 1);
+    }
+}
+
+void node_observe_count(struct node *node, enum node_metric id)
+{
+    node_metrics_add(&node->observed.metrics, id, 0, 0, 1);
+}
+
+void node_observe_ended(void *arg, const struct fsm_ended *ended)
+{
+    struct node *node = arg;
+    struct node_metrics *metrics = &node->observed.metrics;
+    bool leads = node->lead.state == LEAD_SERVING || node->lead.state == LEAD_TIMELESS;
+    if (!leads) {
+        return; /* every node applies it, one counts it */
+    }
+    node_metrics_add(metrics, METRIC_SESSIONS_ENDED, ended->cause, 0, 1);
+    node_metrics_observe(metrics, METRIC_SESSION_DURATION, 0, ended->lifetime_us);
+    node_metrics_observe(metrics, METRIC_SESSION_MEMORY, 0, ended->bytes);
+    if (ended->cause == OP_END_CAUSE_IDLE_TIMEOUT ||
+        ended->cause == OP_END_CAUSE_ABSOLUTE_TIMEOUT) {
+        node_metrics_observe(metrics, METRIC_EXPIRY_LATENESS, 0, ended->late_us);
+    }
+}
+
+void node_observe_log(struct node *node, uint64_t bytes, uint64_t took_us)
+{
+    node_metrics_observe(&node->observed.metrics, METRIC_LOG_WRITE, 0, took_us);
+    node_metrics_add(&node->observed.metrics, METRIC_LOG_BYTES, 0, 0, bytes);
+}
+
+void node_observe_leader(struct node *node, uint64_t leader)
+{
+    if (leader != 0 && leader != node->observed.leader) {
+        node->observed.leader = leader;
+        node_observe_count(node, METRIC_LEADER_CHANGES);
+    }
+}
+
+/* ---- telling ---- */
+
+static bool tells(const struct node *node)
+{
+    return env_log_wants(node->env, ENV_LOG_DEBUG);
+}
+
+void node_observe_answer(struct node *node, const struct node_request *request,
+                         enum op_outcome outcome, const struct op_details *details)
+{
+    uint64_t took_us = sat_sub(env_mono_us(node->env), request->arrived_us);
+    count_outcome(&node->observed.metrics, request->row, outcome, details);
+    node_metrics_observe(&node->observed.metrics, METRIC_REQUEST_SECONDS, place_of(request->row),
+                         took_us);
+    if (!tells(node)) {
+        return;
+    }
+    char id[48];
+    snprintf(id, sizeof(id), "%" PRIu64 ".%u", request->connection_number, request->msgid);
+    env_log_about(node->env, ENV_LOG_DEBUG, "request", id,
+                  "%s %s after %" PRIu64 " us, %.*s of %.*s", request->row->method,
+                  op_outcome_name(outcome), took_us, (int)request->caller.name.size,
+                  (const char *)request->caller.name.data, (int)request->caller.tenant.size,
+                  (const char *)request->caller.tenant.data);
+}
+
+void node_observe_refusal(struct node *node, const struct node_connection *connection,
+                          const struct op_row *row, uint32_t msgid, enum op_outcome outcome)
+{
+    if (row != NULL) {
+        count_outcome(&node->observed.metrics, row, outcome, NULL);
+    }
+    if (!tells(node)) {
+        return;
+    }
+    char id[48];
+    snprintf(id, sizeof(id), "%" PRIu64 ".%u", connection->number, msgid);
+    env_log_about(node->env, ENV_LOG_DEBUG, "request", id, "%s %s at once, %s of %s",
+                  row == NULL ? "no such method" : row->method, op_outcome_name(outcome),
+                  connection->name, connection->tenant);
+}
+
+/* ---- looking ---- */
+
+static void disk_run(struct env_work *work)
+{
+    struct node *node = work->arg;
+    node->observed.disk_rc = env_disk_free(node->env, node->config->folder,
+                                           &node->observed.disk_free);
+}
+
+static void disk_done(struct env_work *work)
+{
+    struct node *node = work->arg;
+    node->observed.disk_busy = false;
+    node->observed.disk_known = true;
+}
+
+/* May block, so it is queued work; the answer is the next look's. */
+static void look_at_disk(struct node *node)
+{
+    struct node_observed *observed = &node->observed;
+    if (observed->disk_busy || node->stopping) {
+        return;
+    }
+    if (observed->disk_known && observed->disk_rc == ENV_OK) {
+        node_metrics_set(&observed->metrics, METRIC_DISK_FREE, 0, observed->disk_free);
+    }
+    observed->disk_busy = true;
+    observed->disk_work = (struct env_work){.run = disk_run, .done = disk_done, .arg = node};
+    env_work_submit(node->env, &observed->disk_work);
+}
+
+static void look_at_state(struct node *node)
+{
+    struct node_metrics *metrics = &node->observed.metrics;
+    uint64_t time = fsm_time(node->fsm);
+    uint64_t clock = node_time_clock(&node->time, env_boot_us(node->env));
+    node_metrics_set(metrics, METRIC_ACTIVE_SESSIONS, 0, fsm_session_count(node->fsm));
+    for (size_t i = 0; fsm_table_name(i) != NULL; i++) {
+        node_metrics_set(metrics, METRIC_TABLE_RECORDS, i, fsm_table_used(node->fsm, i));
+        node_metrics_set(metrics, METRIC_TABLE_CAPACITY, i, fsm_table_capacity(node->fsm, i));
+    }
+    node_metrics_set(metrics, METRIC_POSITION, 0, fsm_position(node->fsm));
+    node_metrics_set(metrics, METRIC_CLUSTER_TIME, 0, time);
+    node_metrics_set(metrics, METRIC_CLOCK_KNOWN, 0, node->time.has_clock);
+    node_metrics_set(metrics, METRIC_CLOCK_AHEAD, 0,
+                     node->time.has_clock ? sat_sub(clock, time) : 0);
+    node_metrics_set(metrics, METRIC_SERVING, 0, node->lead.state == LEAD_SERVING);
+    node_metrics_set(metrics, METRIC_TIMELESS, 0, node->lead.state == LEAD_TIMELESS);
+}
+
+static void look_at_log(struct node *node, const struct rlog_status *raft)
+{
+    struct node_metrics *metrics = &node->observed.metrics;
+    for (size_t role = RLOG_FOLLOWER; role <= RLOG_LEADER; role++) {
+        node_metrics_set(metrics, METRIC_ROLE, role, raft->role == role);
+    }
+    node_metrics_set(metrics, METRIC_TERM, 0, raft->term);
+    node_metrics_set(metrics, METRIC_LEADER, 0, raft->leader);
+    node_metrics_set(metrics, METRIC_COMMIT, 0, raft->commit);
+    node_metrics_set(metrics, METRIC_APPLIED, 0, raft->applied);
+    node_metrics_set(metrics, METRIC_LAST, 0, raft->last);
+    node_metrics_set(metrics, METRIC_STORED, 0, raft->stored);
+    node_metrics_set(metrics, METRIC_LOG_PENDING, 0, raft->pending_bytes);
+    node_metrics_set(metrics, METRIC_SNAPSHOTS, 0, raft->snapshots);
+    node_metrics_set(metrics, METRIC_SNAPSHOT_INDEX, 0, raft->snapshot);
+    node_metrics_set(metrics, METRIC_SNAPSHOT_BYTES, 0, raft->snapshot_bytes);
+    node_metrics_set(metrics, METRIC_MEMBERS, 0, raft->member_count);
+    metrics->member_count = raft->member_count;
+    for (size_t i = 0; i < raft->member_count; i++) {
+        metrics->members[i] = raft->members[i].id;
+        node_metrics_set(metrics, METRIC_MEMBER_CONNECTED, i, raft->connected[i]);
+    }
+}
+
+static void look_at_clients(struct node *node)
+{
+    struct node_metrics *metrics = &node->observed.metrics;
+    node_metrics_set(metrics, METRIC_CONNECTIONS, 0, node->listener.count);
+    node_metrics_set(metrics, METRIC_CONNECTIONS_MAX, 0, node->config->connections_max);
+    node_metrics_set(metrics, METRIC_CONNECTION_BYTES, 0, node->listener.bytes);
+    node_metrics_set(metrics, METRIC_ACCEPTED, 0, node->listener.accepted);
+    node_metrics_set(metrics, METRIC_COMMANDS_QUEUED, 0, node->batch->queued);
+    node_metrics_set(metrics, METRIC_READS_OPEN, 0, node->reads.count);
+}
+
+static void look_at_process(struct node *node, const struct node_process *process)
+{
+    struct node_metrics *metrics = &node->observed.metrics;
+    node_metrics_observe(metrics, METRIC_LOOP_LATE, 0, process->late_us);
+    node_metrics_set(metrics, METRIC_CPU, 0, process->cpu_us);
+    node_metrics_set(metrics, METRIC_RESIDENT, 0, process->resident_bytes);
+    node_metrics_set(metrics, METRIC_STARTED, 0, process->started_us);
+    node_metrics_set(metrics, METRIC_BUILD, 0, 1);
+}
+
+/* ---- readiness ---- */
+
+static void check(struct node *node, enum node_check which, bool holds, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void check(struct node *node, enum node_check which, bool holds, const char *format, ...)
+{
+    struct node_verdict *into = &node->observed.checks[which];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(into->text, sizeof(into->text), format, arguments);
+    va_end(arguments);
+    into->holds = holds;
+    node_metrics_set(&node->observed.metrics, METRIC_CHECK, which, holds);
+}
+
+/* A leader sees whom it is connected to; another node only its leader. */
+static void check_quorum(struct node *node, const struct rlog_status *raft)
+{
+    size_t connected = 0;
+    bool to_leader = false;
+    for (size_t i = 0; i < raft->member_count; i++) {
+        connected += raft->connected[i];
+        to_leader = to_leader || (raft->connected[i] && raft->members[i].id == raft->leader);
+    }
+    if (raft->role == RLOG_LEADER) {
+        check(node, CHECK_QUORUM, 2 * connected > raft->member_count,
+              "this node leads term %" PRIu64 " and is connected to %zu of %zu members", raft->term,
+              connected, raft->member_count);
+    } else if (raft->leader == 0) {
+        check(node, CHECK_QUORUM, false, "no leader is known in term %" PRIu64, raft->term);
+    } else {
+        check(node, CHECK_QUORUM, to_leader, "node %" PRIu64 " leads term %" PRIu64 "%s",
+              raft->leader, raft->term, to_leader ? "" : ", and there is no connection to it");
+    }
+}
+
+static void check_voter(struct node *node, const struct rlog_status *raft)
+{
+    size_t i = 0;
+    while (i < raft->member_count && raft->members[i].id != raft->id) {
+        i++;
+    }
+    bool member = i < raft->member_count;
+    check(node, CHECK_VOTER, member, "node %" PRIu64 " is %s of %zu members", raft->id,
+          member ? "one" : "none", raft->member_count);
+}
+
+static void check_clock(struct node *node)
+{
+    bool timeless = node->lead.state == LEAD_TIMELESS;
+    bool has = node->time.has_clock;
+    check(node, CHECK_CLOCK, has && !timeless, "%s",
+          timeless ? "no clock survived on a majority: state the time (tenurectl cluster time)"
+          : has    ? "this node has the cluster's clock"
+                   : "this node has no clock yet");
+}
+
+static void check_disk(struct node *node)
+{
+    const struct node_observed *observed = &node->observed;
+    uint64_t least = DISK_SEGMENTS_LEAST * ((uint64_t)node->config->segment_mib << 20);
+    if (!observed->disk_known) {
+        check(node, CHECK_DISK, false, "not looked at yet");
+    } else if (observed->disk_rc != ENV_OK) {
+        check(node, CHECK_DISK, false, "%s", env_error_text(observed->disk_rc));
+    } else {
+        check(node, CHECK_DISK, observed->disk_free >= least,
+              "%" PRIu64 " MiB are free, at least %" PRIu64 " are wanted",
+              observed->disk_free >> 20, least >> 20);
+    }
+}
+
+void node_look(struct node *node, const struct node_process *process)
+{
+    struct rlog_status raft;
+    rlog_status(node->rlog, &raft);
+    look_at_disk(node);
+    look_at_state(node);
+    look_at_log(node, &raft);
+    look_at_clients(node);
+    look_at_process(node, process);
+    check(node, CHECK_RUNNING, !node->stopping && !node->failed, "%s",
+          node->failed     ? "this node has failed"
+          : node->stopping ? "this node is stopping"
+                           : "this node runs");
+    check_voter(node, &raft);
+    check_quorum(node, &raft);
+    check_clock(node);
+    check_disk(node);
+}
+
+size_t node_metrics_text(const struct node *node, char *ret_text, size_t capacity)
+{
+    return node_metrics_write(&node->observed.metrics, ret_text, capacity);
+}
+
+bool node_ready(const struct node *node, bool verbose, char *ret_text, size_t capacity)
+{
+    bool ready = true;
+    size_t size = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < CHECK_COUNT; i++) {
+        const struct node_verdict *at = &node->observed.checks[i];
+        ready = ready && at->holds;
+        if ((verbose || !at->holds) && size < capacity) {
+            size += (size_t)snprintf(ret_text + size, capacity - size, "[%s] %s: %s\n",
+                                     at->holds ? "+" : "-", node_check_name((enum node_check)i),
+                                     at->text);
+        }
+    }
+    if (size < capacity) {
+        snprintf(ret_text + size, capacity - size, ready ? "ready\n" : "not ready\n");
+    }
+    return ready;
+}

@@ -274,12 +274,6 @@ bool tenure_calls_need_link(const struct tenure_client *client)
            !list_empty(&queues[CALL_BACKOFF]);
 }
 
-uint64_t tenure_calls_oldest_sent(const struct tenure_client *client)
-{
-    const struct list *sent = &client->calls.queues[CALL_SENT];
-    return list_empty(sent) ? UINT64_MAX : of_queue(sent->next)->due;
-}
-
 static void fill_envelope(struct tenure_client *client, struct tenure_pending *call,
                           struct op_envelope *envelope)
 {
@@ -320,7 +314,6 @@ static void send_call(struct tenure_client *client, struct tenure_pending *call)
     move(client, call, CALL_SENT);
     calls->by_msgid[call->msgid % CALLS_SENT_MAX] = call;
     calls->sent_count++;
-    call->due = env_mono_us(client->env);
     tenure_link_send(client, base_written(&writer));
 }
 

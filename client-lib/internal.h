@@ -103,7 +103,7 @@ struct tenure_pending {
                               CALL_ENDING the outcome that it ends with */
     const char *ending; /* CALL_ENDING: a message, or with INVALID the wrong field; may be NULL */
     uint64_t deadline;  /* MONO */
-    uint64_t due;       /* MONO: in CALL_BACKOFF when to try again, in CALL_SENT when it went */
+    uint64_t due;       /* MONO: in CALL_BACKOFF when to try again */
     tenure_any_cb callback;
     void *arg;
     struct tenure_wait *wait; /* a synchronous call that takes the result instead */
@@ -159,7 +159,8 @@ struct tenure_link {
     uint32_t hello_msgid; /* in LINK_GREETING */
     uint64_t retry_at;    /* MONO, in LINK_DOWN */
     uint64_t deadline;    /* MONO, in CONNECTING, GREETING and LEAVING */
-    uint64_t heard_at;    /* MONO: the newest byte */
+    bool owes;            /* something was sent, and not a byte was heard since */
+    uint64_t owes_since;  /* MONO */
     const char *leaving;  /* why, in LINK_LEAVING */
     uint8_t *input;
     size_t input_size;
@@ -215,8 +216,6 @@ void tenure_calls_end(struct tenure_client *client);
 bool tenure_calls_need_link(const struct tenure_client *client);
 /* A msgid that no open request has; never 0. */
 uint32_t tenure_calls_msgid(struct tenure_client *client);
-/* MONO when the oldest open request went out; UINT64_MAX: none is open. */
-uint64_t tenure_calls_oldest_sent(const struct tenure_client *client);
 
 /* For answer.c and registration.c: the moves of one call. */
 bool tenure_call_numbered(const struct tenure_pending *call);

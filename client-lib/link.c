@@ -29,12 +29,12 @@ uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures)
     return most / 2 + draw % (most / 2 + 1);
 }
 
-/* MONO when a server that owes answers has been silent for too long. */
+/* MONO when a server that owes answers has been silent for too long. It owes them also when the
+ * calls have ended by their own deadlines meanwhile. */
 static uint64_t silent_at(const struct tenure_client *client)
 {
-    uint64_t sent_at = tenure_calls_oldest_sent(client);
-    return sent_at == UINT64_MAX ? UINT64_MAX
-                                 : sat_add(u64_max(sent_at, client->link.heard_at), SILENCE_US);
+    const struct tenure_link *link = &client->link;
+    return link->owes ? sat_add(link->owes_since, SILENCE_US) : UINT64_MAX;
 }
 
 uint64_t tenure_link_due(const struct tenure_client *client)
@@ -58,8 +58,13 @@ void tenure_link_send(struct tenure_client *client, struct bytes frame)
     if (frame.size > client->frame_used) {
         client->frame_used = frame.size;
     }
-    if (client->link.conn != NULL) {
-        env_conn_write(client->link.conn, frame);
+    struct tenure_link *link = &client->link;
+    if (link->conn != NULL) {
+        if (!link->owes) {
+            link->owes = true;
+            link->owes_since = env_mono_us(client->env);
+        }
+        env_conn_write(link->conn, frame);
     }
 }
 
@@ -306,8 +311,9 @@ static void on_data(void *arg, struct env_conn *conn, struct bytes data)
     }
     memcpy(client->link.input + client->link.input_size, data.data, data.size);
     client->link.input_size += data.size;
-    client->link.heard_at = env_mono_us(client->env);
     take_frames(client);
+    client->link.owes = client->link.conn != NULL && client->calls.sent_count > 0;
+    client->link.owes_since = env_mono_us(client->env);
     tenure_step(client);
 }
 
@@ -344,6 +350,7 @@ static void connect_now(struct tenure_client *client, uint64_t now)
     struct tenure_link *link = &client->link;
     choose_target(client);
     link->state = LINK_CONNECTING;
+    link->owes = false;
     link->deadline = now + CONNECT_US;
     link->conn = env_connect(client->env, link->target, client->tls, "tenure/1", &handlers, client);
     if (link->conn == NULL) {

@@ -201,6 +201,22 @@ static void test_a_silent_server_is_left(void **state)
     assert_int_equal(world->servers[1].last.envelope.attempt, 2);
 }
 
+/* Each call ends before a server counts as silent; all of them together do not. */
+static void test_a_silent_server_is_left_by_impatient_calls(void **state)
+{
+    struct world *world = *state;
+    struct outcome outcome = {0};
+    patient(world, SIM_SECOND);
+    world->servers[0].script = NULL;
+    for (int calls = 0; calls < 4; calls++) {
+        outcome = (struct outcome){0};
+        call_revoke(world->client, &outcome);
+        world_end_of(world, &outcome);
+    }
+    assert_int_equal(outcome.outcome, TENURE_OK);
+    assert_true(world->servers[1].count > 0);
+}
+
 static void test_a_server_that_does_not_greet_is_left(void **state)
 {
     struct world *world = *state;
@@ -446,6 +462,7 @@ int main(void)
         CASE(test_staying_clients_follow_nobody),
         CASE(test_goaway_waits_for_what_is_open_and_sends_nothing_new),
         CASE(test_a_silent_server_is_left),
+        CASE(test_a_silent_server_is_left_by_impatient_calls),
         CASE(test_a_server_that_does_not_greet_is_left),
         CASE(test_a_refused_hello_is_told),
         CASE(test_an_unreachable_server_is_passed_over),

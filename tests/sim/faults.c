@@ -314,6 +314,7 @@ static const struct fault faults[FAULTS] = {
                           false},
     [FAULT_CUT_HALVES] = {"cut-halves", NULL, fault_cut_halves, fault_heal_network, MS(4000), false,
                           false},
+    [FAULT_DUEL] = {"duel", NULL, fault_duel, fault_duel_end, MS(2500), false, false},
     [FAULT_CUT_RING] = {"cut-ring", NULL, fault_cut_ring, fault_heal_network, MS(4000), false,
                         false},
     [FAULT_CUT_BRIDGE] = {"cut-bridge", NULL, fault_cut_bridge, fault_heal_network, MS(4000), false,

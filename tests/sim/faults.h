@@ -21,6 +21,10 @@ fault_fn fault_calm_links;
 fault_fn fault_reset;
 fault_fn fault_reset_half;
 
+/* duel.c */
+fault_fn fault_duel;
+fault_fn fault_duel_end;
+
 /* faults_disk.c */
 fault_fn fault_fail_sync;
 fault_fn fault_mend_sync;

@@ -21,7 +21,7 @@ const char options_usage[] =
     "  --replay N       one seed, with its log, its faults and its answers\n"
     "  --faults         the faults, and why some are off\n"
     "  --minutes M      simulated time of faults in each seed (default: 30 s); --us N: in us\n"
-    "  --nodes 3|5|7    so many nodes; otherwise the seed draws it\n"
+    "  --nodes 1|3|5|7  so many nodes; otherwise the seed draws it\n"
     "  --rate N         about so many operations in a simulated second, 1 to 1000\n"
     "  --on NAME        switches a fault on; --off NAME off; --off all\n"
     "  --keep LIST      only these steps of the seed (\"none\": none of them)\n"
@@ -143,7 +143,7 @@ static bool set_value(struct options *options, const char *option, const char *v
     }
     if (strcmp(option, "--nodes") == 0 && whole_number(value, &number)) {
         setup->nodes = (size_t)number;
-        return number == 3 || number == 5 || number == 7;
+        return number == 1 || number == 3 || number == 5 || number == 7;
     }
     if (strcmp(option, "--rate") == 0 && whole_number(value, &setup->rate)) {
         return setup->rate >= 1 && setup->rate <= 1000;

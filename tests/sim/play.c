@@ -204,7 +204,7 @@ static void play_recovery(struct run *run)
 static uint64_t open_calls(const struct run *run)
 {
     uint64_t open = 0;
-    for (size_t i = 0; i < run->actor_count; i++) {
+    for (size_t i = 0; i < ACTORS_MAX + NODES_MAX; i++) {
         open += run->actors[i].open;
     }
     return open;

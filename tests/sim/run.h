@@ -49,6 +49,7 @@ enum fault_kind {
     FAULT_CUT_ONE,
     FAULT_CUT_LEADER,
     FAULT_CUT_HALVES,
+    FAULT_DUEL,
     FAULT_CUT_RING,
     FAULT_CUT_BRIDGE,
     FAULT_ONE_WAY,
@@ -326,7 +327,7 @@ struct run {
     uint64_t born_us;        /* when T was T0 */
     struct sim_host *office; /* the operator's */
     struct run_node nodes[NODES_MAX];
-    struct run_actor actors[ACTORS_MAX];
+    struct run_actor actors[ACTORS_MAX + NODES_MAX]; /* behind: of each node, for duels */
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];
     struct run_task tasks[TASKS_MAX];
@@ -336,6 +337,8 @@ struct run {
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
+    uint64_t duel_until_us;
+    size_t duel_old;     /* who led when the duel began */
     uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
     bool strikes_answer; /* the next write that is answered ends most nodes */
     uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */
@@ -388,6 +391,8 @@ void actors_create(struct run *run);
 void actors_destroy(struct run *run);
 void actors_step(struct run *run);
 void actor_kill(struct run_actor *actor);
+/* The client that only talks to that node. */
+void actor_start_second(struct run *run, size_t node);
 /* An operator states the time when no clock survived. */
 void operator_step(struct run *run);
 

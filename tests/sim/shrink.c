@@ -53,7 +53,8 @@ static void sign(const char *failure, char *ret_signature, size_t size)
 
 static bool is_call(struct step step)
 {
-    return step.maker == STEP_CALL || step.maker == STEP_READ || step.maker == STEP_REPEAT;
+    return step.maker == STEP_CALL || step.maker == STEP_READ || step.maker == STEP_REPEAT ||
+           step.maker == STEP_DUEL;
 }
 
 static bool is_fault(struct step step)
@@ -162,7 +163,7 @@ static void drop_actors(struct shrink *shrink)
         struct run_taken *steps = malloc((shrink->best_count + 1) * sizeof(*steps));
         size_t count = 0;
         for (size_t i = 0; steps != NULL && i < shrink->best_count; i++) {
-            if (!is_call(shrink->best[i].step) || shrink->best[i].step.index != actor) {
+            if (shrink->best[i].step.maker != STEP_CALL || shrink->best[i].step.index != actor) {
                 steps[count++] = shrink->best[i];
             }
         }

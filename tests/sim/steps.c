@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A step's letter; a blank: it is never left out, so it has no text. */
-static const char letters[STEP_MAKERS + 1] = "  fn crd";
+static const char letters[STEP_MAKERS + 1] = "  fn crdu";
 
 static bool has_index(char letter)
 {

@@ -25,6 +25,7 @@ enum step_maker {
     STEP_CALL,    /* c */
     STEP_READ,    /* r: the last reads of a session */
     STEP_REPEAT,  /* d: a request that is sent once more */
+    STEP_DUEL,    /* u: what the client of a node calls in a duel */
     STEP_MAKERS,
 };
 

@@ -23,7 +23,8 @@ static bool body_read(struct fsm *fsm, const struct op_row *row, struct bytes bo
 
 static bool is_ours(uint32_t number)
 {
-    return number == OP_COMMAND_TICK || number == OP_COMMAND_TERM_START;
+    return number == OP_COMMAND_TICK || number == OP_COMMAND_TERM_START ||
+           number == OP_COMMAND_REUSE;
 }
 
 static bool understood(struct fsm *fsm, struct bytes entry)
@@ -127,6 +128,8 @@ static void apply_command(struct fsm_context *ctx)
 {
     if (ctx->command->number == OP_COMMAND_TICK) {
         fsm_sweep(ctx);
+    } else if (ctx->command->number == OP_COMMAND_REUSE) {
+        fsm_reuse(ctx);
     } else if (ctx->command->number != OP_COMMAND_TERM_START) {
         apply_client_command(ctx);
     }

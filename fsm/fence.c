@@ -66,6 +66,9 @@ static bool reach_fails(const struct fsm *fsm, const struct fence_question *q)
 /* W6: a revoke after E of anything that the task stands under. */
 static bool revoked(const struct fsm *fsm, const struct fence_question *q)
 {
+    if (q->task->own.head->revoked > q->task->record->epoch) {
+        return true;
+    }
     for (size_t kind = 0; kind < COVER_KINDS; kind++) {
         if (fsm_watermark_newest(fsm, q->task->own.head->cover[kind]) > q->task->record->epoch) {
             return true;

@@ -75,8 +75,8 @@ enum fsm_read_verdict fsm_read(struct fsm *fsm, const struct fsm_read *read, voi
 bool fsm_read_writes(struct fsm *fsm, const struct fsm_read *read);
 
 /* Is this the token of a living session with a secret that a rotation replaced longer ago than the
- * grace? Then its use is theft, and the leader proposes REUSE (docs/MODEL.md section 4). Asked after
- * the answer was given, so that it tells nobody anything. */
+ * grace? Then its use is theft, and the leader proposes REUSE (docs/MODEL.md section 4). Asked when
+ * the answer stands, so that it tells nobody anything. */
 bool fsm_reused(struct fsm *fsm, const struct op_token *token);
 
 /* For a retried command that mints: the id that the first try's object has, when (caller, client,

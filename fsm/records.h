@@ -90,7 +90,8 @@ struct watermark_record {
     F(S, 7, U64, tasks_until)  /* when the last of its tasks is forgotten */                       \
     F(S, 8, U32X2, cover)      /* by enum cover_kind; takes tags 8 and 9 */                        \
     F(S, 10, U32, tenant)                                                                          \
-    F(S, 11, U32, task_count)
+    F(S, 11, U32, task_count)                                                                      \
+    F(S, 12, U64, revoked) /* position of the newest revoke of this very session, 0: none */
 struct session_head {
     SESSION_HEAD_FIELDS(RECORD_MEMBER_, session_head)
 };
@@ -119,7 +120,9 @@ enum { GRANTS_INLINE = 3 };
     F(S, 45, U32, status_cause) /* status in the low half, enum op_end_cause above */              \
     F(S, 46, U64, absolute_cap) /* no renewal goes beyond it */                                    \
     F(S, 47, U32, policy)       /* name; none: its limits are its own */                           \
-    F(S, 48, U32, evidence)     /* enum op_evidence, 0 for none */
+    F(S, 48, U32, evidence)     /* enum op_evidence, 0 for none */                                 \
+    F(S, 49, U32, older_chain)  /* verifiers that rotations replaced, and when; newest first */    \
+    F(S, 50, U32, older_count)
 struct session_record {
     struct session_head head;
     SESSION_FIELDS(RECORD_MEMBER_, session_record)

@@ -119,6 +119,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
         fsm_tombstone_make(fsm, record, end, kept, kept_count);
     }
     chain_free(fsm_blocks(fsm), record->metadata_chain);
+    chain_free(fsm_blocks(fsm), record->older_chain);
     if (record->policy != SLOT_NONE) {
         names_release(fsm->names, record->policy);
     }
@@ -138,7 +139,7 @@ static void sweep_session(struct sweep *sweep, uint32_t slot)
         }
         store_settle(sweep->fsm->store);
     }
-    if (spend(sweep, 2 + chain_blocks(session->metadata_size) +
+    if (spend(sweep, 2 + chain_blocks(session->metadata_size) + fsm_older_blocks(session) +
                          2 * fsm_grants_blocks(session->grant_count))) {
         session_to_tombstone(sweep, slot);
     }

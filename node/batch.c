@@ -25,6 +25,7 @@ void node_batch_init(struct node_batch *batch)
     batch->queued_bytes = 0;
     batch->applying = NULL;
     batch->tick_stamp = 0;
+    batch->reuse_count = 0;
 }
 
 bool node_batch_empty(const struct node_batch *batch)
@@ -59,6 +60,49 @@ static void add_own_command(struct base_writer *writer, enum op_command_kind kin
 {
     struct op_command command = {.number = kind, .term = term};
     op_entry_add(writer, &command);
+}
+
+static void note_reuse(struct node_batch *batch, const struct op_token *token)
+{
+    for (size_t i = 0; i < batch->reuse_count; i++) {
+        if (id128_equal(batch->reuses[i].session, token->id)) {
+            return;
+        }
+    }
+    if (batch->reuse_count < REUSES_MAX) {
+        struct node_reuse *reuse = &batch->reuses[batch->reuse_count++];
+        reuse->session = token->id;
+        memcpy(reuse->verifier, token->verifier, sizeof(reuse->verifier));
+    }
+}
+
+static void look_at_token(void *arg, struct op_token *token)
+{
+    struct node *node = arg;
+    if (fsm_reused(node->fsm, token)) {
+        env_log(node->env, ENV_LOG_WARN, "session", "the old secret of a session was used again");
+        note_reuse(node->batch, token);
+    }
+}
+
+void node_batch_denied(struct node *node, const struct node_request *request)
+{
+    union op_request decoded;
+    struct op_command command;
+    node_request_decode(request, &decoded, &command);
+    op_visit_tokens(request->row->request, &decoded, look_at_token, node);
+}
+
+/* REUSE for each use of a replaced secret; returns how many. */
+static uint32_t add_reuses(const struct node_batch *batch, struct base_writer *writer)
+{
+    for (size_t i = 0; i < batch->reuse_count; i++) {
+        struct op_command command = {.number = OP_COMMAND_REUSE,
+                                     .minted_id = batch->reuses[i].session};
+        memcpy(command.minted_verifier, batch->reuses[i].verifier, sizeof(command.minted_verifier));
+        op_entry_add(writer, &command);
+    }
+    return (uint32_t)batch->reuse_count;
 }
 
 /* Moves as many queued commands into the entry as fit; returns how many. */
@@ -116,7 +160,7 @@ static bool submit(struct node *node, struct base_writer *writer, struct node_fl
 bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
-    if (list_empty(&batch->queue) && !tick) {
+    if (list_empty(&batch->queue) && !tick && batch->reuse_count == 0) {
         return false;
     }
     if (!rlog_ready(node->rlog)) {
@@ -130,6 +174,7 @@ bool node_batch_turn(struct node *node, bool tick)
         add_own_command(&writer, OP_COMMAND_TICK, 0);
         flight->silent = 1;
     }
+    flight->silent += add_reuses(batch, &writer);
     uint32_t count = flight->silent + take_commands(batch, &writer, flight);
     if (!node_lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
         put_back(batch, flight);
@@ -140,6 +185,7 @@ bool node_batch_turn(struct node *node, bool tick)
     if (!submit(node, &writer, flight)) {
         return true;
     }
+    batch->reuse_count = 0;
     if (tick) {
         node->lead.last_tick = node->lead.last_entry;
         batch->tick_stamp = stamp;
@@ -220,6 +266,7 @@ void node_batch_unsent(struct node *node)
     refuse_all(node, &node->batch->queue, OP_NOT_LEADER);
     node->batch->queued = 0;
     node->batch->queued_bytes = 0;
+    node->batch->reuse_count = 0;
 }
 
 void node_batch_lost(struct node *node)

@@ -10,6 +10,14 @@
 
 enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 
+/* Uses of replaced secrets that wait for an entry. What is more than these is told by the next. */
+enum { REUSES_MAX = 16 };
+
+struct node_reuse {
+    struct id128 session;
+    uint8_t verifier[32];
+};
+
 struct node_batch {
     struct list queue; /* of requests */
     size_t queued;
@@ -17,6 +25,8 @@ struct node_batch {
     struct list flights; /* entries submitted and not applied, oldest first */
     struct node_flight *applying;
     uint64_t tick_stamp; /* of the newest TICK in flight; 0: none */
+    struct node_reuse reuses[REUSES_MAX];
+    size_t reuse_count;
     uint8_t buffer[OP_ENTRY_BYTES_MAX];
 };
 
@@ -24,6 +34,9 @@ void node_batch_init(struct node_batch *batch);
 void node_batch_done(struct node *node);
 /* Takes the request; answers at once when it cannot be queued. */
 void node_batch_add(struct node *node, struct node_request *request);
+/* An answer is NOT_FOUND: when the request shows a secret that a rotation replaced long before,
+ * REUSE goes into the next entry (model.md section 4). */
+void node_batch_denied(struct node *node, const struct node_request *request);
 /* Turn end: at most one entry. `tick`: put a TICK first. True when something is left to send. */
 bool node_batch_turn(struct node *node, bool tick);
 /* A TERM_START entry of its own, stamped `stamp`. False when raftlog would not take it. */

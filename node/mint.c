@@ -44,9 +44,14 @@ static struct id128 token_id(const struct op_row *row, const union op_request *r
 {
     const struct op_field *field = op_minted_for(row);
     struct id128 id = command->minted_id;
-    if (field != NULL) {
-        memcpy(&id, (const uint8_t *)request + field->offset, sizeof(id));
+    if (field == NULL) {
+        return id;
     }
+    const uint8_t *at = (const uint8_t *)request + field->offset;
+    if (field->kind == OP_KIND_token) {
+        return ((const struct op_token *)(const void *)at)->id;
+    }
+    memcpy(&id, at, sizeof(id));
     return id;
 }
 
@@ -68,6 +73,7 @@ void node_mint_command(struct node *node, const struct op_row *row, const union 
     }
     struct op_token token = {.incarnation = fsm_incarnation(node->fsm),
                              .id = token_id(row, request, command)};
+    command->minted_id = token.id;
     draw(node, token.secret, sizeof(token.secret));
     node_mint_verifier(&node->mint, &token);
     memcpy(command->minted_verifier, token.verifier, sizeof(token.verifier));

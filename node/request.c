@@ -141,6 +141,9 @@ void node_request_reply(struct node *node, struct node_request *request,
     struct base_reader reader;
     base_reader_init(&reader, reply->body);
     if (op_outcome_class(reply->outcome) != OP_CLASS_DONE) {
+        if (reply->outcome == OP_NOT_FOUND) {
+            node_batch_denied(node, request);
+        }
         struct op_details details;
         bool loaded = op_load(&reader, &op_details_struct, &details);
         ASSERT(loaded);

@@ -51,6 +51,9 @@ static size_t size_of(const struct op_command *command)
     if (command->number == OP_COMMAND_TERM_START) {
         return 4 + 8;
     }
+    if (command->number == OP_COMMAND_REUSE) {
+        return 4 + 16 + MINTED_VERIFIER_SIZE;
+    }
     return 4 + (2 + caller->tenant.size) + (2 + caller->name.size) + 4 + 16 + /* caller */
            8 + 16 + 8 + 8 + 8 +                                               /* client, request */
            DIGEST_SIZE + DIGEST_SIZE + 16 + MINTED_VERIFIER_SIZE +            /* digests, minted */
@@ -86,6 +89,9 @@ void op_entry_add(struct base_writer *writer, const struct op_command *command)
     base_write_u32(writer, command->number);
     if (command->number == OP_COMMAND_TERM_START) {
         base_write_u64(writer, command->term);
+    } else if (command->number == OP_COMMAND_REUSE) {
+        base_write_id(writer, command->minted_id);
+        base_write_bytes(writer, bytes_of(command->minted_verifier, MINTED_VERIFIER_SIZE));
     } else if (command->number != OP_COMMAND_TICK) {
         ASSERT(is_operation(command->number));
         ASSERT(command->caller.tenant.size <= OP_NAME_MAX);
@@ -154,6 +160,9 @@ bool op_command_read(struct base_reader *reader, struct op_command *ret_command)
     command.number = base_read_u32(&inner);
     if (command.number == OP_COMMAND_TERM_START) {
         command.term = base_read_u64(&inner);
+    } else if (command.number == OP_COMMAND_REUSE) {
+        command.minted_id = base_read_id(&inner);
+        read_array(&inner, command.minted_verifier, MINTED_VERIFIER_SIZE);
     } else if (command.number != OP_COMMAND_TICK) {
         if (!is_operation(command.number)) {
             return false;

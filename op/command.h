@@ -20,6 +20,7 @@ enum op_entry_kind { OP_ENTRY_COMMANDS = 1 };
 enum op_command_kind {
     OP_COMMAND_TICK = 1000,       /* carries nothing: time passes, the sweep works */
     OP_COMMAND_TERM_START = 1001, /* a new leader's first: term, and whether time is known */
+    OP_COMMAND_REUSE = 1002,      /* a secret was shown that a rotation had replaced long before */
 };
 
 /* Who calls: taken from the certificate and the connection's hello, never from the request. */
@@ -49,6 +50,7 @@ struct op_command {
     struct bytes body; /* the request in stored form */
     /* -- TERM_START -- */
     uint64_t term;
+    /* -- REUSE: minted_id and minted_verifier are the session's id and the old verifier -- */
 };
 
 struct op_entry_head {

@@ -214,8 +214,8 @@ const struct op_row *op_row_of_number(uint64_t number);
 const struct op_row *op_row_of_method(struct bytes method);
 /* The token that the row's reply mints, or NULL. */
 const struct op_field *op_minted_token(const struct op_row *row);
-/* The request's field that names the object which that token is for; NULL: the leader draws its
- * id. */
+/* The request's field that names the object which that token is for, an id or the token that it
+ * replaces; NULL: the leader draws its id. Of a row that mints. */
 const struct op_field *op_minted_for(const struct op_row *row);
 /* "read", "write", "read or write". */
 const char *op_access_text(enum op_access access);

@@ -278,13 +278,11 @@ const struct op_field *op_minted_token(const struct op_row *row)
 
 const struct op_field *op_minted_for(const struct op_row *row)
 {
-    const struct op_field *object = &row->reply->fields[0];
-    for (size_t i = 0; i < row->request->field_count; i++) {
-        const struct op_field *field = &row->request->fields[i];
-        if (field->kind == OP_KIND_id &&
-            bytes_equal(bytes_of_text(field->name), bytes_of_text(object->name))) {
-            return field;
-        }
+    const struct op_field *minted = op_minted_token(row);
+    const struct op_field *object = op_field_named(row->request, row->reply->fields[0].name);
+    const struct op_field *token = op_field_named(row->request, minted->name);
+    if (object != NULL && object->kind == OP_KIND_id) {
+        return object;
     }
-    return NULL;
+    return token != NULL && token->kind == OP_KIND_token && token->required ? token : NULL;
 }

@@ -206,6 +206,25 @@ static void note_unknown(struct facts *facts, uint32_t row)
     facts->sessions[session].unsure = true;
 }
 
+static void note_compromised(struct facts *facts, uint32_t row)
+{
+    const struct event *event = &facts->history->events[row];
+    const struct op_token *fence;
+    uint32_t session, task;
+    union op_request request;
+    struct op_details details;
+
+    if (event->outcome != OP_ENDED) {
+        return;
+    }
+    history_details(facts->history, event, &details);
+    if (details.has_cause && details.cause == OP_END_CAUSE_COMPROMISED) {
+        history_request(facts->history, event, &request);
+        facts_objects(facts, event, &request, &session, &task, &fence);
+        facts->sessions[session].compromised = true;
+    }
+}
+
 static void note_move(struct facts *facts, uint32_t row, const union op_request *request)
 {
     const struct event *event = &facts->history->events[row];
@@ -259,6 +278,7 @@ void facts_init(struct facts *facts, const struct history *history, const struct
     for (uint32_t i = 0; i < order->count; i++) {
         note(facts, order->rows[i]);
         note_unknown(facts, order->rows[i]);
+        note_compromised(facts, order->rows[i]);
     }
     for (uint32_t i = 0; i < order->doubtful_count; i++) {
         note_unknown(facts, order->doubtful[i]);

@@ -18,6 +18,7 @@ struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
     uint64_t epoch;
+    bool compromised;             /* somebody was told so; REUSE is no row */
     bool unsure;                  /* a command of unknown outcome may have moved its deadlines */
     struct fact_deadlines *moves; /* by position */
     uint32_t move_count, move_capacity;

@@ -234,6 +234,21 @@ static bool check_parts(const struct cut *cut, const struct check_options *optio
     return true;
 }
 
+/* A session that was found compromised was ended by a command that no row shows. */
+static void add_reuses(struct cut *cut)
+{
+    for (uint32_t i = 1; i < cut->facts.session_count; i++) {
+        const struct blind_op op = {.kind = BLIND_REVOKE,
+                                    .ret_ns = HISTORY_NEVER,
+                                    .unknown = true,
+                                    .row = cut->facts.sessions[i].row};
+
+        if (cut->facts.sessions[i].compromised) {
+            add(cut, i, &op, 0);
+        }
+    }
+}
+
 bool check_blind(const struct history *history, const struct order *order,
                  const struct check_options *options, struct check_verdict *verdict)
 {
@@ -249,6 +264,7 @@ bool check_blind(const struct history *history, const struct order *order,
     for (uint32_t i = 0; i < order->doubtful_count; i++) {
         add_row(&cut, order->doubtful[i], true);
     }
+    add_reuses(&cut);
     if (cut.count > 1) {
         qsort(cut.entries, cut.count, sizeof *cut.entries, by_session);
     }

@@ -97,7 +97,8 @@ static bool sweep_s4_expired(const struct look *look)
 {
     const struct fact_deadlines *at;
 
-    if (look->session == 0 || look->fence != NULL || look->event->f == OP_task_begin) {
+    if (look->session == 0 || look->fence != NULL || look->event->f == OP_task_begin ||
+        look->facts->sessions[look->session].unsure) {
         return true;
     }
     at = deadlines(look);
@@ -299,6 +300,70 @@ static bool sweep_s9(struct look *look, const struct order *order)
     return true;
 }
 
+/* ---- sessions that were found compromised ---- */
+
+/* A token that is looked for among those that a request shows, targets included. */
+struct search {
+    struct op_token token;
+    bool found;
+};
+
+static void compare_token(void *arg, struct op_token *token)
+{
+    struct search *search = arg;
+
+    search->found |= id128_equal(token->id, search->token.id) &&
+                     memcmp(token->secret, search->token.secret, sizeof token->secret) == 0;
+}
+
+/* Did somebody show the secret that this rotation replaced, and not only before it? */
+static bool used_again(struct look *look, uint32_t rotation, uint32_t session)
+{
+    const struct history *history = look->facts->history;
+    const struct event *rotated = &history->events[rotation];
+    struct search search = {.found = false};
+
+    if (rotated->f != OP_session_rotate) {
+        return false;
+    }
+    history_request(history, rotated, &look->request);
+    search.token = look->request.session_rotate.token;
+    if (facts_session(look->facts, search.token.id) != session) {
+        return false;
+    }
+    for (uint32_t row = 0; row < history->count && !search.found; row++) {
+        const struct event *event = &history->events[row];
+
+        if (row != rotation && event->ret_ns >= rotated->call_ns) {
+            history_request(history, event, &look->request);
+            op_visit_tokens(op_row_of_number(event->f)->request, &look->request, compare_token,
+                            &search);
+        }
+    }
+    return search.found;
+}
+
+/* Section 4: only the use of a rotated secret makes a session compromised. */
+static bool sweep_reuse(struct look *look)
+{
+    const struct history *history = look->facts->history;
+
+    for (uint32_t i = 1; i < look->facts->session_count; i++) {
+        const struct fact_session *session = &look->facts->sessions[i];
+        bool used = !session->compromised;
+
+        for (uint32_t row = 0; row < history->count && !used; row++) {
+            used = used_again(look, row, i);
+        }
+        if (!used) {
+            look->row = session->row;
+            return refuse(look, MODEL_S1,
+                          "compromised, and nobody showed a secret that was rotated", UINT32_MAX);
+        }
+    }
+    return true;
+}
+
 bool check_sweeps(const struct history *history, const struct order *order,
                   const struct check_options *options, struct check_verdict *verdict)
 {
@@ -314,6 +379,7 @@ bool check_sweeps(const struct history *history, const struct order *order,
         look.event = &history->events[look.row];
         good = !history_definite(look.event) || sweep_row(&look);
     }
+    good = good && sweep_reuse(&look);
     facts_done(&facts);
     return good;
 }

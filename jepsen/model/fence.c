@@ -78,7 +78,9 @@ static bool w5_holds(const struct task *task, uint32_t target)
 
 static bool w6_holds(const struct model *model, const struct task *task)
 {
-    return life_watermark(model, &model->sessions[task->session]) <= task->epoch;
+    const struct session *own = &model->sessions[task->session];
+
+    return life_watermark(model, own) <= task->epoch && !own->compromised;
 }
 
 static bool w7_holds(struct model *model, const struct task *task, uint32_t target, uint32_t needs,

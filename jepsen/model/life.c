@@ -101,7 +101,8 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
 
     *ret_also = 0;
     if (session->ended != 0 && model->mutation != MODEL_MUTATION_END_IGNORED) {
-        return OP_END_CAUSE_LOGOUT; /* it was alive then, so nothing came before */
+        /* it was alive then, so nothing came before */
+        return session->compromised ? OP_END_CAUSE_COMPROMISED : OP_END_CAUSE_LOGOUT;
     }
     if (mark != NULL) {
         until = u64_min(time, mark->time);

@@ -39,6 +39,34 @@ static bool presents(struct model *model, const struct session *session,
             model->mutation == MODEL_MUTATION_SECRET_IGNORED);
 }
 
+/* No row shows a REUSE: from the grace after the first rotation on, there may have been one. That
+ * somebody showed an old secret is a sweep's to ask (jepsen/check/sweeps.c). */
+bool rule_may_be_compromised(const struct model *model, const struct ask *ask, uint32_t session)
+{
+    const struct session *of = &model->sessions[session];
+
+    return of->rotated && ask->time >= sat_add(of->first_rotated, model->limits.rotation_grace_us);
+}
+
+void apply_compromised(struct model *model, const struct ask *ask)
+{
+    const struct op_field *field = op_field_named(op_row_of_number(ask->op->f)->request, "token");
+    const struct op_token *token;
+    uint32_t session;
+
+    if (field == NULL || field->kind != OP_KIND_token) {
+        return;
+    }
+    token = (const struct op_token *)(const void *)((const uint8_t *)ask->op->request +
+                                                    field->offset);
+    session = state_session_of(model, token->id);
+    if (rule_may_be_compromised(model, ask, session) && model->sessions[session].ended == 0) {
+        model->sessions[session].ended = ask->op->position;
+        model->sessions[session].ended_time = ask->time;
+        model->sessions[session].compromised = true;
+    }
+}
+
 bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
                   struct model_expect *expect)
 {
@@ -47,6 +75,10 @@ bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
     uint32_t cause = life_of(model, of, ask->time, &also);
     bool deadline = cause == OP_END_CAUSE_IDLE_TIMEOUT || cause == OP_END_CAUSE_ABSOLUTE_TIMEOUT;
 
+    if (rule_may_be_compromised(model, ask, session)) {
+        expect_also(expect, OP_ENDED);
+        also |= TAG(OP_END_CAUSE_COMPROMISED);
+    }
     if (cause == 0) {
         return false;
     }
@@ -154,7 +186,13 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
                                    ask->time);
     uint64_t headline = fence_headline(failed);
     struct op_details *details = &expect->details;
+    bool doubtful = false;
 
+    if (rule_may_be_compromised(model, ask, of->session) ||
+        rule_may_be_compromised(model, ask, target)) {
+        expect_also(expect, OP_FENCED); /* W3, W6 */
+        doubtful = true;
+    }
     if (failed == 0) {
         return false;
     }
@@ -162,7 +200,7 @@ bool expect_fence(struct model *model, const struct ask *ask, uint32_t task, uin
     if (failed & TAG(3)) {
         expect->failed_free = TAG(7); /* a grant dies with its session: W3 says that already */
     }
-    details->has_failed = details->has_headline = true;
+    details->has_failed = details->has_headline = !doubtful;
     details->failed = failed;
     details->headline = headline;
     details->has_task_epoch = details->has_task_attempt = true;
@@ -224,6 +262,12 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
         session->older = session->secret;
         session->secret = state_secret(model, &create->token);
         session->incarnation = state_id(model, create->token.incarnation);
+    } else if (ask->op->f == OP_session_rotate && answer->reply.session_rotate.has_token) {
+        const struct op_session_rotate_reply *rotate = &answer->reply.session_rotate;
+        struct session *session = &model->sessions[state_session_of(model, rotate->session)];
+
+        session->older = session->secret;
+        session->secret = state_secret(model, &rotate->token);
     } else if (ask->op->f == OP_task_claim && claim->has_fence) {
         struct task *task = &model->tasks[state_task_of(model, claim->task)];
 
@@ -238,9 +282,9 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
 
 void doubt_secret(struct model *model, const struct model_op *op, uint64_t first)
 {
-    if (op->f == OP_session_create) {
+    if (op->f == OP_session_create || op->f == OP_session_rotate) {
         for (uint32_t i = 1; i < model->session_count; i++) {
-            if (model->sessions[i].epoch == first) {
+            if (model->sessions[i].made == first) {
                 model->sessions[i].older = model->sessions[i].secret;
             }
         }

@@ -33,6 +33,10 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
                    struct model_expect *expect, const struct done **ret_done);
 /* Same user and tenant as the asker's? */
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+/* May a REUSE that no row shows have ended it by now? */
+bool rule_may_be_compromised(const struct model *model, const struct ask *ask, uint32_t session);
+/* Somebody was told that the session whose token he shows is compromised. */
+void apply_compromised(struct model *model, const struct ask *ask);
 /* Another try of a request number was answered OK: it may have a new secret (section 6). */
 void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
 /* Nobody knows whether the secret minted by that request, first answered at `first`, counts. */

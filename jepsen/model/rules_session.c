@@ -137,7 +137,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->user = ask->user;
     session->agent = state_name(model, request->agent);
     session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
-    session->epoch = reply->epoch;
+    session->epoch = session->made = reply->epoch;
     session->created = ask->time;
     session->idle_time = opening.idle;
     session->idle = sat_add(ask->time, reply->idle);
@@ -222,7 +222,7 @@ void apply_session_touch(struct model *model, const struct ask *ask,
     }
 }
 
-/* Section 4: the idle deadline moves; the absolute one to creation + the policy's maximum at most. */
+/* Section 4: the idle deadline moves; the absolute one to creation + policy's maximum at most. */
 void expect_session_renew(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_session_renew_request *request = &ask->op->request->session_renew;
@@ -253,6 +253,59 @@ void apply_session_renew(struct model *model, const struct ask *ask,
 
     model->sessions[session].idle = sat_add(ask->time, reply->idle);
     model->sessions[session].absolute = sat_add(ask->time, reply->absolute);
+}
+
+/* Section 4: a new secret; C and state stay. Another policy makes nothing live longer. */
+void expect_session_rotate(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_rotate_request *request = &ask->op->request->session_rotate;
+    struct op_session_rotate_reply *reply = &expect->reply.session_rotate;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    const struct session *of = &model->sessions[session];
+    struct policy policy;
+
+    if (session == 0) {
+        return;
+    }
+    if (request->has_policy && !rule_policy(model, ask, request->policy, &policy)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "the tenant has no policy of that name");
+        return;
+    }
+    if (request->has_policy && policy.evidence > (request->has_evidence ? request->evidence : 0)) {
+        expect_refusal(expect, OP_UNPROVEN, MODEL_S12, "the policy needs more evidence");
+        return;
+    }
+    reply->session = request->token.id;
+    reply->epoch = of->epoch;
+    reply->idle = request->has_policy ? policy.idle : of->idle_time;
+    reply->absolute = sat_sub(of->absolute, ask->time);
+    if (request->has_policy) {
+        reply->absolute = u64_min(reply->absolute, policy.absolute);
+    }
+    expect->free_tags = TAG(2);
+}
+
+void apply_session_rotate(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    const struct op_session_rotate_request *request = &ask->op->request->session_rotate;
+    const struct op_session_rotate_reply *reply = &answer->reply.session_rotate;
+    struct session *session = &model->sessions[state_session_of(model, request->token.id)];
+    struct policy policy;
+
+    session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
+    session->older = 0;
+    session->made = ask->op->position;
+    session->first_rotated = session->rotated ? session->first_rotated : ask->time;
+    session->rotated = true;
+    session->idle = sat_add(ask->time, reply->idle);
+    session->absolute = sat_add(ask->time, reply->absolute);
+    if (request->has_policy && rule_policy(model, ask, request->policy, &policy)) {
+        session->idle_time = policy.idle;
+        session->cap = u64_min(session->cap, sat_add(ask->time, policy.absolute));
+        session->policy = state_name(model, request->policy);
+    }
+    session->evidence = request->has_evidence ? request->evidence : session->evidence;
 }
 
 void expect_session_end(struct model *model, const struct ask *ask, struct model_expect *expect)

@@ -106,6 +106,7 @@ static void expect_targets(struct model *model, const struct ask *ask, struct mo
         struct model_expect target = {.outcome = OP_OK};
 
         if (expect_session(model, ask, &request->targets[i].token, &target) != 0) {
+            expect->also |= target.also;
             continue;
         }
         if (target.outcome == OP_NOT_FOUND) {
@@ -344,8 +345,13 @@ static bool expect_claim_fence(struct model *model, const struct ask *ask, uint3
     const struct op_token none = {.attempt = 0};
     const struct task *of = &model->tasks[task];
     const uint64_t asked = TAG(3) | TAG(6) | TAG(8);
+    uint64_t doubtful = 0;
     uint64_t failed = fence_failed(model, of, &none, 0, 0, ask->time) & asked;
 
+    if (rule_may_be_compromised(model, ask, of->session)) {
+        expect_also(expect, OP_FENCED);
+        doubtful = TAG(3) | TAG(6);
+    }
     if (!life_passed(model, of->deadline, ask->time)) {
         failed &= ~TAG(8); /* the lease may be over: that is what claims are for */
     }
@@ -358,7 +364,7 @@ static bool expect_claim_fence(struct model *model, const struct ask *ask, uint3
     expect_also(expect, OP_EXPIRED);
     expect->details.has_failed = true;
     expect->details.failed = failed;
-    expect->failed_free = ~asked | (of->claimed ? TAG(8) : 0);
+    expect->failed_free = ~asked | doubtful | (of->claimed ? TAG(8) : 0);
     return true;
 }
 

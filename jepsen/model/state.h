@@ -26,7 +26,10 @@ struct key {
 
 struct session {
     uint32_t id, secret, incarnation;
-    uint32_t older; /* secret that an earlier try of its creation was given */
+    uint32_t older; /* secret that an earlier try of what made the present one was given */
+    uint64_t made;  /* position of that creation or rotation */
+    bool rotated;
+    uint64_t first_rotated; /* T */
     uint32_t tenant, user, agent, metadata;
     uint64_t epoch; /* C */
     uint64_t created;
@@ -37,6 +40,7 @@ struct session {
     uint32_t evidence;
     uint64_t ended; /* position of its end on request, 0: none */
     uint64_t ended_time;
+    bool compromised; /* by REUSE, which no row shows: ended at the latest then */
     struct grant *grants;
     uint32_t grant_count, grant_capacity;
     struct key *keys;

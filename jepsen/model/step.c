@@ -136,6 +136,9 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
         apply_by_rule(model, &ask, answer);
     } else if (answer->outcome == OP_OK) {
         apply_again(model, &ask, answer);
+    } else if (answer->outcome == OP_ENDED && answer->details.has_cause &&
+               answer->details.cause == OP_END_CAUSE_COMPROMISED) {
+        apply_compromised(model, &ask);
     }
     model->time = u64_max(model->time, op->time);
     if (client != NULL && wrote) {
@@ -185,6 +188,10 @@ static void mint(struct model *model, const struct model_op *op, struct id128 id
         answer->reply.session_create.has_token = true;
         token = &answer->reply.session_create.token;
         token->id = id;
+    } else if (op->f == OP_session_rotate) {
+        answer->reply.session_rotate.has_token = true;
+        token = &answer->reply.session_rotate.token;
+        token->id = request->session_rotate.token.id;
     } else if (op->f == OP_task_begin) {
         answer->reply.task_begin.task = id;
     } else if (op->f == OP_task_claim) {

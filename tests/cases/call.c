@@ -166,13 +166,18 @@ static void number_request(struct scenario *scenario, const struct envelope *env
 /* A fence is for the task that the request names; whatever else is for the id that was drawn. */
 static struct id128 token_id(const struct call *call)
 {
-    const struct op_field *task = field_of(call->row->request, bytes_of_text("task"));
-    struct id128 id;
+    const struct op_field *object = op_minted_token(call->row) == NULL ? NULL
+                                                                       : op_minted_for(call->row);
+    struct id128 id = call->command.minted_id;
 
-    if (task == NULL || task->kind != OP_KIND_id) {
-        return call->command.minted_id;
+    if (object != NULL && object->kind == OP_KIND_token) {
+        struct op_token token;
+
+        memcpy(&token, (const uint8_t *)&call->request + object->offset, sizeof token);
+        id = token.id;
+    } else if (object != NULL) {
+        memcpy(&id, (const uint8_t *)&call->request + object->offset, sizeof id);
     }
-    memcpy(&id, (const uint8_t *)&call->request + task->offset, sizeof id);
     return id;
 }
 
@@ -194,7 +199,8 @@ static void mint(struct scenario *scenario, const struct envelope *envelope, str
         case_wrong(scenario, "mint: a name, fresh or none");
     }
     if (call_mints(call->row) != 0) {
-        case_verifier(token_id(call), call->minted_secret, command->minted_verifier);
+        command->minted_id = token_id(call);
+        case_verifier(command->minted_id, call->minted_secret, command->minted_verifier);
     }
 }
 
@@ -312,8 +318,10 @@ static bool envelope_word(struct scenario *scenario, const struct word *word,
 static void word_read(struct scenario *scenario, const struct word *word, struct call *call,
                       struct envelope *envelope)
 {
-    const struct op_field *field = call->row == NULL ? NULL
-                                                     : field_of(call->row->request, word->key);
+    const struct op_row *row = call->kind == OP_COMMAND_REUSE
+                                   ? op_row_of_number(OP_session_validate) /* for its token */
+                                   : call->row;
+    const struct op_field *field = row == NULL ? NULL : field_of(row->request, word->key);
 
     if (word->plain) {
         case_wrong(scenario, "a word without a value: %.*s", (int)word->key.size,
@@ -439,6 +447,8 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
         ret_call->kind = OP_COMMAND_TICK;
     } else if (case_word_is(name, "term_start")) {
         ret_call->kind = OP_COMMAND_TERM_START;
+    } else if (case_word_is(name, "reuse")) {
+        ret_call->kind = OP_COMMAND_REUSE;
     } else if (ret_call->row == NULL) {
         case_wrong(scenario, "no such command: %.*s", (int)name.size, (const char *)name.data);
     }
@@ -446,6 +456,12 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
         word_read(scenario, &words->list[i], ret_call, &envelope);
     }
     ret_call->term = envelope.term;
+    if (ret_call->kind == OP_COMMAND_REUSE) {
+        const struct op_token *token = &ret_call->request.session_validate.token;
+
+        ret_call->command.minted_id = token->id;
+        memcpy(ret_call->command.minted_verifier, token->verifier, sizeof token->verifier);
+    }
     if (ret_call->row == NULL) {
         return;
     }
@@ -460,11 +476,13 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
 void call_encode(const struct call *call, struct base_writer *writer)
 {
     static uint8_t image[128 * 1024];
-    struct op_command command = {.number = call->kind, .term = call->term};
+    struct op_command command = call->command;
     struct base_writer body;
 
-    if (call->row != NULL) {
-        command = call->command;
+    if (call->row == NULL) {
+        command.number = call->kind;
+        command.term = call->term;
+    } else {
         base_writer_init(&body, image, sizeof image);
         op_store(&body, call->row->request, &call->request, OP_STORE_ALL);
         command.body = base_written(&body);

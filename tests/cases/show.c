@@ -148,14 +148,17 @@ static void show_head(struct scenario *scenario, const struct fsm_reply *reply)
                reply->superseded ? " superseded" : "");
 }
 
+static const char *own_name(uint32_t kind)
+{
+    return kind == OP_COMMAND_TICK ? "TICK" : kind == OP_COMMAND_REUSE ? "REUSE" : "TERM_START";
+}
+
 static void show_own(struct scenario *scenario, const struct call *call,
                      const struct fsm_reply *reply)
 {
     const struct fsm *fsm = scenario->first.fsm;
 
-    case_print(scenario,
-               "%s position=%" PRIu64 " T=", call->kind == OP_COMMAND_TICK ? "TICK" : "TERM_START",
-               reply->position);
+    case_print(scenario, "%s position=%" PRIu64 " T=", own_name(call->kind), reply->position);
     case_stamp_print(scenario, reply->time);
     if (call->kind == OP_COMMAND_TERM_START) {
         case_print(scenario, " term=%" PRIu64, reply->term);

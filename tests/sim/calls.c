@@ -94,6 +94,13 @@ struct tenure_bytes acting(struct run *run, struct draft *draft, const char *use
     return tenure_text(user);
 }
 
+/* Now and then the one that a rotation replaced. */
+static struct tenure_bytes secret_of(struct run *run, const struct run_session *session)
+{
+    bool old = session->old_token[0] != '\0' && run_chance(run, 10);
+    return tenure_text(old ? session->old_token : session->token);
+}
+
 uint64_t lifetime(struct run *run, uint64_t more_us)
 {
     uint64_t us = SIM_SECOND + run_random(run, more_us);
@@ -143,7 +150,7 @@ static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
         return false;
     }
     draft->request.session_validate = (struct tenure_session_validate_request){
-        .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+        .user = acting(actor->run, draft, session->user), .token = secret_of(actor->run, session)};
     return true;
 }
 
@@ -155,6 +162,25 @@ static bool draw_session_touch(struct run_actor *actor, struct draft *draft)
     }
     draft->request.session_touch = (struct tenure_session_touch_request){
         .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+    return true;
+}
+
+static bool draw_session_rotate(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_session *session = any_session(run);
+    if (session == NULL) {
+        return false;
+    }
+    struct tenure_session_rotate_request *request = &draft->request.session_rotate;
+    struct tenure_session_create_request drawn = {.has_policy = false};
+    request->user = acting(run, draft, session->user);
+    request->token = secret_of(run, session);
+    draw_policy(run, &drawn);
+    request->has_policy = drawn.has_policy && run_chance(run, 30);
+    request->policy = drawn.policy;
+    request->has_evidence = drawn.has_evidence;
+    request->evidence = drawn.evidence;
     return true;
 }
 
@@ -354,7 +380,8 @@ static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
     {OP_session_validate, draw_session_validate, 15, 0},
-    {OP_session_touch, draw_session_touch, 7, 0},
+    {OP_session_touch, draw_session_touch, 5, 0},
+    {OP_session_rotate, draw_session_rotate, 2, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},

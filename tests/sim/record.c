@@ -64,6 +64,19 @@ static void learn_session(const struct flight *flight,
     keep_token(session->token, reply->token);
 }
 
+static void learn_rotation(const struct flight *flight,
+                           const struct tenure_session_rotate_reply *reply)
+{
+    struct run *run = flight->actor->run;
+    for (size_t i = 0; i < SESSIONS_MAX && reply->has_token; i++) {
+        struct run_session *session = &run->sessions[i];
+        if (session->known && memcmp(&session->id, &reply->session, sizeof(reply->session)) == 0) {
+            memcpy(session->old_token, session->token, sizeof(session->old_token));
+            keep_token(session->token, reply->token);
+        }
+    }
+}
+
 static void learn_claim(const struct flight *flight, const struct tenure_task_claim_reply *reply)
 {
     struct run_fence *fence = flight->fence;
@@ -84,6 +97,8 @@ static void learn(const struct flight *flight, const void *reply)
     struct run *run = flight->actor->run;
     if (flight->number == OP_session_create) {
         learn_session(flight, reply);
+    } else if (flight->number == OP_session_rotate) {
+        learn_rotation(flight, reply);
     } else if (flight->number == OP_task_claim) {
         learn_claim(flight, reply);
     } else if (flight->number == OP_task_begin) {

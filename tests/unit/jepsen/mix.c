@@ -204,6 +204,27 @@ static void revoke(struct mix *mix)
     go(mix);
 }
 
+/* Whoever rotates knows the new secret; `spoil` shows wrong ones. */
+static void rotate(struct mix *mix)
+{
+    struct known_session *session = &mix->sessions[below(mix, mix->session_count)];
+    struct op_session_rotate_request *request = &mix->request.session_rotate;
+
+    mix->f = OP_session_rotate;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->token = session->token;
+    spoil(mix, &request->token);
+    request->has_policy = one_in(mix, 4);
+    request->policy = pick(mix, policies, 5);
+    request->has_evidence = one_in(mix, 2);
+    request->evidence = OP_EVIDENCE_MFA;
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK && mix->maker->answer.reply.session_rotate.has_token) {
+        session->token = mix->maker->answer.reply.session_rotate.token;
+    }
+}
+
 /* Now and then one that is built in. */
 static void set_policy(struct mix *mix)
 {
@@ -385,6 +406,8 @@ static void step(struct mix *mix)
         ask_session(mix, OP_session_touch);
     } else if (what < 18) {
         ask_session(mix, OP_session_renew);
+    } else if (what < 20) {
+        rotate(mix);
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {

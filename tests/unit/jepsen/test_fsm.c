@@ -99,6 +99,8 @@ static struct op_command command_of(struct machine *machine, const struct model_
 
     if (op->f == OP_task_claim) {
         command.minted_id = request->task_claim.task;
+    } else if (op->f == OP_session_rotate) {
+        command.minted_id = request->session_rotate.token.id;
     }
     memcpy(command.minted_verifier, secret, 32);
     base_writer_init(&writer, machine->stored, sizeof machine->stored);
@@ -141,6 +143,10 @@ static void add_secret(const struct model_op *op, const struct machine *machine,
         token = &answer->reply.session_create.token;
         answer->reply.session_create.has_token = machine->reply.minted;
         token->id = answer->reply.session_create.session;
+    } else if (op->f == OP_session_rotate) {
+        token = &answer->reply.session_rotate.token;
+        answer->reply.session_rotate.has_token = machine->reply.minted;
+        token->id = answer->reply.session_rotate.session;
     } else if (op->f == OP_task_claim) {
         token = &answer->reply.task_claim.fence;
         answer->reply.task_claim.has_fence = machine->reply.minted;

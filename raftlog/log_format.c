@@ -196,6 +196,22 @@ bool rlog_record_read(struct base_reader *reader, const struct siphash_key *key,
     return true;
 }
 
+bool rlog_record_reread(struct base_reader *reader, struct rlog_record *ret_record)
+{
+    struct rlog_record record;
+    size_t size = base_read_u32(reader);
+
+    record.type = base_read_u32(reader);
+    record.index = base_read_u64(reader);
+    record.term = base_read_u64(reader);
+    (void)base_read_u64(reader); /* link */
+    record.payload = base_read_bytes(reader, size);
+    (void)base_read_u64(reader); /* hash */
+    (void)base_read_u32(reader); /* checksum */
+    *ret_record = record;
+    return !reader->failed;
+}
+
 /* ---- the mark ---- */
 
 void rlog_mark_write(uint8_t block[RLOG_BLOCK], const struct siphash_key *key,

@@ -82,6 +82,8 @@ uint64_t rlog_record_write(uint8_t *at, const struct siphash_key *key, uint64_t 
  * follow. */
 bool rlog_record_read(struct base_reader *reader, const struct siphash_key *key, uint64_t *chain,
                       struct rlog_record *ret_record);
+/* The same, of bytes that rlog_record_read has found whole: computes no sums again. */
+bool rlog_record_reread(struct base_reader *reader, struct rlog_record *ret_record);
 
 /* One slot of the mark: all batches up to point.batch are durable. */
 void rlog_mark_write(uint8_t block[RLOG_BLOCK], const struct siphash_key *key,

@@ -68,8 +68,9 @@ static bool body_check(const struct rlog_recovery *recovery, struct bytes body, 
     return base_reader_finished(&reader);
 }
 
+/* `chain_end` is where body_check has found it to lead. */
 static bool body_apply(struct rlog_recovery *recovery, struct rlog_segment *segment,
-                       struct bytes body, uint64_t chain)
+                       struct bytes body, uint64_t chain_end)
 {
     struct rlog_log_point *point = &recovery->disk->point;
     struct base_reader reader;
@@ -77,14 +78,13 @@ static bool body_apply(struct rlog_recovery *recovery, struct rlog_segment *segm
 
     base_reader_init(&reader, body);
     while (base_reader_left(&reader) > 0) {
-        if (!rlog_record_read(&reader, &recovery->disk->key, &chain, &record) ||
-            !record_apply(recovery, segment, &record)) {
+        if (!rlog_record_reread(&reader, &record) || !record_apply(recovery, segment, &record)) {
             return false;
         }
         point->index = record.index;
         point->term = record.term;
     }
-    point->chain = chain;
+    point->chain = chain_end;
     point->batch++;
     return true;
 }
@@ -138,7 +138,7 @@ static int batch_read(struct rlog_recovery *recovery, struct rlog_segment *segme
     if (size != head.body_bytes || !body_check(recovery, body, head.record_count, &chain_end)) {
         return ENV_OK;
     }
-    if (!body_apply(recovery, segment, body, chain)) {
+    if (!body_apply(recovery, segment, body, chain_end)) {
         return rlog_recovery_damaged(recovery, "a record does not follow the one before it");
     }
     recovery->newest_offset = disk->offset;

@@ -84,6 +84,7 @@ static size_t axis_size(enum metric_axis axis)
     case AXIS_VERSION:
         return 1;
     case AXIS_OP:
+    case AXIS_EACH_OP:
         (void)op_rows(&rows);
         return rows;
     case AXIS_OUTCOME:
@@ -131,6 +132,7 @@ static const char *axis_text(const struct node_metrics *metrics, enum metric_axi
     case AXIS_NONE:
         return "";
     case AXIS_OP:
+    case AXIS_EACH_OP:
         return op_rows(&rows)[index].method;
     case AXIS_OUTCOME:
         return outcome_text(index);
@@ -329,22 +331,8 @@ static void put_histogram(struct text *text, const struct place *place)
     end_line(text);
 }
 
-static bool is_empty(const struct place *place)
-{
-    for (size_t i = 0; i < width_of(place->metric); i++) {
-        if (place->values[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void put_series(struct text *text, const struct place *place)
 {
-    bool sparse = axes[place->metric->axes[0]].density == AXIS_SPARSE;
-    if (sparse && is_empty(place)) {
-        return;
-    }
     if (place->metric->type == METRIC_HISTOGRAM) {
         put_histogram(text, place);
         return;
@@ -361,6 +349,20 @@ static const char *type_text(enum metric_type type)
     return type == METRIC_COUNTER ? "counter" : type == METRIC_GAUGE ? "gauge" : "histogram";
 }
 
+/* Is there something to show at this place of the first axis? */
+static bool is_shown(const struct node_metrics *metrics, enum node_metric id, size_t a)
+{
+    const struct metric *metric = &table[id];
+    const uint64_t *values = series(metrics, id, a, 0);
+    size_t count = axis_size(metric->axes[1]) * width_of(metric);
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] != 0) {
+            return true;
+        }
+    }
+    return axes[metric->axes[0]].density == AXIS_DENSE;
+}
+
 static void put_metric(struct text *text, const struct node_metrics *metrics, enum node_metric id)
 {
     const struct metric *metric = &table[id];
@@ -371,7 +373,9 @@ static void put_metric(struct text *text, const struct node_metrics *metrics, en
     put(text, "# TYPE %s %s", metric->name, type_text(metric->type));
     end_line(text);
     for (size_t a = 0; a < axis_size(metric->axes[0]); a++) {
-        place.labels[0] = axis_text(metrics, metric->axes[0], a, buffers[0]);
+        place.labels[0] = is_shown(metrics, id, a)
+                              ? axis_text(metrics, metric->axes[0], a, buffers[0])
+                              : NULL;
         for (size_t b = 0; b < axis_size(metric->axes[1]) && place.labels[0] != NULL; b++) {
             place.labels[1] = axis_text(metrics, metric->axes[1], b, buffers[1]);
             place.values = series(metrics, id, a, b);

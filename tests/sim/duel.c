@@ -114,15 +114,13 @@ static void tick(void *arg)
     sim_at(run->sim, TICK_US, tick, run);
 }
 
-/* From the other nodes, or only towards them: then it still hears them, and they not it. */
-static void cut_off(struct run *run, size_t old, bool outward)
+/* Both ways: who still hears the others hears of the next term. */
+static void cut_off(struct run *run, size_t old)
 {
     for (size_t i = 0; i < run->plan.nodes; i++) {
         if (i != old) {
             sim_net_cut(run->sim, run->nodes[old].host, run->nodes[i].host, true);
-            if (!outward) {
-                sim_net_cut(run->sim, run->nodes[i].host, run->nodes[old].host, true);
-            }
+            sim_net_cut(run->sim, run->nodes[i].host, run->nodes[old].host, true);
         }
     }
 }
@@ -139,8 +137,9 @@ void fault_duel(struct run *run, struct active *active)
         }
     }
     active->node = run->duel_old = leader;
+    active->until = sim_now_us(run->sim) + 3 * run->plan.election_ms * SIM_MILLISECOND;
     run->duel_until_us = active->until;
-    cut_off(run, leader, run_chance(run, 40));
+    cut_off(run, leader);
     sim_at(run->sim, 0, tick, run);
 }
 

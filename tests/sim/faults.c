@@ -409,6 +409,9 @@ static enum fault_kind draw_kind(struct run *run)
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;
     }
+    if (run->plan.duels && run_chance(run, 50)) {
+        return FAULT_DUEL;
+    }
     for (int tries = 0; tries < 4; tries++) {
         kind = (enum fault_kind)run_random(run, FAULTS);
         if (run->plan.on[kind] && faults[kind].begin != NULL) {

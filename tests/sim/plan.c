@@ -26,6 +26,7 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->session_keys_max = between(run, 3, 6);
     limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
     limits->watermark_us = between(run, 5, 60) * SIM_SECOND;
+    limits->rotation_grace_us = between(run, 1, 4) * SIM_SECOND;
     limits->client_silence_us = between(run, 20, 600) * SIM_SECOND;
 }
 
@@ -80,6 +81,7 @@ void plan_draw(struct run *run)
     plan->grain_us = run_chance(run, 30) ? 10 * SIM_MILLISECOND : 1;
     plan->busy = run_chance(run, 8);
     plan->bare = run_chance(run, 33);
+    plan->duels = run_chance(run, 20);
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {
         bool wanted = run_chance(run, 60);
@@ -92,6 +94,10 @@ void plan_draw(struct run *run)
     plan->on[FAULT_HYPERVISOR] = plan->on[FAULT_HYPERVISOR] && plan->clocks;
     if (plan->busy) {
         draw_busy(plan, on);
+    }
+    if (plan->duels) {
+        plan->gap_us = 900 * SIM_MILLISECOND;
+        plan->on[FAULT_DUEL] = on[FAULT_DUEL];
     }
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */

@@ -96,6 +96,7 @@ struct plan {
     bool clocks;      /* clock faults may happen in this seed */
     bool birth;       /* faults happen before the first leader serves, too */
     bool busy;        /* many calls, and nodes that are away for long */
+    bool duels;       /* many of them */
     bool bare;        /* faults stop on a bare majority first (L1) */
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */

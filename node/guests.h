@@ -1,5 +1,5 @@
-/* Who has connections, and how many: one guest for each certificate, so that no single one takes all
- * the places. Knows no bytes and closes nothing.
+/* Who has connections, and how many: one guest for each certificate, so that no single one takes
+ * all the places. Knows no bytes and closes nothing.
  */
 #ifndef NODE_GUESTS_H
 #define NODE_GUESTS_H

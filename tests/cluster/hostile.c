@@ -22,7 +22,7 @@
 
 enum {
     AT_ONCE = 64, /* handshakes of ours under way */
-    PROBE_WORST_US = 5000000,
+    PROBE_WORST_US = 3500000, /* two lost calls; without a bound on handshakes it is 5 s */
     CLOSE_US = 20000000, /* for what the server has to close by itself */
     TCP_KIB = 16,        /* of the server's memory for each connection: without TLS, with it */
     TLS_KIB = 64,

@@ -1,6 +1,6 @@
 /* The codec, for each row of the op table: what a request decodes to is written as as many bytes
- * again, and decodes to the same; the same of its stored form. msgpack-c, which wrote it, reads what
- * we accept. Responses, which may say more than we know, are stable from their second form on.
+ * again, and decodes to the same; the same of its stored form. msgpack-c, which wrote it, reads
+ * what we accept. Responses, which may say more than we know, are stable from their second form on.
  *
  * An input is one byte that chooses what the map is read as, and the map.
  */

@@ -1,4 +1,5 @@
-/* Tokens as text: what is accepted is the one spelling of what it says; the rest changes nothing. */
+/* Tokens as text: what is accepted is the one spelling of what it says; the rest changes nothing.
+ */
 #include "op/token.h"
 #include "tests/fuzz/fuzz.h"
 

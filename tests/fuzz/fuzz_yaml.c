@@ -1,5 +1,5 @@
-/* The node's YAML files, its configuration and the bootstrap file: refused in one line, or within all
- * bounds; and a bootstrap that is taken comes back whole out of a data folder's birth record.
+/* The node's YAML files, its configuration and the bootstrap file: refused in one line, or within
+ * all bounds; and a bootstrap that is taken comes back whole out of a data folder's birth record.
  *
  * An input is one byte that chooses the file, and the file.
  */

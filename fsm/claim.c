@@ -27,11 +27,10 @@ static enum op_outcome free_check(struct fsm_context *ctx,
 {
     const struct task_record *record = task->record;
 
-    if (record->status == TASK_OPEN) {
-        return OP_OK;
-    }
-    if (record->status != TASK_CLAIMED) {
-        return OP_CLOSED_TASK;
+    enum op_outcome outcome = fsm_refuse_closed(ctx, record);
+
+    if (outcome != OP_OK || record->status == TASK_OPEN) {
+        return outcome;
     }
     if ((request->has_fence && task->newest && request->fence.attempt == record->attempt) ||
         same_worker(ctx, record) || fsm_deadline_passed(ctx, record->lease_deadline)) {

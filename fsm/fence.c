@@ -12,11 +12,12 @@
 #include "base/sat.h"
 
 /* W1: the newest attempt of a claimed task. */
-static bool attempt_fails(const struct fence_question *q)
+static bool attempt_fails(const struct fsm *fsm, const struct fence_question *q)
 {
     const struct task_record *task = q->task->record;
 
-    return task->status != TASK_CLAIMED || q->token->attempt != task->attempt || !q->task->newest;
+    return fsm_task_status_of(fsm, task) != TASK_CLAIMED || q->token->attempt != task->attempt ||
+           !q->task->newest;
 }
 
 static bool is_own(const struct fence_question *q)
@@ -117,7 +118,7 @@ static uint32_t failed_rules(struct fsm_context *ctx, const struct fence_questio
 {
     uint32_t failed = 0;
 
-    failed |= q->token != NULL && attempt_fails(q) ? FENCE_RULE(1) : 0;
+    failed |= q->token != NULL && attempt_fails(ctx->fsm, q) ? FENCE_RULE(1) : 0;
     failed |= life_fails(ctx, q) ? FENCE_RULE(3) : 0;
     failed |= epoch_fails(q) ? FENCE_RULE(4) : 0;
     failed |= reach_fails(ctx->fsm, q) ? FENCE_RULE(5) : 0;
@@ -157,6 +158,9 @@ enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *
     details->session_epoch = q->target->head->created;
     details->has_task_attempt = true;
     details->task_attempt = q->task->record->attempt;
+    if ((failed & FENCE_RULE(1)) != 0) {
+        (void)fsm_refuse_closed(ctx, q->task->record); /* that it is closed says why */
+    }
     if ((failed & FENCE_RULE(3)) != 0) {
         bool target_dead = !q->on_task && !fsm_alive(ctx, q->target);
 

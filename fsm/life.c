@@ -86,6 +86,39 @@ uint64_t fsm_forgotten_time(const struct fsm *fsm, const struct session_head *he
     return u64_max(sat_add(end_time, fsm->limits.tombstone_us), head->tasks_until);
 }
 
+/* A task outlives none above it: their deadlines lie no earlier, so none is forgotten first. */
+enum task_status fsm_task_status_of(const struct fsm *fsm, const struct task_record *task)
+{
+    enum task_status own = (enum task_status)task->status;
+    enum task_status above = TASK_OPEN;
+
+    if (own != TASK_OPEN && own != TASK_CLAIMED) {
+        return own;
+    }
+    while (!id128_is_zero(task->parent) && (above == TASK_OPEN || above == TASK_CLAIMED)) {
+        uint32_t slot = fsm_task_of(fsm, task->parent);
+
+        if (slot == SLOT_NONE) {
+            break;
+        }
+        task = table_read(fsm->tables[FSM_TASKS], slot);
+        above = (enum task_status)task->status;
+    }
+    return above == TASK_FAILED || above == TASK_CANCELLED ? TASK_CANCELLED : own;
+}
+
+enum op_outcome fsm_refuse_closed(struct fsm_context *ctx, const struct task_record *task)
+{
+    enum task_status status = fsm_task_status_of(ctx->fsm, task);
+
+    if (status == TASK_OPEN || status == TASK_CLAIMED) {
+        return OP_OK;
+    }
+    ctx->details->has_status = true;
+    ctx->details->status = status;
+    return OP_CLOSED_TASK;
+}
+
 uint64_t fsm_task_forgotten_time(const struct fsm *fsm, const struct task_record *task)
 {
     return sat_add(task->deadline, fsm->limits.tombstone_us);

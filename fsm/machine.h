@@ -138,10 +138,15 @@ bool fsm_alive(struct fsm_context *ctx, const struct fsm_session *session);
 /* The T at which the tombstone of a session that ended at `end_time` is forgotten. */
 uint64_t fsm_forgotten_time(const struct fsm *fsm, const struct session_head *head,
                             uint64_t end_time);
+/* What a task is: as it was written, or CANCELLED by what became of a task above it. */
+enum task_status fsm_task_status_of(const struct fsm *fsm, const struct task_record *task);
 /* The T at which a task is forgotten. */
 uint64_t fsm_task_forgotten_time(const struct fsm *fsm, const struct task_record *task);
 /* OK, ENDED or EXPIRED, with the cause in the details. */
 enum op_outcome fsm_refuse_dead(struct fsm_context *ctx, const struct fsm_session *session);
+
+/* OK, or CLOSED_TASK with the status in the details. */
+enum op_outcome fsm_refuse_closed(struct fsm_context *ctx, const struct task_record *task);
 
 /* ---- lookup.c: the one path of section 4 ---- */
 

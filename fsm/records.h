@@ -144,11 +144,11 @@ struct tombstone_record {
 
 /* ---- task ---- */
 enum task_status {
-    TASK_OPEN = 1,
-    TASK_CLAIMED = 2,
-    TASK_DONE = 3,
-    TASK_FAILED = 4,
-    TASK_CANCELLED = 5
+    TASK_OPEN = OP_TASK_STATUS_OPEN,
+    TASK_CLAIMED = OP_TASK_STATUS_CLAIMED,
+    TASK_DONE = OP_TASK_STATUS_DONE,
+    TASK_FAILED = OP_TASK_STATUS_FAILED,
+    TASK_CANCELLED = OP_TASK_STATUS_CANCELLED
 };
 enum { TASK_VERIFIERS_OLDER = 3 };
 #define TASK_FIELDS(F, S)                                                                          \
@@ -165,8 +165,8 @@ enum { TASK_VERIFIERS_OLDER = 3 };
     F(S, 11, U64, newest) /* greatest operation number applied */                                  \
     F(S, 12, U32, owner)  /* certificate's name; none while OPEN */                                \
     F(S, 13, U32, kind)                                                                            \
-    F(S, 14, U32, scope) /* enum op_task_scope */                                                  \
-    F(S, 15, U32, status)                                                                          \
+    F(S, 14, U32, scope)       /* enum op_task_scope */                                            \
+    F(S, 15, U32, status)      /* enum task_status, as written; life.c has what it is */           \
     F(S, 16, U32, depth)       /* 1: begun by a session */                                         \
     F(S, 17, U32, older_chain) /* verifiers of the attempts before, newest first */                \
     F(S, 18, U32, older_count)                                                                     \
@@ -174,7 +174,9 @@ enum { TASK_VERIFIERS_OLDER = 3 };
     F(S, 20, U32, pair_count)                                                                      \
     F(S, 21, U32, target_chain)                                                                    \
     F(S, 22, U32, target_count)                                                                    \
-    F(S, 23, U32, spare)
+    F(S, 23, U32, spare)                                                                           \
+    F(S, 24, U32, result_chain) /* of DONE and FAILED */                                           \
+    F(S, 25, U32, result_size)
 struct task_record {
     TASK_FIELDS(RECORD_MEMBER_, task_record)
 };

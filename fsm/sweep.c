@@ -157,13 +157,15 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
 
     if (!spend(sweep, 1 + operations * (1 + FSM_RESULT_BLOCKS) +
                           fsm_grants_blocks(task->pair_count) +
-                          chain_blocks(task->target_count * sizeof(struct id128)))) {
+                          chain_blocks(task->target_count * sizeof(struct id128)) +
+                          chain_blocks(task->result_size))) {
         return;
     }
     ASSERT(own.head != NULL);
     fsm_window_free(fsm, slot);
     chain_free(fsm_blocks(fsm), task->older_chain);
     chain_free(fsm_blocks(fsm), task->target_chain);
+    chain_free(fsm_blocks(fsm), task->result_chain);
     fsm_grants_free(fsm, task->pair_chain, task->pair_count);
     names_release(fsm->names, task->kind);
     if (task->owner != SLOT_NONE) {

@@ -146,6 +146,24 @@ static void note_claim(struct facts *facts, uint32_t row, const union op_request
                                                             .row = row};
 }
 
+/* By whom: the fence of what owns it, or anybody who names it. */
+static void note_close(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    const struct event *event = &facts->history->events[row];
+    struct id128 id = request->task_cancel.task;
+    uint32_t task;
+
+    if (event->f == OP_task_complete) {
+        id = request->task_complete.fence.id;
+    } else if (event->f == OP_task_fail) {
+        id = request->task_fail.fence.id;
+    }
+    task = facts_task(facts, id);
+    if (facts->tasks[task].closed == 0) { /* the first: others are told again */
+        facts->tasks[task].closed = row;
+    }
+}
+
 static void note_revoke(struct facts *facts, uint32_t row, const union op_request *request)
 {
     const struct event *event = &facts->history->events[row];
@@ -260,6 +278,9 @@ static void note(struct facts *facts, uint32_t row)
         note_task(facts, row, &request);
     } else if (event->f == OP_task_claim) {
         note_claim(facts, row, &request);
+    } else if (event->f == OP_task_complete || event->f == OP_task_fail ||
+               event->f == OP_task_cancel) {
+        note_close(facts, row, &request);
     } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
         note_revoke(facts, row, &request);
     } else {

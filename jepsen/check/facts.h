@@ -35,6 +35,7 @@ struct fact_task {
     bool outlives;
     struct fact_claim *claims;
     uint32_t claim_count, claim_capacity;
+    uint32_t closed; /* row that says so; 0: none (no task is closed in the first row) */
 };
 
 struct fact_revoke {

@@ -72,6 +72,13 @@ static bool sweep_s3(const struct look *look)
                           task->claims[i].row);
         }
     }
+    if (task->closed != 0) {
+        const struct event *close = &look->facts->history->events[task->closed];
+
+        if (look->row != task->closed && close->ret_ns < look->call_ns[look->row]) {
+            return refuse(look, MODEL_S3, "W1: a task acts that was closed before", task->closed);
+        }
+    }
     if (look->session == 0 || look->session == task->session || task->session == 0) {
         return true;
     }
@@ -178,7 +185,10 @@ static bool told_again(const struct look *look)
     }
     history_reply(look->facts->history, look->event, &reply);
     return (look->event->f == OP_state_put && reply.state_put.version != look->event->position) ||
-           (look->event->f == OP_task_begin && reply.task_begin.begun != look->event->position);
+           (look->event->f == OP_task_begin && reply.task_begin.begun != look->event->position) ||
+           (look->event->f == OP_task_complete &&
+            reply.task_complete.closed != look->event->position) ||
+           (look->event->f == OP_task_fail && reply.task_fail.closed != look->event->position);
 }
 
 static bool sweep_row(struct look *look)
@@ -267,6 +277,12 @@ static bool same_answer(const struct history *history, const struct event *a, co
     }
     if (a->f == OP_task_claim) {
         return x.task_claim.attempt == y.task_claim.attempt;
+    }
+    if (a->f == OP_task_complete) {
+        return x.task_complete.closed == y.task_complete.closed;
+    }
+    if (a->f == OP_task_fail) {
+        return x.task_fail.closed == y.task_fail.closed;
     }
     if (a->f == OP_state_put) {
         return x.state_put.version == y.state_put.version;

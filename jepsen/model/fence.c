@@ -55,7 +55,8 @@ static bool is_target(const struct task *task, uint32_t session)
 
 static bool w1_holds(struct model *model, const struct task *task, const struct op_token *token)
 {
-    return task->claimed && token->attempt == task->attempts[0].position &&
+    return task->claimed && life_closed(model, task) == 0 &&
+           token->attempt == task->attempts[0].position &&
            (state_secret(model, token) == task->attempts[0].secret ||
             state_secret(model, token) == task->attempts[0].older);
 }

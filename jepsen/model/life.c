@@ -141,6 +141,20 @@ bool life_forgotten(struct model *model, const struct session *session, uint64_t
             model->session_count > model->limits.tombstones_max);
 }
 
+/* Section 2: a task whose parent is CANCELLED or FAILED is CANCELLED. */
+uint32_t life_closed(const struct model *model, const struct task *task)
+{
+    uint32_t above;
+
+    if (task->closed != 0 || task->parent == 0 || model->mutation == MODEL_MUTATION_CANCEL_OF_ONE) {
+        return task->closed;
+    }
+    above = life_closed(model, &model->tasks[task->parent]);
+    return above == OP_TASK_STATUS_FAILED || above == OP_TASK_STATUS_CANCELLED
+               ? OP_TASK_STATUS_CANCELLED
+               : 0;
+}
+
 static bool lapsed(const struct model *model, const struct grant *grant, uint64_t time)
 {
     return model->mutation != MODEL_MUTATION_GRANT_FOREVER &&

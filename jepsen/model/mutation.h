@@ -37,6 +37,8 @@ enum model_mutation {
     MODEL_MUTATION_LEASE_IGNORED,
     MODEL_MUTATION_TOUCH_IGNORED, /* no touch moves a deadline */
     MODEL_MUTATION_HEARTBEAT_IGNORED,
+    MODEL_MUTATION_CANCEL_OF_ONE, /* what is below a cancelled or failed task goes on */
+    MODEL_MUTATION_CLOSE_IGNORED,
     MODEL_MUTATION_END,
 };
 

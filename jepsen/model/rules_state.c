@@ -140,11 +140,9 @@ void apply_state_put(struct model *model, const struct ask *ask, const struct mo
         return; /* a known (task, n), told again */
     }
     if (writer != 0) {
-        task->done = model_names_grow(task->done, &task->done_capacity, task->done_count + 1,
-                                      sizeof *task->done);
-        task->done[task->done_count++] = (struct done){
-            .n = request->operation, .digest = put_digest(model, request), .version = version};
-        task->newest = u64_max(task->newest, request->operation);
+        state_done_add(task, (struct done){.n = request->operation,
+                                           .digest = put_digest(model, request),
+                                           .version = version});
     }
     if (model->mutation != MODEL_MUTATION_LOST_WRITE || ++model->writes % 8 != 0) {
         write_key(model, request, session, writer, version);

@@ -280,14 +280,6 @@ static void give_pairs(struct model *model, const struct ask *ask, struct task *
     }
 }
 
-static void note_done(struct task *task, struct done done)
-{
-    task->done = model_names_grow(task->done, &task->done_capacity, task->done_count + 1,
-                                  sizeof *task->done);
-    task->done[task->done_count++] = done;
-    task->newest = u64_max(task->newest, done.n);
-}
-
 static void note_targets(struct model *model, const struct op_task_begin_request *request,
                          struct task *task)
 {
@@ -330,11 +322,11 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
                                       sizeof(uint64_t));
     own->task_ends[own->task_count++] = task->deadline;
     if (parent != 0) {
-        note_done(&model->tasks[parent],
-                  (struct done){.n = request->operation,
-                                .digest = begin_digest(model, request),
-                                .version = reply->begun,
-                                .object = state_task_of(model, reply->task)});
+        state_done_add(&model->tasks[parent],
+                       (struct done){.n = request->operation,
+                                     .digest = begin_digest(model, request),
+                                     .version = reply->begun,
+                                     .object = state_task_of(model, reply->task)});
     }
 }
 
@@ -376,6 +368,7 @@ static void expect_turn(struct model *model, const struct ask *ask, const struct
     bool free = !task->claimed || life_passed(model, task->lease, ask->time) ||
                 (task->worker == ask->certificate &&
                  id128_equal(task->instance, ask->op->instance));
+    bool closed = life_closed(model, task) != 0;
     bool shown = request->has_fence && request->fence.attempt == task->attempts[0].position &&
                  state_secret(model, &request->fence) == task->attempts[0].secret;
 
@@ -384,7 +377,9 @@ static void expect_turn(struct model *model, const struct ask *ask, const struct
         expect_also(expect, OP_FENCED);
         expect->failed_free = UINT64_MAX;
     }
-    if (!free && !shown && model->mutation != MODEL_MUTATION_TAKEOVER) {
+    if (closed) {
+        expect_refusal(expect, OP_CLOSED_TASK, MODEL_S3, "the task is done, failed or cancelled");
+    } else if (!free && !shown && model->mutation != MODEL_MUTATION_TAKEOVER) {
         expect_refusal(expect, OP_TAKEN, MODEL_S3, "another worker's lease still runs");
     }
 }
@@ -411,6 +406,7 @@ void expect_task_claim(struct model *model, const struct ask *ask, struct model_
     if (expect_claim_fence(model, ask, task, expect)) {
         expect_turn(model, ask, of, &(struct model_expect){.outcome = OP_OK});
         expect_also(expect, OP_TAKEN);
+        expect_also(expect, OP_CLOSED_TASK);
         return;
     }
     expect_turn(model, ask, of, expect);

@@ -216,3 +216,11 @@ struct done *state_done(struct task *task, uint64_t n)
     }
     return NULL;
 }
+
+void state_done_add(struct task *task, struct done done)
+{
+    task->done = model_names_grow(task->done, &task->done_capacity, task->done_count + 1,
+                                  sizeof *task->done);
+    task->done[task->done_count++] = done;
+    task->newest = u64_max(task->newest, done.n);
+}

@@ -77,6 +77,7 @@ struct task {
     uint32_t id, incarnation, session, parent, tenant, user, agent, depth;
     bool outlives; /* scope user */
     bool claimed;
+    uint32_t closed; /* enum op_task_status once somebody closed it; life_closed has what it is */
     uint64_t begun, epoch, deadline, lease; /* B, E, and two points in time */
     uint32_t worker;                        /* certificate's name */
     struct id128 instance;
@@ -166,6 +167,7 @@ void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct ma
 struct key *state_key(struct session *session, uint32_t key);
 struct grant *state_grant(struct session *session, uint32_t permission);
 struct done *state_done(struct task *task, uint64_t n);
+void state_done_add(struct task *task, struct done done);
 
 /* ---- life.c ---- */
 
@@ -181,6 +183,8 @@ uint64_t life_watermark(const struct model *model, const struct session *session
 /* The grant of `permission` that this session holds at T, or NULL. */
 const struct grant *life_holds(struct model *model, const struct session *session,
                                uint32_t permission, uint64_t time);
+/* Is the task DONE, FAILED or CANCELLED (enum op_task_status), or 0? */
+uint32_t life_closed(const struct model *model, const struct task *task);
 /* Does the task's copy (permission, G) hold at T? NULL when it has none. */
 const struct grant *life_copy(struct model *model, const struct task *task, uint32_t permission,
                               uint64_t time);

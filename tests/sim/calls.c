@@ -268,7 +268,7 @@ static size_t draw_value(struct run *run, uint8_t *ret_value, size_t size_max)
 
 /* The number of a task's write: mostly the next, else one that is known, with another value, or
  * one that lies far ahead or far back. */
-static uint64_t draw_operation(struct run *run, struct run_fence *fence)
+uint64_t draw_operation(struct run *run, struct run_fence *fence)
 {
     if (run_chance(run, 3)) {
         fence->next += run_random(run, 60);
@@ -386,12 +386,15 @@ static const struct generator generators[] = {
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
-    {OP_permission_check, draw_permission_check, 12, 0},
-    {OP_task_begin, draw_task_begin, 14, 4},
+    {OP_permission_check, draw_permission_check, 11, 0},
+    {OP_task_begin, draw_task_begin, 14, 8},
     {OP_task_claim, draw_task_claim, 1, 25},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
-    {OP_state_put, draw_state_put, 14, 42},
-    {OP_state_get, draw_state_get, 10, 17},
+    {OP_task_complete, draw_task_complete, 0, 2},
+    {OP_task_fail, draw_task_fail, 0, 1},
+    {OP_task_cancel, draw_task_cancel, 1, 2},
+    {OP_state_put, draw_state_put, 14, 34},
+    {OP_state_get, draw_state_get, 10, 16},
 };
 
 enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), ROW_CHANCE = 3 };

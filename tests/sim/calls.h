@@ -33,9 +33,15 @@ struct tenure_bytes acting(struct run *run, struct draft *draft, const char *use
 /* A lifetime: by whole steps of the clocks, so that many a call meets a deadline exactly. */
 uint64_t lifetime(struct run *run, uint64_t more_us);
 
+/* An operation number for the task of this fence: mostly the next. */
+uint64_t draw_operation(struct run *run, struct run_fence *fence);
+
 /* ---- calls_task.c ---- */
 draw_fn draw_task_begin;
 draw_fn draw_task_claim;
 draw_fn draw_task_heartbeat;
+draw_fn draw_task_complete;
+draw_fn draw_task_fail;
+draw_fn draw_task_cancel;
 
 #endif

@@ -1,5 +1,9 @@
-/* Generators of what is asked about tasks: begun, claimed, kept. The mixes are calls.c's. */
+/* Generators of what is asked about tasks: begun, claimed, kept, closed. The mixes are calls.c's. */
 #include "tests/sim/calls.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 static void draw_task(struct run *run, struct draft *draft)
 {
@@ -74,5 +78,71 @@ bool draw_task_heartbeat(struct run_actor *actor, struct draft *draft)
     if (run_chance(run, 5)) {
         request->lease = run_random(run, 5 * SIM_SECOND);
     }
+    return true;
+}
+
+/* Mostly with something to say, which no other call says. */
+static bool draw_result(struct run *run, struct draft *draft, struct tenure_bytes *ret_result)
+{
+    snprintf(draft->text, sizeof(draft->text), "%u-%" PRIu32, run->step.index, run->step.ordinal);
+    *ret_result = tenure_text(draft->text);
+    return run_chance(run, 80);
+}
+
+bool draw_task_complete(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_fence *fence = any_fence(actor);
+    if (fence == NULL) {
+        return false;
+    }
+    struct tenure_task_complete_request *request = &draft->request.task_complete;
+    request->user = acting(run, draft, fence->user);
+    request->fence = tenure_text(fence->token);
+    request->operation = draw_operation(run, fence);
+    request->has_result = draw_result(run, draft, &request->result);
+    return true;
+}
+
+bool draw_task_fail(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_fence *fence = any_fence(actor);
+    if (fence == NULL) {
+        return false;
+    }
+    struct tenure_task_fail_request *request = &draft->request.task_fail;
+    request->user = acting(run, draft, fence->user);
+    request->fence = tenure_text(fence->token);
+    request->operation = draw_operation(run, fence);
+    request->has_result = draw_result(run, draft, &request->result);
+    return true;
+}
+
+/* The first that was begun in this session: what else was begun there may hang below it. */
+static struct run_task *first_task(struct run *run, struct tenure_id session)
+{
+    struct run_task *first = NULL;
+    for (size_t i = 0; i < TASKS_MAX; i++) {
+        struct run_task *task = &run->tasks[i];
+        if (task->known && memcmp(&task->session, &session, sizeof(session)) == 0 &&
+            (first == NULL || task->since_us < first->since_us)) {
+            first = task;
+        }
+    }
+    return first;
+}
+
+/* By a worker: what its own may hang below. */
+bool draw_task_cancel(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_fence *fence = any_fence(actor);
+    struct run_task *task = fence == NULL ? any_task(run) : first_task(run, fence->session);
+    if (task == NULL) {
+        return false;
+    }
+    draft->request.task_cancel = (struct tenure_task_cancel_request){
+        .user = acting(run, draft, task->user), .task = task->id};
     return true;
 }

@@ -260,6 +260,34 @@ static uint64_t operation_of(struct mix *mix, const struct mix_task *task)
     }
 }
 
+/* By the fence, or by the id alone. */
+static void close_task(struct mix *mix, struct call *call)
+{
+    struct mix_task *task = pick_task(mix);
+
+    switch (mix_below(mix, 3)) {
+    case 0:
+        begin(mix, call, OP_task_complete);
+        call->fields.task_complete.user = user_of(mix);
+        call->fields.task_complete.fence = fence_token(mix, task);
+        call->fields.task_complete.operation = operation_of(mix, task);
+        call->fields.task_complete.has_result = chance(mix, 70);
+        call->fields.task_complete.result = text("what came of it");
+        return;
+    case 1:
+        begin(mix, call, OP_task_fail);
+        call->fields.task_fail.user = user_of(mix);
+        call->fields.task_fail.fence = fence_token(mix, task);
+        call->fields.task_fail.operation = operation_of(mix, task);
+        return;
+    default:
+        begin(mix, call, OP_task_cancel);
+        call->fields.task_cancel.user = user_of(mix);
+        call->fields.task_cancel.task = task->id;
+        return;
+    }
+}
+
 static void put(struct mix *mix, struct call *call)
 {
     static uint8_t value[3000];
@@ -366,6 +394,8 @@ void mix_next(struct mix *mix, struct call *call)
     case 5:
         if (chance(mix, 30)) {
             heartbeat(mix, call);
+        } else if (chance(mix, 15)) {
+            close_task(mix, call);
         } else {
             claim(mix, call);
         }

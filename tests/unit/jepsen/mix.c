@@ -322,6 +322,35 @@ static void heartbeat(struct mix *mix)
     }
 }
 
+/* By the fence, or by the id alone. */
+static void close_task(struct mix *mix)
+{
+    struct known_task *task = some_task(mix);
+    struct bytes result = pick(mix, keys, 3);
+
+    if (task->fences[0].attempt == 0 || one_in(mix, 3)) {
+        mix->f = OP_task_cancel;
+        mix->request.task_cancel.user = user_of(mix, task->user);
+        mix->request.task_cancel.task = task->id;
+    } else if (one_in(mix, 2)) {
+        mix->f = OP_task_complete;
+        mix->request.task_complete.user = user_of(mix, task->user);
+        mix->request.task_complete.fence = some_fence(mix, task);
+        mix->request.task_complete.operation = one_in(mix, 4) ? task->next - 1 : task->next++;
+        mix->request.task_complete.has_result = one_in(mix, 2);
+        mix->request.task_complete.result = result;
+    } else {
+        mix->f = OP_task_fail;
+        mix->request.task_fail.user = user_of(mix, task->user);
+        mix->request.task_fail.fence = some_fence(mix, task);
+        mix->request.task_fail.operation = one_in(mix, 4) ? task->next - 1 : task->next++;
+        mix->request.task_fail.has_result = one_in(mix, 2);
+        mix->request.task_fail.result = result;
+    }
+    mix->caller = caller_of(mix, task->tenant);
+    go(mix);
+}
+
 static void put(struct mix *mix)
 {
     struct op_state_put_request *request = &mix->request.state_put;
@@ -424,6 +453,8 @@ static void step(struct mix *mix)
         claim(mix);
     } else if (what < 67 && mix->task_count > 0) {
         heartbeat(mix);
+    } else if (what < 69 && mix->task_count > 0) {
+        close_task(mix);
     } else if (what < 85) {
         put(mix);
     } else {

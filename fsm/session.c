@@ -98,6 +98,27 @@ static enum op_outcome create_check(struct fsm_context *ctx,
     return OP_OK;
 }
 
+/* Is the login older than a revoke that covers it, or than one that was dropped already? */
+static bool login_revoked(const struct fsm_context *ctx,
+                          const struct op_session_create_request *request)
+{
+    const struct fsm *fsm = ctx->fsm;
+    const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], ctx->tenant);
+    struct bytes names[COVER_KINDS] = {
+        [COVER_USER] = request->user, [COVER_AGENT] = request->agent};
+    uint64_t floor = tenant->auth_floor;
+
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        uint32_t name = names_find(fsm->names, names[kind]);
+        uint32_t cover = name == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, ctx->tenant, name);
+
+        if (cover != SLOT_NONE) {
+            floor = u64_max(floor, fsm_watermark_newest(fsm, cover));
+        }
+    }
+    return request->has_auth_position && floor > request->auth_position;
+}
+
 static enum op_outcome create_room(struct fsm_context *ctx,
                                    const struct op_session_create_request *request)
 {
@@ -180,6 +201,9 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     struct opening opening = {0, 0, 0};
     enum op_outcome outcome = create_check(ctx, request, &opening);
 
+    if (outcome == OP_OK && login_revoked(ctx, request)) {
+        outcome = OP_LOGIN_REVOKED;
+    }
     if (outcome == OP_OK) {
         outcome = create_room(ctx, request);
     }

@@ -212,3 +212,45 @@ const struct grant *life_copy(struct model *model, const struct task *task, uint
     }
     return NULL;
 }
+
+static uint64_t newest_of(const struct marks *all, uint32_t end, uint32_t name, uint32_t tenant)
+{
+    uint64_t newest = 0;
+
+    for (uint32_t i = 0; name < end && i < all[name].count; i++) {
+        if (all[name].items[i].tenant == tenant) {
+            newest = u64_max(newest, all[name].items[i].position);
+        }
+    }
+    return newest;
+}
+
+bool life_login_revoked(const struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
+                        uint64_t position)
+{
+    return newest_of(model->user_marks, model->user_mark_end, user, tenant) > position ||
+           newest_of(model->agent_marks, model->agent_mark_end, agent, tenant) > position;
+}
+
+/* A mark of anybody above `position` that the tenant may have dropped by now. */
+static bool may_be_dropped(const struct model *model, const struct marks *all, uint32_t end,
+                           uint32_t tenant, uint64_t position, uint64_t time)
+{
+    for (uint32_t name = 0; name < end; name++) {
+        for (uint32_t i = 0; i < all[name].count; i++) {
+            const struct mark *mark = &all[name].items[i];
+
+            if (mark->tenant == tenant && mark->position > position &&
+                time >= sat_add(mark->time, model->limits.watermark_us)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time)
+{
+    return may_be_dropped(model, model->user_marks, model->user_mark_end, tenant, position, time) ||
+           may_be_dropped(model, model->agent_marks, model->agent_mark_end, tenant, position, time);
+}

@@ -98,6 +98,17 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
         expect_also(expect, OP_LIMIT);
         return;
     }
+    if (request->has_auth_position &&
+        life_auth_floor(model, ask->tenant, request->auth_position, ask->time)) {
+        expect_also(expect, OP_LOGIN_REVOKED);
+    }
+    if (request->has_auth_position &&
+        life_login_revoked(model, ask->tenant, ask->user, state_name(model, request->agent),
+                           request->auth_position)) {
+        expect_also(expect, expect->outcome == OP_OK ? OP_LOGIN_REVOKED : expect->outcome);
+        expect_refusal(expect, OP_LOGIN_REVOKED, MODEL_S2, "a revoke lies above the login");
+        return;
+    }
     if (opening.refused) {
         return;
     }

@@ -178,6 +178,11 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
 bool life_passed(const struct model *model, uint64_t deadline, uint64_t time);
 /* May it be forgotten at T, tombstone and all? */
 bool life_forgotten(struct model *model, const struct session *session, uint64_t time);
+/* Does a watermark lie above `position` that covers a session of these? */
+bool life_login_revoked(const struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
+                        uint64_t position);
+/* May the tenant's auth floor lie above `position` by now? */
+bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time);
 /* The position of the newest watermark over this session, 0: none. */
 uint64_t life_watermark(const struct model *model, const struct session *session);
 /* The grant of `permission` that this session holds at T, or NULL. */

@@ -120,6 +120,17 @@ static void draw_policy(struct run *run, struct tenure_session_create_request *r
                                             : TENURE_EVIDENCE_REAUTHENTICATION;
 }
 
+/* Some while before what the leader has applied. */
+static void draw_login(struct run *run, struct tenure_session_create_request *request)
+{
+    size_t leader = nodes_leader(run);
+    uint64_t back = run_random(run, 300);
+    request->has_auth_position = leader < NODES_MAX && run_chance(run, 25);
+    if (request->has_auth_position) {
+        request->auth_position = sat_sub(fsm_position(run->nodes[leader].node->fsm), back);
+    }
+}
+
 static bool draw_session_create(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -131,6 +142,7 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
     request->idle = lifetime(run, run->plan.idle_us);
     request->absolute = lifetime(run, run->plan.absolute_us);
     draw_policy(run, request);
+    draw_login(run, request);
     request->has_grants = true;
     for (size_t i = 0; i < 4; i++) {
         if (i == 0 || run_chance(run, 75)) {

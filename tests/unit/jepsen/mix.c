@@ -135,6 +135,8 @@ static void create(struct mix *mix)
         request->has_evidence = one_in(mix, 2);
         request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
     }
+    request->has_auth_position = one_in(mix, 4);
+    request->auth_position = below(mix, mix->maker->position + 1);
     request->has_grants = true;
     for (uint32_t i = 0; i < 4; i++) {
         if (!one_in(mix, 4)) {

@@ -47,7 +47,7 @@ static void keep_token(char to[TOKEN_MAX], struct tenure_bytes text)
     to[text.size] = '\0';
 }
 
-static void learn_session(const struct flight *flight,
+static void learn_session(const struct flight *flight, uint64_t position,
                           const struct tenure_session_create_reply *reply)
 {
     struct run *run = flight->actor->run;
@@ -58,13 +58,14 @@ static void learn_session(const struct flight *flight,
     *session = (struct run_session){.id = reply->session,
                                     .step = flight->step,
                                     .since_us = sim_now_us(run->sim),
+                                    .made = position,
                                     .known = true};
     memcpy(session->user, flight->user, sizeof(session->user));
     memcpy(session->agent, flight->agent, sizeof(session->agent));
     keep_token(session->token, reply->token);
 }
 
-static void learn_rotation(const struct flight *flight,
+static void learn_rotation(const struct flight *flight, uint64_t position,
                            const struct tenure_session_rotate_reply *reply)
 {
     struct run *run = flight->actor->run;
@@ -73,6 +74,7 @@ static void learn_rotation(const struct flight *flight,
         if (session->known && memcmp(&session->id, &reply->session, sizeof(reply->session)) == 0) {
             memcpy(session->old_token, session->token, sizeof(session->old_token));
             keep_token(session->token, reply->token);
+            session->made = position;
         }
     }
 }
@@ -92,13 +94,13 @@ static void learn_claim(const struct flight *flight, const struct tenure_task_cl
     keep_token(fence->token, reply->fence);
 }
 
-static void learn(const struct flight *flight, const void *reply)
+static void learn(const struct flight *flight, uint64_t position, const void *reply)
 {
     struct run *run = flight->actor->run;
     if (flight->number == OP_session_create) {
-        learn_session(flight, reply);
+        learn_session(flight, position, reply);
     } else if (flight->number == OP_session_rotate) {
-        learn_rotation(flight, reply);
+        learn_rotation(flight, position, reply);
     } else if (flight->number == OP_task_claim) {
         learn_claim(flight, reply);
     } else if (flight->number == OP_task_begin) {
@@ -201,6 +203,10 @@ static void check_promises(struct run *run, const struct flight *flight,
         run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
                  flight->row);
     }
+    if (flight->number == OP_session_create && result->outcome == TENURE_FORGOTTEN) {
+        run_fail(run, "S9: the number of row %" PRIu32 " was given up while its call was open",
+                 flight->row);
+    }
     if (flight->number == OP_session_create && result->superseded && !flight->repeated &&
         took < TOMBSTONE_SECONDS * SIM_SECOND) {
         run_fail(run, "S9: row %" PRIu32 " was superseded by nobody", flight->row);
@@ -222,7 +228,7 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     check_promises(run, flight, result);
     repeat_answered(actor, flight->pending, result->outcome);
     if (reply != NULL) {
-        learn(flight, reply);
+        learn(flight, result->position, reply);
     }
     actor->open--;
     free(flight);
@@ -308,16 +314,31 @@ uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat,
     return row;
 }
 
-/* A secret that was minted anew is the one that counts. */
-static void learn_again(struct run_actor *actor, enum op_number number, const void *reply)
+/* The secret that was made at `position` is replaced, unless a newer one counts already. */
+static void learn_secret(struct run *run, const struct tenure_id *session, uint64_t position,
+                         struct tenure_bytes token)
 {
-    struct run *run = actor->run;
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        struct run_session *known = &run->sessions[i];
+        if (memcmp(&known->id, session, sizeof(*session)) == 0 && known->made == position) {
+            keep_token(known->token, token);
+        }
+    }
+}
+
+/* A secret that was minted anew is the one that counts. */
+static void learn_again(struct run_actor *actor, enum op_number number, uint64_t position,
+                        const void *reply)
+{
     if (number == OP_session_create) {
         const struct tenure_session_create_reply *created = reply;
-        for (size_t i = 0; i < SESSIONS_MAX && created->has_token; i++) {
-            if (memcmp(&run->sessions[i].id, &created->session, sizeof(created->session)) == 0) {
-                keep_token(run->sessions[i].token, created->token);
-            }
+        if (created->has_token) {
+            learn_secret(actor->run, &created->session, position, created->token);
+        }
+    } else if (number == OP_session_rotate) {
+        const struct tenure_session_rotate_reply *rotated = reply;
+        if (rotated->has_token) {
+            learn_secret(actor->run, &rotated->session, position, rotated->token);
         }
     } else if (number == OP_task_claim) {
         const struct tenure_task_claim_reply *claimed = reply;
@@ -335,7 +356,7 @@ void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
 {
     note_answer(actor->run, repeat->row, result, reply);
     if (reply != NULL) {
-        learn_again(actor, repeat->pending->method.row->number, reply);
+        learn_again(actor, repeat->pending->method.row->number, result->position, reply);
     }
 }
 

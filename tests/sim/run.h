@@ -192,6 +192,7 @@ struct run_session {
     struct tenure_id id;
     struct step step; /* that created it */
     uint64_t since_us;
+    uint64_t made; /* position at which its secret was made */
     bool known;
 };
 

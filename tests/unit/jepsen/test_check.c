@@ -243,6 +243,42 @@ static void test_a_lost_retry_may_have_minted_again(void **state)
     }
 }
 
+/* The same, where the session is a target of a task. */
+static void test_a_lost_retry_of_a_target(void **state)
+{
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    for (int retried = 0; retried < 2; retried++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        struct op_token own = scene.token;
+        scene_create(&scene, "alice", "A", 60, 60);
+        if (retried) {
+            maker_retry(&scene.maker, &scene.caller, OP_session_create, &scene.request);
+            maker_lose(&scene.maker);
+        }
+        union op_request begin = {.task_begin = {.user = bytes_of_text("alice"),
+                                                 .has_token = true,
+                                                 .token = own,
+                                                 .kind = bytes_of_text("work"),
+                                                 .scope = OP_TASK_SCOPE_SESSION,
+                                                 .ttl = 30000000,
+                                                 .has_targets = true,
+                                                 .targets_count = 1,
+                                                 .targets[0].token = scene.token}};
+        maker_call(&scene.maker, &scene.caller, OP_task_begin, &begin);
+        assert_int_equal(scene.maker.answer.outcome, OP_OK);
+        struct history_answer gone = scene_answer(&scene);
+        gone.outcome = OP_NOT_FOUND;
+        history_return(scene.maker.history, scene.maker.row, &gone);
+        assert_int_equal(verdict_of(scene.maker.history), retried ? CHECK_OK : CHECK_VIOLATION);
+        scene_done(&scene);
+    }
+}
+
 /* A retry is the same operation, invoked when it was first sent: also behind the deadline (S6). */
 static void test_a_retry_behind_the_deadline(void **state)
 {
@@ -301,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_a_stated_time_may_step),
         cmocka_unit_test(test_a_lost_retry_may_have_minted_again),
+        cmocka_unit_test(test_a_lost_retry_of_a_target),
         cmocka_unit_test(test_a_retry_behind_the_deadline),
         cmocka_unit_test(test_json_there_and_back),
         cmocka_unit_test(test_bad_lines),

@@ -88,6 +88,18 @@ same_digest() {
     done
 }
 
+# fetch ADDRESS PATH: prints the body that the port of metrics answers with; its status line is left
+# in $scratch/http.
+fetch() {
+    local line
+    exec {http}<>"/dev/tcp/${1%:*}/${1##*:}"
+    printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" "$1" >&"$http"
+    IFS= read -r line <&"$http"
+    printf '%s\n' "${line%$'\r'}" >"$scratch/http"
+    sed '1,/^\r$/d' <&"$http"
+    exec {http}<&-
+}
+
 # logged N PATTERN: waits, within a bound, until node N's log says so.
 logged() {
     timeout 30 grep -qEm 1 -- "$2" <(exec timeout 30 tail -n +1 -f "$folder/node-$1/tenured.log") ||

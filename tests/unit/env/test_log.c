@@ -124,6 +124,28 @@ static void json_lines_are_json_whatever_comes(void **state)
     json_decref(line);
 }
 
+static void a_request_has_a_field_of_its_own(void **state)
+{
+    struct capture *capture = *state;
+    struct env *env = capture->place.env;
+    env_log_about(env, ENV_LOG_INFO, "request", "7.12", "state.put %s", "OK");
+    env_uv_set_log(env, ENV_UV_LOG_JSON, ENV_LOG_INFO, "1");
+    env_log_about(env, ENV_LOG_DEBUG, "request", "7.13", "dropped");
+    env_log_about(env, ENV_LOG_INFO, "request", "7.\"14", "state.put OK");
+    assert_false(env_log_wants(env, ENV_LOG_DEBUG));
+    assert_true(env_log_wants(env, ENV_LOG_INFO));
+    const char *text = finish(capture);
+    const char *second = strchr(text, '\n') + 1;
+    assert_int_equal(strncmp(after_stamp(text), " info request request 7.12: state.put OK\n",
+                             (size_t)(second - text) - STAMP_SIZE),
+                     0);
+    json_t *line = json_loads(second, 0, NULL);
+    assert_non_null(line);
+    assert_string_equal(json_string_value(json_object_get(line, "request")), "7.\"14");
+    assert_string_equal(json_string_value(json_object_get(line, "message")), "state.put OK");
+    json_decref(line);
+}
+
 static void a_long_message_is_cut_and_says_so(void **state)
 {
     struct capture *capture = *state;
@@ -153,6 +175,7 @@ int main(void)
         CASE(levels_below_the_least_are_dropped),
         CASE(control_characters_do_not_break_a_line),
         CASE(json_lines_are_json_whatever_comes),
+        CASE(a_request_has_a_field_of_its_own),
         CASE(a_long_message_is_cut_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

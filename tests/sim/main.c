@@ -32,7 +32,7 @@ static int list_faults(void)
                reason == NULL ? "on" : "off: ", reason == NULL ? "" : reason);
         if (reason != NULL) {
             printf("%-16s shown failing: sim --seeds 1..%d --on %s\n", "",
-                   kind == FAULT_BIRTH ? 2000 : 30, fault_name(kind));
+                   kind == FAULT_DISK_FULL ? 150 : 30, fault_name(kind));
         }
     }
     return EXIT_SUCCESS;

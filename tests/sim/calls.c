@@ -94,17 +94,35 @@ struct tenure_bytes acting(struct run *run, struct draft *draft, const char *use
     return tenure_text(user);
 }
 
-/* Now and then the one that a rotation replaced. */
-static struct tenure_bytes secret_of(struct run *run, const struct run_session *session)
+struct tenure_bytes tampered(struct run *run, struct draft *draft, const char *text,
+                             enum op_token_kind kind)
 {
-    bool old = session->old_token[0] != '\0' && run_chance(run, 10);
-    return tenure_text(old ? session->old_token : session->token);
+    struct op_token token;
+    struct base_writer writer;
+    bool known = op_token_read(bytes_of_text(text), kind, &token);
+    if (!known || !run_chance(run, 3)) {
+        return tenure_text(text);
+    }
+    token.secret[run_random(run, sizeof(token.secret))] ^= 1;
+    base_writer_init(&writer, (uint8_t *)draft->token, sizeof(draft->token) - 1);
+    op_token_write(&writer, kind, &token);
+    draft->token[writer.at - writer.start] = '\0';
+    return tenure_text(draft->token);
 }
 
 uint64_t lifetime(struct run *run, uint64_t more_us)
 {
     uint64_t us = SIM_SECOND + run_random(run, more_us);
     return us - us % run->plan.grain_us;
+}
+
+/* Now and then the one that a rotation replaced, or another. */
+static struct tenure_bytes secret_of(struct run *run, struct draft *draft,
+                                     const struct run_session *session)
+{
+    bool old = session->old_token[0] != '\0' && run_chance(run, 10);
+    return old ? tenure_text(session->old_token)
+               : tampered(run, draft, session->token, OP_TOKEN_session);
 }
 
 /* ---- one generator an operation; false: there is nothing to ask about yet ---- */
@@ -162,7 +180,8 @@ static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
         return false;
     }
     draft->request.session_validate = (struct tenure_session_validate_request){
-        .user = acting(actor->run, draft, session->user), .token = secret_of(actor->run, session)};
+        .user = acting(actor->run, draft, session->user)};
+    draft->request.session_validate.token = secret_of(actor->run, draft, session);
     return true;
 }
 
@@ -187,7 +206,7 @@ static bool draw_session_rotate(struct run_actor *actor, struct draft *draft)
     struct tenure_session_rotate_request *request = &draft->request.session_rotate;
     struct tenure_session_create_request drawn = {.has_policy = false};
     request->user = acting(run, draft, session->user);
-    request->token = secret_of(run, session);
+    request->token = secret_of(run, draft, session);
     draw_policy(run, &drawn);
     request->has_policy = drawn.has_policy && run_chance(run, 30);
     request->policy = drawn.policy;
@@ -282,14 +301,15 @@ static size_t draw_value(struct run *run, uint8_t *ret_value, size_t size_max)
  * one that lies far ahead or far back. */
 uint64_t draw_operation(struct run *run, struct run_fence *fence)
 {
-    if (run_chance(run, 3)) {
-        fence->next += run_random(run, 60);
+    bool first = fence->next == fence->first;
+    if (run_chance(run, first ? 30 : 1)) {
+        fence->next += 62; /* the window is 64, and some of what was asked since was refused */
     }
     if (run_chance(run, 5) && fence->next > 2) {
         return fence->next - 1 - run_random(run, 2);
     }
-    if (run_chance(run, 3) && fence->next > 2) {
-        return fence->next - 1 - run_random(run, fence->next - 1 < 140 ? fence->next - 1 : 140);
+    if (run_chance(run, 8) && fence->next > 66) {
+        return fence->next - 65 - run_random(run, 2);
     }
     return fence->next++;
 }
@@ -341,12 +361,12 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
     if (fence == NULL) {
         request->user = acting(run, draft, session->user);
         request->has_token = true;
-        request->token = tenure_text(session->token);
+        request->token = tampered(run, draft, session->token, OP_TOKEN_session);
         return true;
     }
     request->user = tenure_text(fence->user);
     request->has_fence = request->has_session = request->has_operation = true;
-    request->fence = tenure_text(fence->token);
+    request->fence = tampered(run, draft, fence->token, OP_TOKEN_fence);
     if (!put_again(run, fence, draft)) {
         request->session = reach(run, fence);
         request->operation = draw_operation(run, fence);

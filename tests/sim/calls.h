@@ -2,6 +2,7 @@
 #ifndef TESTS_SIM_CALLS_H
 #define TESTS_SIM_CALLS_H
 
+#include "op/token.h"
 #include "tests/sim/run.h"
 
 #define REQUEST_(number, name, ...) struct tenure_##name##_request name;
@@ -16,6 +17,7 @@ struct draft {
     struct run_fence *fence; /* of a claim: where its token goes */
     char user[16];
     char text[32];
+    char token[OP_TOKEN_TEXT_MAX + 1];
     uint8_t value[40000]; /* the last: not zeroed */
 };
 
@@ -30,6 +32,9 @@ struct run_task *any_task(struct run *run);
 struct run_fence *any_fence(struct run_actor *actor);
 /* `user`, and now and then somebody else. */
 struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user);
+/* The token, and now and then one with another secret. At most one in a draft. */
+struct tenure_bytes tampered(struct run *run, struct draft *draft, const char *token,
+                             enum op_token_kind kind);
 /* A lifetime: by whole steps of the clocks, so that many a call meets a deadline exactly. */
 uint64_t lifetime(struct run *run, uint64_t more_us);
 

@@ -42,7 +42,7 @@ bool draw_task_begin(struct run_actor *actor, struct draft *draft)
     if (other != NULL) {
         request->has_targets = true;
         request->targets_count = 1;
-        request->targets[0].token = tenure_text(other->token);
+        request->targets[0].token = tampered(run, draft, other->token, OP_TOKEN_session);
     }
     return true;
 }
@@ -73,7 +73,7 @@ bool draw_task_heartbeat(struct run_actor *actor, struct draft *draft)
     }
     struct tenure_task_heartbeat_request *request = &draft->request.task_heartbeat;
     request->user = acting(run, draft, fence->user);
-    request->fence = tenure_text(fence->token);
+    request->fence = tampered(run, draft, fence->token, OP_TOKEN_fence);
     request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
     if (run_chance(run, 5)) {
         request->lease = run_random(run, 5 * SIM_SECOND);

@@ -88,6 +88,7 @@ static void learn_claim(const struct flight *flight, const struct tenure_task_cl
     *fence = (struct run_fence){.task = reply->task,
                                 .session = reply->session,
                                 .attempt = reply->attempt,
+                                .first = reply->next,
                                 .next = reply->next,
                                 .held = true};
     memcpy(fence->user, flight->user, sizeof(fence->user));
@@ -197,9 +198,10 @@ static void check_promises(struct run *run, const struct flight *flight,
                  "deadline",
                  flight->row, took / 1000);
     }
-    if (tenure_outcome_class(result->outcome) == TENURE_CLASS_UNKNOWN && run->calm_us != 0 &&
-        begun >= run->calm_us && run->plan.timeout_us >= CALM_SECONDS * SIM_SECOND &&
-        !actor->client->calls.closing) {
+    bool answered = tenure_outcome_class(result->outcome) != TENURE_CLASS_UNKNOWN ||
+                    result->outcome == TENURE_FORGOTTEN;
+    if (!answered && run->calm_us != 0 && begun >= run->calm_us &&
+        run->plan.timeout_us >= CALM_SECONDS * SIM_SECOND && !actor->client->calls.closing) {
         run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
                  flight->row);
     }

@@ -145,6 +145,7 @@ struct run_fence {
     struct tenure_id task;
     struct tenure_id session;
     uint64_t attempt;
+    uint64_t first; /* that its claim named; below it are the attempts before */
     uint64_t next;
     struct run_put last; /* of those with small values */
     bool held;

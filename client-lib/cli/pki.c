@@ -98,15 +98,15 @@ static bool check_identity(const char *uri, struct cli_error *ret_error)
     const char *tenant = identity.segments[1];
     const char *role = identity.segments[2];
     bool peer = strcmp(role, "peer") == 0;
-    bool operates = strcmp(role, "operator") == 0;
-    if (!peer && !operates && strcmp(role, "service") != 0) {
-        return cli_fail(ret_error, "--identity %s: role %s: give peer, service or operator", uri,
+    bool service = strcmp(role, "service") == 0;
+    if (!peer && !service && strcmp(role, "operator") != 0 && strcmp(role, "monitor") != 0) {
+        return cli_fail(ret_error,
+                        "--identity %s: role %s: give peer, service, operator or monitor", uri,
                         role);
     }
-    if ((peer || operates) != (strcmp(tenant, "-") == 0)) {
+    if (service == (strcmp(tenant, "-") == 0)) {
         return cli_fail(ret_error,
-                        "--identity %s: tenant %s: give - for a peer or an operator, a "
-                        "name for a service",
+                        "--identity %s: tenant %s: give a name for a service, - for all others",
                         uri, tenant);
     }
     if (peer && (!cli_number_read(identity.segments[3], &id) || id == 0 || id > UINT16_MAX)) {

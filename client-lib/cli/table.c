@@ -41,8 +41,9 @@ static const struct cli_option pki_init_options[] = {
 
 static const struct cli_option pki_issue_options[] = {
     {"ca", 0, "FOLDER", "the authority's folder, of pki init", true, false, NULL},
-    {"identity", 0, "URI", "tenure://CLUSTER/TENANT/ROLE/NAME; ROLE: peer, service, operator", true,
-     false, NULL},
+    {"identity", 0, "URI",
+     "tenure://CLUSTER/TENANT/ROLE/NAME; ROLE: peer, service, operator, monitor", true, false,
+     NULL},
     {"out", 0, "PREFIX", "writes PREFIX.pem and PREFIX.key", true, false, NULL},
     {"days", 0, "N", "valid for so many days (default: 365)", false, false, NULL},
 };

@@ -1,0 +1,204 @@
+/* What a node says of itself on the simulated world: what is done is counted once, by who led; the
+ * checks of readiness follow what they stand on; each call has one line with its request id. */
+#include "tests/node/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct world world;
+    struct tenure_client *client;
+    size_t lines; /* of the component "request" */
+    char last[512];
+};
+
+static void on_line(void *arg, const char *line)
+{
+    struct fixture *f = arg;
+    if (strstr(line, "debug request") != NULL) {
+        f->lines++;
+        snprintf(f->last, sizeof(f->last), "%s", line);
+    }
+}
+
+static int start(void **state)
+{
+    static struct fixture fixture;
+    memset(&fixture, 0, sizeof(fixture));
+    *state = &fixture;
+    world_start(&fixture.world, 1);
+    (void)world_leader(&fixture.world);
+    fixture.client = world_client(&fixture.world, WORLD_NODES, "service");
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *f = *state;
+    tenure_close(f->client);
+    world_end(&f->world);
+    return 0;
+}
+
+static void look_all(struct world *world)
+{
+    const struct node_process process = {.started_us = 1};
+    for (int i = 0; i < 2; i++) { /* what the disk says is known at the second look */
+        for (size_t n = 0; n < WORLD_NODES; n++) {
+            if (world->nodes[n].node != NULL) {
+                node_look(world->nodes[n].node, &process);
+            }
+        }
+        world_pass(world, SIM_SECOND);
+    }
+}
+
+static uint64_t total(const struct world *world, enum node_metric id, size_t a, size_t b)
+{
+    uint64_t sum = 0;
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        if (world->nodes[n].node != NULL) {
+            sum += node_metrics_value(&world->nodes[n].node->observed.metrics, id, a, b);
+        }
+    }
+    return sum;
+}
+
+static uint64_t calls(const struct world *world, enum op_number number, enum op_outcome outcome)
+{
+    size_t count = 0;
+    return total(world, METRIC_REQUESTS, (size_t)(op_row_of_number(number) - op_rows(&count)),
+                 outcome);
+}
+
+static void what_is_done_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    struct world_session session;
+    struct tenure_result result;
+    assert_int_equal(world_create(f->client, "alice", 60 * SIM_SECOND, 600 * SIM_SECOND, &session),
+                     TENURE_OK);
+    assert_int_equal(world_validate(f->client, &session, &result), TENURE_OK);
+    assert_int_equal(world_logout(f->client, &session), TENURE_OK);
+    assert_int_equal(world_validate(f->client, &session, &result), TENURE_ENDED);
+    assert_int_equal(world_create(f->client, "bob", SIM_SECOND, SIM_SECOND, &session), TENURE_OK);
+    world_pass(world, 3 * SIM_SECOND);
+    world_agree(world);
+    assert_int_equal(calls(world, OP_session_create, OP_OK), 2);
+    assert_int_equal(calls(world, OP_session_validate, OP_OK), 1);
+    assert_int_equal(calls(world, OP_session_validate, OP_ENDED), 1);
+    assert_int_equal(total(world, METRIC_EXPIRED_USAGE, OP_END_CAUSE_LOGOUT, 0), 1);
+    assert_int_equal(total(world, METRIC_SESSIONS_ENDED, OP_END_CAUSE_LOGOUT, 0), 1);
+    assert_int_equal(total(world, METRIC_SESSIONS_ENDED, OP_END_CAUSE_ABSOLUTE_TIMEOUT, 0), 1);
+    look_all(world);
+    assert_int_equal(total(world, METRIC_SERVING, 0, 0), 1);
+    assert_int_equal(total(world, METRIC_ACTIVE_SESSIONS, 0, 0), 0);
+    assert_int_equal(total(world, METRIC_MEMBER_CONNECTED, 0, 0), WORLD_NODES);
+    assert_true(total(world, METRIC_LOG_BYTES, 0, 0) > 0);
+    assert_true(total(world, METRIC_ACCEPTED, 0, 0) > 0);
+}
+
+static void each_call_has_one_line(void **state)
+{
+    struct fixture *f = *state;
+    struct world_session session;
+    struct tenure_result result;
+    assert_int_equal(world_create(f->client, "alice", 60 * SIM_SECOND, 600 * SIM_SECOND, &session),
+                     TENURE_OK);
+    sim_log_to(f->world.sim, ENV_LOG_DEBUG, on_line, f);
+    assert_int_equal(world_validate(f->client, &session, &result), TENURE_OK);
+    assert_int_equal(f->lines, 1);
+    unsigned connection = 0;
+    unsigned msgid = 0;
+    const char *at = strstr(f->last, "debug request");
+    assert_int_equal(sscanf(at, "debug request %u.%u: session.validate OK", &connection, &msgid),
+                     2);
+    assert_true(connection > 0);
+    assert_non_null(strstr(f->last, " of acme"));
+    assert_null(strstr(f->last, "alice")); /* users are in no log */
+    assert_int_equal(world_validate(f->client, &session, &result), TENURE_OK);
+    unsigned next = 0;
+    at = strstr(f->last, "debug request");
+    assert_int_equal(sscanf(at, "debug request %u.%u:", &connection, &next), 2);
+    assert_int_not_equal(next, msgid);
+    assert_int_equal(f->lines, 2);
+    sim_log_to(f->world.sim, ENV_LOG_ERROR, NULL, NULL);
+}
+
+static void want_check(const struct world *world, size_t node, enum node_check which, bool holds)
+{
+    const struct node_verdict *verdict = &world->nodes[node].node->observed.checks[which];
+    if (verdict->holds != holds) {
+        fail_msg("node %zu: %s: %s", node + 1, node_check_name(which), verdict->text);
+    }
+}
+
+static void want_ready(const struct world *world, size_t node, const char *text)
+{
+    char got[4096];
+    bool ready = node_ready(world->nodes[node].node, false, got, sizeof(got));
+    assert_int_equal(ready, strcmp(text, "ready\n") == 0);
+    assert_non_null(strstr(got, text));
+}
+
+static void readiness_follows_the_quorum(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    look_all(world);
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        for (size_t i = 0; i < CHECK_COUNT; i++) {
+            want_check(world, n, (enum node_check)i, true);
+        }
+        want_ready(world, n, "ready\n");
+    }
+    size_t alone = world_other(world_leader(world));
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        if (n != alone) {
+            world_node_kill(&world->nodes[n]);
+        }
+    }
+    world_pass(world, 5 * SIM_SECOND);
+    look_all(world);
+    want_check(world, alone, CHECK_QUORUM, false);
+    want_check(world, alone, CHECK_RUNNING, true);
+    want_check(world, alone, CHECK_VOTER, true);
+    want_check(world, alone, CHECK_CLOCK, true);
+    want_ready(world, alone, "[-] quorum: no leader is known");
+    assert_int_equal(total(world, METRIC_CHECK, CHECK_QUORUM, 0), 0);
+    assert_int_equal(total(world, METRIC_CHECK, CHECK_VOTER, 0), 1);
+}
+
+static void readiness_falls_when_it_stops(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    const struct node_process process = {.started_us = 1};
+    size_t other = world_other(world_leader(world));
+    look_all(world);
+    node_stop(world->nodes[other].node);
+    node_look(world->nodes[other].node, &process);
+    want_check(world, other, CHECK_RUNNING, false);
+    want_ready(world, other, "[-] running: this node is stopping\n");
+    world_pass(world, 5 * SIM_SECOND);
+    assert_true(world->nodes[other].stopped); /* no look holds it back */
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_done_is_counted_once),
+        CASE(each_call_has_one_line),
+        CASE(readiness_follows_the_quorum),
+        CASE(readiness_falls_when_it_stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,9 +1,11 @@
-/* Claiming a task: a new attempt with a new secret, owned for the length of a lease. E stays.
+/* Claiming a task, and handing one over: a new attempt with a new secret, owned for the length of a
+ * lease. E stays.
  *
  *  1. A claim is refused where W3's second half, W6 or the task's deadline would refuse its writes.
  *  2. While the task is CLAIMED, only the attempt before, the same worker, or the end of the lease
  *     lets another claim through.
- *  3. The last four verifiers are remembered, so that an old attempt learns W1 and a stranger
+ *  3. A hand-over acts on the task by W1 to W8: who lost it has nothing to give.
+ *  4. The last four verifiers are remembered, so that an old attempt learns W1 and a stranger
  * nothing.
  */
 #include "fsm/machine.h"
@@ -56,33 +58,44 @@ static enum op_outcome claim_find(struct fsm_context *ctx,
     return fsm_find_fence(ctx, request->user, &request->fence, ret_task);
 }
 
+static enum op_outcome attempt_check(struct fsm_context *ctx, uint64_t lease)
+{
+    const struct op_limits *limits = &ctx->fsm->limits;
+
+    return lease < limits->lease_min_us || lease > limits->lease_max_us
+               ? fsm_refuse_field(ctx, "lease")
+               : OP_OK;
+}
+
+static enum op_outcome attempt_room(struct fsm_context *ctx, struct bytes owner)
+{
+    enum op_outcome outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(ctx->fsm, owner));
+
+    return outcome == OP_OK
+               ? fsm_room(ctx, FSM_BLOCKS, chain_blocks((size_t)TASK_VERIFIERS_OLDER * 32))
+               : outcome;
+}
+
 static enum op_outcome claim_ask(struct fsm_context *ctx,
                                  const struct op_task_claim_request *request,
                                  struct fsm_task *ret_task)
 {
-    const struct op_limits *limits = &ctx->fsm->limits;
     struct fence_question question = {ret_task, NULL, &ret_task->own, true, ctx->row->needs};
-    enum op_outcome outcome;
+    enum op_outcome outcome = attempt_check(ctx, request->lease);
 
-    if (request->lease < limits->lease_min_us || request->lease > limits->lease_max_us) {
-        return fsm_refuse_field(ctx, "lease");
+    if (outcome == OP_OK) {
+        outcome = claim_find(ctx, request, ret_task);
     }
-    outcome = claim_find(ctx, request, ret_task);
     if (outcome == OP_OK) {
         outcome = fsm_fence(ctx, &question);
     }
     if (outcome == OP_OK) {
         outcome = free_check(ctx, request, ret_task);
     }
-    if (outcome == OP_OK) {
-        outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(ctx->fsm, ctx->caller->name));
-    }
-    return outcome == OP_OK
-               ? fsm_room(ctx, FSM_BLOCKS, chain_blocks((size_t)TASK_VERIFIERS_OLDER * 32))
-               : outcome;
+    return outcome == OP_OK ? attempt_room(ctx, ctx->caller->name) : outcome;
 }
 
-/* Invariant 3: the present verifier becomes the newest of the older ones. */
+/* Invariant 4: the present verifier becomes the newest of the older ones. */
 static void push_verifier(struct fsm *fsm, struct task_record *task)
 {
     uint8_t older[1 + TASK_VERIFIERS_OLDER][32];
@@ -99,11 +112,19 @@ static void push_verifier(struct fsm *fsm, struct task_record *task)
                                     bytes_of(older, (size_t)task->older_count * 32));
 }
 
-static const struct task_record *claim(struct fsm_context *ctx, uint32_t slot, uint64_t lease)
+/* A new attempt: whose it is, and for how long. */
+struct attempt {
+    struct bytes owner; /* the name in its certificate */
+    struct id128 instance;
+    uint64_t lease;
+};
+
+static const struct task_record *claim(struct fsm_context *ctx, uint32_t slot,
+                                       const struct attempt *attempt)
 {
     struct fsm *fsm = ctx->fsm;
     struct task_record *task = table_write(fsm->tables[FSM_TASKS], slot);
-    uint32_t owner = names_hold(fsm->names, ctx->caller->name);
+    uint32_t owner = names_hold(fsm->names, attempt->owner);
 
     ASSERT(owner != SLOT_NONE);
     if (task->owner != SLOT_NONE) {
@@ -111,27 +132,18 @@ static const struct task_record *claim(struct fsm_context *ctx, uint32_t slot, u
     }
     push_verifier(fsm, task);
     task->owner = owner;
-    task->instance = ctx->caller->instance;
+    task->instance = attempt->instance;
     memcpy(task->verifier, ctx->command->minted_verifier, sizeof task->verifier);
     task->attempt = ctx->position;
-    task->lease_deadline = sat_add(ctx->now, lease);
+    task->lease_deadline = sat_add(ctx->now, attempt->lease);
     task->status = TASK_CLAIMED;
+    ctx->minted = task->id;
     return task;
 }
 
-enum op_outcome fsm_do_task_claim(struct fsm_context *ctx,
-                                  const struct op_task_claim_request *request,
-                                  struct op_task_claim_reply *reply)
+static void claim_reply(const struct fsm_context *ctx, const struct task_record *task,
+                        struct op_task_claim_reply *reply)
 {
-    struct fsm_task found;
-    enum op_outcome outcome = claim_ask(ctx, request, &found);
-    const struct task_record *task;
-
-    if (outcome != OP_OK) {
-        return outcome;
-    }
-    task = claim(ctx, found.slot, request->lease);
-    ctx->minted = task->id;
     reply->has_task = true;
     reply->task = task->id;
     reply->has_fence = true;
@@ -148,8 +160,67 @@ enum op_outcome fsm_do_task_claim(struct fsm_context *ctx,
     reply->has_next = true;
     reply->next = sat_add(task->newest, 1);
     reply->has_lease = true;
-    reply->lease = request->lease;
+    reply->lease = sat_sub(task->lease_deadline, ctx->now);
     reply->has_left = true;
     reply->left = sat_sub(task->deadline, ctx->now);
-    return OP_OK;
+}
+
+enum op_outcome fsm_do_task_claim(struct fsm_context *ctx,
+                                  const struct op_task_claim_request *request,
+                                  struct op_task_claim_reply *reply)
+{
+    struct attempt attempt = {ctx->caller->name, ctx->caller->instance, request->lease};
+    struct fsm_task found;
+    enum op_outcome outcome = claim_ask(ctx, request, &found);
+
+    if (outcome == OP_OK) {
+        claim_reply(ctx, claim(ctx, found.slot, &attempt), reply);
+    }
+    return outcome;
+}
+
+/* ---- handing over ---- */
+
+static enum op_outcome hand_over_ask(struct fsm_context *ctx,
+                                     const struct op_task_hand_over_request *request,
+                                     struct fsm_task *ret_task)
+{
+    struct fence_question question = {ret_task, &request->fence, &ret_task->own, true,
+                                      ctx->row->needs};
+    enum op_outcome outcome = attempt_check(ctx, request->lease);
+
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    if (request->worker.size == 0) {
+        return fsm_refuse_field(ctx, "worker");
+    }
+    if (!id128_equal(request->fence.id, request->task)) {
+        return fsm_refuse_field(ctx, "fence");
+    }
+    outcome = fsm_find_fence(ctx, request->user, &request->fence, ret_task);
+    if (outcome == OP_OK) {
+        outcome = fsm_fence(ctx, &question);
+    }
+    return outcome == OP_OK ? attempt_room(ctx, request->worker) : outcome;
+}
+
+_Static_assert(sizeof(struct op_task_hand_over_reply) == sizeof(struct op_task_claim_reply),
+               "one list of fields makes both");
+
+enum op_outcome fsm_do_task_hand_over(struct fsm_context *ctx,
+                                      const struct op_task_hand_over_request *request,
+                                      struct op_task_hand_over_reply *reply)
+{
+    struct attempt attempt = {
+        request->worker, request->has_instance ? request->instance : ID128_ZERO, request->lease};
+    struct op_task_claim_reply claimed = {.has_task = false};
+    struct fsm_task found;
+    enum op_outcome outcome = hand_over_ask(ctx, request, &found);
+
+    if (outcome == OP_OK) {
+        claim_reply(ctx, claim(ctx, found.slot, &attempt), &claimed);
+        memcpy(reply, &claimed, sizeof *reply);
+    }
+    return outcome;
 }

@@ -132,18 +132,21 @@ static void note_task(struct facts *facts, uint32_t row, const union op_request 
 
 static void note_claim(struct facts *facts, uint32_t row, const union op_request *request)
 {
-    uint32_t of = facts_task(facts, request->task_claim.task);
+    const struct event *event = &facts->history->events[row];
+    bool claim = event->f == OP_task_claim;
+    uint32_t of = facts_task(facts,
+                             claim ? request->task_claim.task : request->task_hand_over.task);
     struct fact_task *task = &facts->tasks[of];
     union op_reply reply;
 
     if (of == 0) {
         return;
     }
-    history_reply(facts->history, &facts->history->events[row], &reply);
+    history_reply(facts->history, event, &reply);
     task->claims = model_names_grow(task->claims, &task->claim_capacity, task->claim_count + 1,
                                     sizeof *task->claims);
-    task->claims[task->claim_count++] = (struct fact_claim){.attempt = reply.task_claim.attempt,
-                                                            .row = row};
+    task->claims[task->claim_count++] = (struct fact_claim){
+        .attempt = claim ? reply.task_claim.attempt : reply.task_hand_over.attempt, .row = row};
 }
 
 /* By whom: the fence of what owns it, or anybody who names it. */
@@ -276,7 +279,7 @@ static void note(struct facts *facts, uint32_t row)
         note_session(facts, row, &request);
     } else if (event->f == OP_task_begin) {
         note_task(facts, row, &request);
-    } else if (event->f == OP_task_claim) {
+    } else if (event->f == OP_task_claim || event->f == OP_task_hand_over) {
         note_claim(facts, row, &request);
     } else if (event->f == OP_task_complete || event->f == OP_task_fail ||
                event->f == OP_task_cancel) {

@@ -278,6 +278,9 @@ static bool same_answer(const struct history *history, const struct event *a, co
     if (a->f == OP_task_claim) {
         return x.task_claim.attempt == y.task_claim.attempt;
     }
+    if (a->f == OP_task_hand_over) {
+        return x.task_hand_over.attempt == y.task_hand_over.attempt;
+    }
     if (a->f == OP_task_complete) {
         return x.task_complete.closed == y.task_complete.closed;
     }

@@ -268,7 +268,8 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
 
         session->older = session->secret;
         session->secret = state_secret(model, &rotate->token);
-    } else if (ask->op->f == OP_task_claim && claim->has_fence) {
+    } else if ((ask->op->f == OP_task_claim || ask->op->f == OP_task_hand_over) &&
+               claim->has_fence) {
         struct task *task = &model->tasks[state_task_of(model, claim->task)];
 
         for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
@@ -288,8 +289,10 @@ void doubt_secret(struct model *model, const struct model_op *op, uint64_t first
                 model->sessions[i].older = model->sessions[i].secret;
             }
         }
-    } else if (op->f == OP_task_claim) {
-        struct task *task = &model->tasks[state_task_of(model, op->request->task_claim.task)];
+    } else if (op->f == OP_task_claim || op->f == OP_task_hand_over) {
+        struct id128 id = op->f == OP_task_claim ? op->request->task_claim.task
+                                                 : op->request->task_hand_over.task;
+        struct task *task = &model->tasks[state_task_of(model, id)];
 
         for (size_t i = 0; i < ATTEMPTS_KEPT; i++) {
             if (task->attempts[i].position == first) {

@@ -384,18 +384,64 @@ static void expect_turn(struct model *model, const struct ask *ask, const struct
     }
 }
 
+/* A claim's and a hand-over's are one list of fields. */
+static void expect_attempt(struct model *model, const struct ask *ask, uint32_t task,
+                           uint64_t lease, struct model_expect *expect)
+{
+    struct op_task_claim_reply *reply = &expect->reply.task_claim;
+    const struct task *of = &model->tasks[task];
+    struct bytes id = model_names_bytes(model->names, of->id);
+    struct bytes own = model_names_bytes(model->names, model->sessions[of->session].id);
+
+    for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
+        reply->task.bytes[i] = id.data[i];
+        reply->session.bytes[i] = own.data[i];
+    }
+    reply->epoch = of->epoch;
+    reply->attempt = model->mutation == MODEL_MUTATION_ATTEMPT_KEPT && of->claimed
+                         ? of->attempts[0].position
+                         : ask->op->position;
+    reply->next = of->newest + 1;
+    reply->lease = lease;
+    reply->left = sat_sub(of->deadline, ask->time);
+    expect->free_tags = TAG(2) | (lease > reply->left ? TAG(7) : 0);
+}
+
+static void apply_attempt(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer, uint32_t worker, struct id128 instance)
+{
+    const struct op_task_claim_reply *reply = &answer->reply.task_claim;
+    struct task *task = &model->tasks[state_task_of(model, reply->task)];
+
+    for (size_t i = ATTEMPTS_KEPT - 1; i > 0; i--) {
+        task->attempts[i] = task->attempts[i - 1];
+    }
+    task->attempts[0] = (struct attempt){
+        .position = reply->attempt,
+        .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};
+    task->claimed = true;
+    task->lease = sat_add(ask->time, reply->lease);
+    task->worker = worker;
+    task->instance = instance;
+}
+
+static bool expect_lease(const struct model *model, uint64_t lease, struct model_expect *expect)
+{
+    if (lease >= model->limits.lease_min_us && lease <= model->limits.lease_max_us) {
+        return true;
+    }
+    expect_refusal(expect, OP_INVALID, MODEL_S1, "the lease is out of bounds");
+    expect_also(expect, OP_NOT_FOUND);
+    return false;
+}
+
 void expect_task_claim(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_task_claim_request *request = &ask->op->request->task_claim;
-    struct op_task_claim_reply *reply = &expect->reply.task_claim;
     uint32_t task = state_task_of(model, request->task);
     const struct task *of = &model->tasks[task];
-    struct bytes own;
 
-    if (request->lease < model->limits.lease_min_us ||
-        request->lease > model->limits.lease_max_us) {
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "the lease is out of bounds");
-        expect_also(expect, OP_NOT_FOUND);
+    if (!expect_lease(model, request->lease, expect)) {
         return;
     }
     if (task == 0 || !ask_owns(model, ask, of->tenant, of->user)) {
@@ -410,36 +456,41 @@ void expect_task_claim(struct model *model, const struct ask *ask, struct model_
         return;
     }
     expect_turn(model, ask, of, expect);
-    own = model_names_bytes(model->names, model->sessions[of->session].id);
-    reply->task = request->task;
-    for (size_t i = 0; i < sizeof reply->session.bytes; i++) {
-        reply->session.bytes[i] = own.data[i];
-    }
-    reply->epoch = of->epoch;
-    reply->attempt = model->mutation == MODEL_MUTATION_ATTEMPT_KEPT && of->claimed
-                         ? of->attempts[0].position
-                         : ask->op->position;
-    reply->next = of->newest + 1;
-    reply->lease = request->lease;
-    reply->left = sat_sub(of->deadline, ask->time);
-    expect->free_tags = TAG(2) | (request->lease > reply->left ? TAG(7) : 0);
+    expect_attempt(model, ask, task, request->lease, expect);
 }
 
 void apply_task_claim(struct model *model, const struct ask *ask, const struct model_answer *answer)
 {
-    const struct op_task_claim_reply *reply = &answer->reply.task_claim;
-    struct task *task = &model->tasks[state_task_of(model, ask->op->request->task_claim.task)];
+    apply_attempt(model, ask, answer, ask->certificate, ask->op->instance);
+}
 
-    for (size_t i = ATTEMPTS_KEPT - 1; i > 0; i--) {
-        task->attempts[i] = task->attempts[i - 1];
+/* Acts on the task, as a heartbeat does; another worker owns it from then on. */
+void expect_task_hand_over(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_hand_over_request *request = &ask->op->request->task_hand_over;
+    uint32_t task;
+
+    if (!expect_lease(model, request->lease, expect)) {
+        return;
     }
-    task->attempts[0] = (struct attempt){
-        .position = reply->attempt,
-        .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};
-    task->claimed = true;
-    task->lease = sat_add(ask->time, reply->lease);
-    task->worker = ask->certificate;
-    task->instance = ask->op->instance;
+    if (!id128_equal(request->task, request->fence.id)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S3, "the fence is another task's");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
+    task = expect_task(model, ask, &request->fence, expect);
+    if (task != 0 && !expect_fence(model, ask, task, 0, "", &request->fence, expect)) {
+        expect_attempt(model, ask, task, request->lease, expect);
+    }
+}
+
+void apply_task_hand_over(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    const struct op_task_hand_over_request *request = &ask->op->request->task_hand_over;
+
+    apply_attempt(model, ask, answer, state_name(model, request->worker),
+                  request->has_instance ? request->instance : ID128_ZERO);
 }
 
 /* Acts on the task: of W3 the second half, W5 and W7 are met. It moves the end of the lease, never
@@ -451,10 +502,7 @@ void expect_task_heartbeat(struct model *model, const struct ask *ask, struct mo
     const struct task *of;
     uint32_t task;
 
-    if (request->lease < model->limits.lease_min_us ||
-        request->lease > model->limits.lease_max_us) {
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "the lease is out of bounds");
-        expect_also(expect, OP_NOT_FOUND);
+    if (!expect_lease(model, request->lease, expect)) {
         return;
     }
     task = expect_task(model, ask, &request->fence, expect);

@@ -194,10 +194,10 @@ static void mint(struct model *model, const struct model_op *op, struct id128 id
         token->id = request->session_rotate.token.id;
     } else if (op->f == OP_task_begin) {
         answer->reply.task_begin.task = id;
-    } else if (op->f == OP_task_claim) {
+    } else if (op->f == OP_task_claim || op->f == OP_task_hand_over) {
         answer->reply.task_claim.has_fence = true;
         token = &answer->reply.task_claim.fence;
-        token->id = request->task_claim.task;
+        token->id = answer->reply.task_claim.task;
         token->epoch = answer->reply.task_claim.epoch;
         token->attempt = answer->reply.task_claim.attempt;
     }

@@ -422,10 +422,11 @@ static const struct generator generators[] = {
     {OP_task_begin, draw_task_begin, 14, 8},
     {OP_task_claim, draw_task_claim, 1, 25},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
+    {OP_task_hand_over, draw_task_hand_over, 0, 3},
     {OP_task_complete, draw_task_complete, 0, 2},
     {OP_task_fail, draw_task_fail, 0, 1},
     {OP_task_cancel, draw_task_cancel, 1, 2},
-    {OP_state_put, draw_state_put, 14, 34},
+    {OP_state_put, draw_state_put, 14, 31},
     {OP_state_get, draw_state_get, 10, 16},
 };
 

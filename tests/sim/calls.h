@@ -45,6 +45,7 @@ uint64_t draw_operation(struct run *run, struct run_fence *fence);
 draw_fn draw_task_begin;
 draw_fn draw_task_claim;
 draw_fn draw_task_heartbeat;
+draw_fn draw_task_hand_over;
 draw_fn draw_task_complete;
 draw_fn draw_task_fail;
 draw_fn draw_task_cancel;

@@ -81,6 +81,30 @@ bool draw_task_heartbeat(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* To a worker, perhaps itself; its process is named, or whichever it is. The fence goes to it. */
+bool draw_task_hand_over(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    const struct run_fence *fence = any_fence(actor);
+    if (fence == NULL) {
+        return false;
+    }
+    uint64_t chosen = run_random(run, run->actor_count);
+    struct run_actor *to = &run->actors[chosen];
+    struct tenure_task_hand_over_request *request = &draft->request.task_hand_over;
+    request->user = acting(run, draft, fence->user);
+    request->task = fence->task;
+    request->fence = tenure_text(fence->token);
+    request->lease = 4 * SIM_SECOND + lifetime(run, 5 * SIM_SECOND);
+    request->worker = tenure_text(to->worker ? "service/worker" : "service/gateway");
+    request->has_instance = run_chance(run, 80) && to->client != NULL;
+    if (request->has_instance) {
+        memcpy(&request->instance, &to->client->instance, sizeof(request->instance));
+    }
+    draft->fence = &(to->worker ? to : actor)->fences[run_random(run, FENCES_MAX)];
+    return true;
+}
+
 /* Mostly with something to say, which no other call says. */
 static bool draw_result(struct run *run, struct draft *draft, struct tenure_bytes *ret_result)
 {

@@ -79,6 +79,16 @@ static void learn_rotation(const struct flight *flight, uint64_t position,
     }
 }
 
+/* A hand-over's reply has the fields of a claim's. */
+static struct tenure_task_claim_reply claimed_by(enum op_number number, const void *reply)
+{
+    struct tenure_task_claim_reply claimed;
+    _Static_assert(sizeof(claimed) == sizeof(struct tenure_task_hand_over_reply), "one list");
+    ASSERT(number == OP_task_claim || number == OP_task_hand_over);
+    memcpy(&claimed, reply, sizeof(claimed));
+    return claimed;
+}
+
 static void learn_claim(const struct flight *flight, const struct tenure_task_claim_reply *reply)
 {
     struct run_fence *fence = flight->fence;
@@ -102,8 +112,9 @@ static void learn(const struct flight *flight, uint64_t position, const void *re
         learn_session(flight, position, reply);
     } else if (flight->number == OP_session_rotate) {
         learn_rotation(flight, position, reply);
-    } else if (flight->number == OP_task_claim) {
-        learn_claim(flight, reply);
+    } else if (flight->number == OP_task_claim || flight->number == OP_task_hand_over) {
+        const struct tenure_task_claim_reply claimed = claimed_by(flight->number, reply);
+        learn_claim(flight, &claimed);
     } else if (flight->number == OP_task_begin) {
         const struct tenure_task_begin_reply *begun = reply;
         struct run_task *task = &run->tasks[run->next_task++ % TASKS_MAX];
@@ -329,25 +340,25 @@ static void learn_secret(struct run *run, const struct tenure_id *session, uint6
 }
 
 /* A secret that was minted anew is the one that counts. */
-static void learn_again(struct run_actor *actor, enum op_number number, uint64_t position,
+static void learn_again(struct run *run, enum op_number number, uint64_t position,
                         const void *reply)
 {
     if (number == OP_session_create) {
         const struct tenure_session_create_reply *created = reply;
         if (created->has_token) {
-            learn_secret(actor->run, &created->session, position, created->token);
+            learn_secret(run, &created->session, position, created->token);
         }
     } else if (number == OP_session_rotate) {
         const struct tenure_session_rotate_reply *rotated = reply;
         if (rotated->has_token) {
-            learn_secret(actor->run, &rotated->session, position, rotated->token);
+            learn_secret(run, &rotated->session, position, rotated->token);
         }
-    } else if (number == OP_task_claim) {
-        const struct tenure_task_claim_reply *claimed = reply;
-        for (size_t i = 0; i < FENCES_MAX && claimed->has_fence; i++) {
-            struct run_fence *fence = &actor->fences[i];
-            if (fence->held && fence->attempt == claimed->attempt) {
-                keep_token(fence->token, claimed->fence);
+    } else if (number == OP_task_claim || number == OP_task_hand_over) {
+        const struct tenure_task_claim_reply claimed = claimed_by(number, reply);
+        for (size_t i = 0; i < run->actor_count * FENCES_MAX && claimed.has_fence; i++) {
+            struct run_fence *fence = &run->actors[i / FENCES_MAX].fences[i % FENCES_MAX];
+            if (fence->held && fence->attempt == claimed.attempt) {
+                keep_token(fence->token, claimed.fence);
             }
         }
     }
@@ -358,7 +369,7 @@ void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
 {
     note_answer(actor->run, repeat->row, result, reply);
     if (reply != NULL) {
-        learn_again(actor, repeat->pending->method.row->number, result->position, reply);
+        learn_again(actor->run, repeat->pending->method.row->number, result->position, reply);
     }
 }
 

@@ -260,6 +260,22 @@ static uint64_t operation_of(struct mix *mix, const struct mix_task *task)
     }
 }
 
+static void hand_over(struct mix *mix, struct call *call)
+{
+    struct mix_task *task = pick_task(mix);
+
+    begin(mix, call, OP_task_hand_over);
+    call->fields.task_hand_over.user = user_of(mix);
+    call->fields.task_hand_over.task = task->id;
+    call->fields.task_hand_over.fence = fence_token(mix, task);
+    call->fields.task_hand_over.lease = (5 + mix_below(mix, 30)) * SECOND;
+    call->fields.task_hand_over.worker = text("service/front");
+    call->fields.task_hand_over.has_instance = chance(mix, 50);
+    call->fields.task_hand_over.instance = id_of(1 + mix_below(mix, 4));
+    call->minted_id = task->id;
+    call->minted_secret = ++mix->made;
+}
+
 /* By the fence, or by the id alone. */
 static void close_task(struct mix *mix, struct call *call)
 {
@@ -396,6 +412,8 @@ void mix_next(struct mix *mix, struct call *call)
             heartbeat(mix, call);
         } else if (chance(mix, 15)) {
             close_task(mix, call);
+        } else if (chance(mix, 15)) {
+            hand_over(mix, call);
         } else {
             claim(mix, call);
         }

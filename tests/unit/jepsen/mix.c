@@ -324,6 +324,30 @@ static void heartbeat(struct mix *mix)
     }
 }
 
+static void hand_over(struct mix *mix)
+{
+    struct op_task_hand_over_request *request = &mix->request.task_hand_over;
+    struct known_task *task = some_task(mix);
+
+    if (task->fences[0].attempt == 0) {
+        return;
+    }
+    mix->f = OP_task_hand_over;
+    mix->caller = caller_of(mix, task->tenant);
+    request->user = user_of(mix, task->user);
+    request->task = task->id;
+    request->fence = some_fence(mix, task);
+    request->lease = (5 + below(mix, 60)) * SECOND;
+    request->worker = bytes_of_text("service/1");
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        task->fences[2] = task->fences[1];
+        task->fences[1] = task->fences[0];
+        task->fences[0] = mix->maker->answer.reply.task_hand_over.fence;
+        task->lease = mix->maker->time + request->lease;
+    }
+}
+
 /* By the fence, or by the id alone. */
 static void close_task(struct mix *mix)
 {
@@ -457,6 +481,8 @@ static void step(struct mix *mix)
         heartbeat(mix);
     } else if (what < 69 && mix->task_count > 0) {
         close_task(mix);
+    } else if (what < 71 && mix->task_count > 0) {
+        hand_over(mix);
     } else if (what < 85) {
         put(mix);
     } else {

@@ -99,6 +99,8 @@ static struct op_command command_of(struct machine *machine, const struct model_
 
     if (op->f == OP_task_claim) {
         command.minted_id = request->task_claim.task;
+    } else if (op->f == OP_task_hand_over) {
+        command.minted_id = request->task_hand_over.task;
     } else if (op->f == OP_session_rotate) {
         command.minted_id = request->session_rotate.token.id;
     }
@@ -147,7 +149,7 @@ static void add_secret(const struct model_op *op, const struct machine *machine,
         token = &answer->reply.session_rotate.token;
         answer->reply.session_rotate.has_token = machine->reply.minted;
         token->id = answer->reply.session_rotate.session;
-    } else if (op->f == OP_task_claim) {
+    } else if (op->f == OP_task_claim || op->f == OP_task_hand_over) {
         token = &answer->reply.task_claim.fence;
         answer->reply.task_claim.has_fence = machine->reply.minted;
         token->id = answer->reply.task_claim.task;

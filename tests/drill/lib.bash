@@ -1,11 +1,10 @@
 # What tests/drill/run is made of: the copy of the tree, one bug, the verdict. Uses its variables
-# build, commit, jobs, mode, names, folder.
+# build, commit, cpu_seconds, jobs, mode, names, folder.
 #
 # The copy is kept, so that only what a bug touches is compiled again. Its files are compared by
 # content and get a new time whenever they change: a time that goes back would leave an object of
 # the bug before in place.
 
-cpu_seconds=60  # of one core, for each bug
 parts=(CMakeLists.txt setup base op fsm env raftlog node client-lib jepsen
     tests/CMakeLists.txt tests/sim)
 properties='S[1-9]|S1[0-4]|L1|V1'

@@ -5,6 +5,7 @@
  * An input is one byte that chooses what the map is read as, and the map.
  */
 #include "op/frame.h"
+#include "op/pack.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/op/fill.h"
 
@@ -216,7 +217,61 @@ static void put_response(struct base_writer *writer, struct fill *fill, enum op_
     base_write_bytes(writer, outcome == OP_OK ? message.result : message.error);
 }
 
-/* Each struct three times: the least of it, something, and all (where that is not too long). */
+/* The header at `from`, one format wider than it has to be; nothing for one that has none wider. */
+static void widen(struct base_writer *writer, const struct op_pack *pack, struct bytes from)
+{
+    uint8_t first = from.data[0];
+    size_t content = pack->kind == OP_PACK_STR || pack->kind == OP_PACK_BIN ? pack->bytes.size : 0;
+
+    if (first >= 0xa0 && first < 0xc0) {
+        base_write_u8(writer, 0xd9);
+        base_write_u8(writer, first & 31);
+    } else if (first < 0x80 || first == 0xc4) {
+        base_write_u8(writer, first == 0xc4 ? 0xc5 : 0xcc);
+        base_write_u8(writer, first == 0xc4 ? 0 : first);
+        base_write_bytes(writer, bytes_of(from.data + 1, first == 0xc4 ? 1 : 0));
+    } else if (first < 0xa0) {
+        base_write_u8(writer, first < 0x90 ? 0xde : 0xdc);
+        base_write_u8(writer, 0);
+        base_write_u8(writer, first & 15);
+    } else {
+        content = from.size;
+    }
+    base_write_bytes(writer, bytes_of(from.data + from.size - content, content));
+}
+
+/* A row's request in which the header number `which` is wider. False: it has fewer. */
+static bool put_widened(struct base_writer *writer, struct fill *fill, const struct op_row *row,
+                        size_t which)
+{
+    static uint8_t buffer[FUZZ_INPUT_MAX];
+    struct base_writer plain;
+    struct base_reader reader;
+    bool found = false;
+
+    base_writer_init(&plain, buffer, sizeof buffer);
+    put_request(&plain, fill, &op_envelope_struct, row->request);
+    base_reader_init(&reader, base_written(&plain));
+    for (size_t i = 0; base_reader_left(&reader) > 0; i++) {
+        const uint8_t *at = reader.at;
+        const char *fault;
+        struct op_pack pack;
+
+        ASSERT(op_pack_read(&reader, &pack, &fault));
+        if (i == which) {
+            widen(writer, &pack, bytes_of(at, (size_t)(reader.at - at)));
+            found = true;
+        } else {
+            base_write_bytes(writer, bytes_of(at, (size_t)(reader.at - at)));
+        }
+    }
+    return found;
+}
+
+enum { HEADERS = 24 }; /* of a request that are widened, one at a time */
+
+/* Each struct three times: the least of it, and twice something. Then the requests with one header
+ * that is not the shortest. */
 bool fuzz_seed(uint64_t n, struct base_writer *writer)
 {
     static uint8_t memory[FILL_MEMORY];
@@ -226,10 +281,17 @@ bool fuzz_seed(uint64_t n, struct base_writer *writer)
     size_t which = (size_t)n % kinds;
     struct fill fill = {.random = n, .memory = memory};
 
-    if (n >= 3 * kinds) {
+    if (n >= 3 * kinds + rows * HEADERS) {
         return false;
     }
     fill.mode = n < kinds ? FILL_LEAST : FILL_RANDOM;
+    if (n >= 3 * kinds) {
+        which = (size_t)(n - 3 * kinds) / HEADERS;
+        fill.random = which;
+        base_write_u8(writer, (uint8_t)which);
+        (void)put_widened(writer, &fill, &row[which], (size_t)(n - 3 * kinds) % HEADERS);
+        return true;
+    }
     base_write_u8(writer, (uint8_t)which);
     if (which < rows) {
         put_request(writer, &fill, &op_envelope_struct, row[which].request);

@@ -77,9 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT((one == NULL) == (two == NULL));
     if (one == NULL) {
         struct hash128 digest = fsm_digest(whole);
+        struct bytes mark = bytes_of(image.data + image.size - END, END);
 
         ASSERT(hash128_equal(digest, fsm_digest(cut)));
         image = fuzz_image(whole);
+        ASSERT(bytes_equal(mark, bytes_of(image.data + image.size - END, END)));
         cut = fuzz_machine(1);
         ASSERT(restore(cut, image, image.size) == NULL);
         ASSERT(hash128_equal(digest, fsm_digest(cut)));
@@ -92,23 +94,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* The images of the machines that the seeds of entries make. */
+/* The images of the machines that the seeds of entries make; then of one of them, with each byte of
+ * its end mark changed in turn. */
 bool fuzz_seed(uint64_t n, struct base_writer *writer)
 {
     static uint8_t buffer[FUZZ_INPUT_MAX];
+    uint64_t whole = 0;
     struct fsm *fsm = fuzz_machine(0);
     struct base_writer entries;
     struct base_reader reader;
 
+    do {
+        base_writer_init(&entries, buffer, sizeof buffer);
+    } while (whole < n && fuzz_entries_seed(whole, &entries) && ++whole > 0);
     base_writer_init(&entries, buffer, sizeof buffer);
-    if (!fuzz_entries_seed(n, &entries)) {
-        return false;
-    }
+    (void)fuzz_entries_seed(whole == n ? n : 0, &entries);
     base_reader_init(&reader, base_written(&entries));
     for (uint64_t left = 3 + n % 5; base_reader_left(&reader) > 0 && left > 0; left--) {
         (void)fsm_apply(fsm, base_read_long(&reader, FUZZ_INPUT_MAX), NULL, NULL);
     }
     base_write_u8(writer, (uint8_t)(n * 17));
     base_write_bytes(writer, fuzz_image(fsm));
-    return true;
+    if (whole < n) {
+        writer->at[-(ptrdiff_t)(n - whole)] ^= 1;
+    }
+    return n <= whole + END;
 }

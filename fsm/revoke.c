@@ -1,5 +1,6 @@
 /* Revokes: one watermark each, whatever it covers. Who is dead by it follows (life.c, W6); nothing
- * is written to sessions or tasks here. */
+ * is written to sessions or tasks here, but for the one session whose own record is its watermark.
+ */
 #include "fsm/machine.h"
 
 static enum op_outcome revoke(struct fsm_context *ctx, enum cover_kind kind, struct bytes name,
@@ -40,4 +41,32 @@ enum op_outcome fsm_do_revoke_agent(struct fsm_context *ctx,
     reply->has_watermark = true;
     reply->watermark = ctx->position;
     return revoke(ctx, COVER_AGENT, request->agent, "agent");
+}
+
+/* The watermark of one session is in its record: of one that is dead already too, for its tasks of
+ * scope user may live (section 5: never its revocation). */
+enum op_outcome fsm_do_session_revoke(struct fsm_context *ctx,
+                                      const struct op_session_revoke_request *request,
+                                      struct op_session_revoke_reply *reply)
+{
+    struct fsm_session session;
+    struct session_record *record;
+    enum op_outcome outcome = fsm_find_target(ctx, request->user, request->session, &session);
+
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    if (fsm_alive(ctx, &session)) {
+        record = table_write(ctx->fsm->tables[FSM_SESSIONS], session.slot);
+        record->status_cause = SESSION_ENDED | ((uint32_t)OP_END_CAUSE_REVOKED << 16);
+        record->end_position = ctx->position;
+        record->end_time = ctx->now;
+        fsm_schedule(ctx->fsm, FSM_SESSIONS, session.slot);
+    }
+    fsm_head_write(ctx->fsm, &session)->revoked = ctx->position;
+    reply->has_session = true;
+    reply->session = request->session;
+    reply->has_watermark = true;
+    reply->watermark = ctx->position;
+    return OP_OK;
 }

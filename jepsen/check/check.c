@@ -70,7 +70,8 @@ static void count(const struct history *history, struct check_counters *counters
         counters->fenced += event->outcome == OP_FENCED;
         counters->near_deadline += near_deadline(history, event);
         counters->revokes += event->outcome == OP_OK &&
-                             (event->f == OP_revoke_user || event->f == OP_revoke_agent);
+                             (event->f == OP_revoke_user || event->f == OP_revoke_agent ||
+                              event->f == OP_session_revoke);
         if (history_definite(event) && event->term != 0) {
             least_term = event->term < least_term ? event->term : least_term;
             most_term = event->term > most_term ? event->term : most_term;

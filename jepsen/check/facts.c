@@ -103,6 +103,7 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
     session->user = model_names_number(names, request->session_create.user);
     session->agent = model_names_number(names, request->session_create.agent);
     session->epoch = reply.session_create.epoch;
+    session->revoke_row = UINT32_MAX;
     note_deadlines(facts, facts->session_of[name], row, &reply);
 }
 
@@ -263,6 +264,15 @@ static void note_move(struct facts *facts, uint32_t row, const union op_request 
     }
 }
 
+static void note_own_revoke(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    uint32_t of = facts_session(facts, request->session_revoke.session);
+
+    if (of != 0 && facts->sessions[of].revoke_row == UINT32_MAX) {
+        facts->sessions[of].revoke_row = row;
+    }
+}
+
 static void note(struct facts *facts, uint32_t row)
 {
     const struct event *event = &facts->history->events[row];
@@ -286,6 +296,8 @@ static void note(struct facts *facts, uint32_t row)
         note_close(facts, row, &request);
     } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
         note_revoke(facts, row, &request);
+    } else if (event->f == OP_session_revoke) {
+        note_own_revoke(facts, row, &request);
     } else {
         note_move(facts, row, &request);
     }
@@ -361,6 +373,11 @@ uint32_t facts_revoke(const struct facts *facts, const struct fact_session *sess
     if (found == UINT32_MAX && session->agent < facts->agent_end) {
         found = first_revoke(facts, &facts->agents[session->agent], session->tenant, epoch,
                              call_ns);
+    }
+    if (found == UINT32_MAX && session->revoke_row != UINT32_MAX) {
+        const struct event *event = &facts->history->events[session->revoke_row];
+
+        found = event->position > epoch && event->ret_ns < call_ns ? session->revoke_row : found;
     }
     return found;
 }

@@ -18,6 +18,7 @@ struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
     uint64_t epoch;
+    uint32_t revoke_row;          /* of its own first revoke, or UINT32_MAX */
     bool compromised;             /* somebody was told so; REUSE is no row */
     bool unsure;                  /* a command of unknown outcome may have moved its deadlines */
     struct fact_deadlines *moves; /* by position */

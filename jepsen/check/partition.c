@@ -112,6 +112,14 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
         }
         return;
     }
+    if (event->f == OP_session_revoke) {
+        session = facts_session(&cut->facts, request.session_revoke.session);
+        op.kind = BLIND_REVOKE;
+        if (session != 0 && (event->outcome == OP_OK || unknown)) {
+            add(cut, session, &op, 0);
+        }
+        return;
+    }
     if (event->f == OP_session_create) {
         if (event->outcome == OP_OK) {
             history_reply(cut->history, event, &reply);

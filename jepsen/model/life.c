@@ -38,6 +38,14 @@ static const struct mark *first_above(const struct model *model, const struct ma
     return NULL;
 }
 
+static const struct mark *earlier(const struct mark *a, const struct mark *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == NULL ? b : a;
+    }
+    return a->position < b->position ? a : b;
+}
+
 static const struct mark *first_mark(const struct model *model, const struct session *session)
 {
     const struct mark *user = first_above(model, model->user_marks, model->user_mark_end,
@@ -45,15 +53,14 @@ static const struct mark *first_mark(const struct model *model, const struct ses
     const struct mark *agent = first_above(model, model->agent_marks, model->agent_mark_end,
                                            session->agent, session);
 
-    if (user == NULL || agent == NULL) {
-        return user == NULL ? agent : user;
-    }
-    return user->position < agent->position ? user : agent;
+    const struct mark *own = session->own_first.position == 0 ? NULL : &session->own_first;
+
+    return earlier(earlier(user, agent), own);
 }
 
 uint64_t life_watermark(const struct model *model, const struct session *session)
 {
-    uint64_t newest = 0;
+    uint64_t newest = session->own_newest;
 
     if (model->mutation == MODEL_MUTATION_REVOKE_IGNORED) {
         return 0;

@@ -375,3 +375,34 @@ void apply_revoke_agent(struct model *model, const struct ask *ask,
     state_mark_add(model, true, state_name(model, ask->op->request->revoke_agent.agent),
                    mark_here(model, ask));
 }
+
+/* A watermark on one session, alive or dead: what it began stands under it too (W6). */
+void expect_session_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_revoke_request *request = &ask->op->request->session_revoke;
+    uint32_t session = state_session_of(model, request->session);
+    const struct session *of = &model->sessions[session];
+
+    if (session == 0 || !ask_owns(model, ask, of->tenant, of->user)) {
+        expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "no such session of this user");
+        return;
+    }
+    if (life_forgotten(model, of, ask->time)) {
+        expect_also(expect, OP_NOT_FOUND);
+    }
+    expect->reply.session_revoke.session = request->session;
+    expect->reply.session_revoke.watermark = ask->op->position;
+}
+
+void apply_session_revoke(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    uint32_t session = state_session_of(model, ask->op->request->session_revoke.session);
+    struct session *of = &model->sessions[session];
+
+    (void)answer;
+    if (of->own_first.position == 0) {
+        of->own_first = mark_here(model, ask);
+    }
+    of->own_newest = ask->op->position;
+}

@@ -24,10 +24,20 @@ struct key {
     uint64_t version;
 };
 
+/* One revoke. */
+struct mark {
+    uint32_t tenant;
+    uint64_t position;
+    uint64_t time;
+    uint64_t time_before; /* T of what was applied before it */
+};
+
 struct session {
     uint32_t id, secret, incarnation;
-    uint32_t older; /* secret that an earlier try of what made the present one was given */
-    uint64_t made;  /* position of that creation or rotation */
+    uint32_t older;        /* secret that an earlier try of what made the present one was given */
+    uint64_t made;         /* position of that creation or rotation */
+    struct mark own_first; /* its own revokes; position 0: none */
+    uint64_t own_newest;
     bool rotated;
     uint64_t first_rotated; /* T */
     uint32_t tenant, user, agent, metadata;
@@ -89,13 +99,6 @@ struct task {
     struct done *done;
     uint32_t done_count, done_capacity;
     uint64_t newest;
-};
-
-struct mark {
-    uint32_t tenant;
-    uint64_t position;
-    uint64_t time;
-    uint64_t time_before; /* T of what was applied before it */
 };
 
 struct marks {

@@ -194,6 +194,17 @@ static void ask_session(struct mix *mix, enum op_number f)
     go(mix);
 }
 
+static void revoke_one(struct mix *mix)
+{
+    const struct known_session *session = some_session(mix);
+
+    mix->f = OP_session_revoke;
+    mix->caller = caller_of(mix, session->tenant);
+    mix->request.session_revoke.user = user_of(mix, session->user);
+    mix->request.session_revoke.session = session->token.id;
+    go(mix);
+}
+
 static void revoke(struct mix *mix)
 {
     mix->caller = &mix->callers[one_in(mix, 4) ? 2 : 0];
@@ -469,6 +480,8 @@ static void step(struct mix *mix)
         ask_session(mix, OP_permission_check);
     } else if (what < 40) {
         ask_session(mix, OP_grant_add);
+    } else if (what < 41) {
+        revoke_one(mix);
     } else if (what < 42) {
         revoke(mix);
     } else if (what < 43) {

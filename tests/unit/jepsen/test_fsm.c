@@ -74,11 +74,12 @@ static struct op_caller caller_of(const struct model_op *op)
         .tenant = op->tenant, .name = op->certificate, .role = op->role, .instance = op->instance};
 }
 
-static uint64_t digest_of(struct bytes body, enum op_store_flags flags)
+/* Over the operation too: two of them may have the same fields (docs/MODEL.md section 6). */
+static uint64_t digest_of(enum op_number f, struct bytes body, enum op_store_flags flags)
 {
     static const struct siphash_key key = {{4}};
 
-    return base_siphash64(&key, body) ^ (uint64_t)flags;
+    return base_siphash64(&key, body) ^ (uint64_t)flags ^ ((uint64_t)f << 32);
 }
 
 /* The command that this operation is, its body in the machine's memory. */
@@ -107,12 +108,12 @@ static struct op_command command_of(struct machine *machine, const struct model_
     memcpy(command.minted_verifier, secret, 32);
     base_writer_init(&writer, machine->stored, sizeof machine->stored);
     op_store(&writer, row->request, request, OP_STORE_WITHOUT_TOKENS);
-    digest = digest_of(base_written(&writer), OP_STORE_WITHOUT_TOKENS);
+    digest = digest_of(op->f, base_written(&writer), OP_STORE_WITHOUT_TOKENS);
     memcpy(command.operation_digest, &digest, sizeof digest);
     base_writer_init(&writer, machine->stored, sizeof machine->stored);
     op_store(&writer, row->request, request, OP_STORE_ALL);
     command.body = base_written(&writer);
-    digest = digest_of(command.body, OP_STORE_ALL);
+    digest = digest_of(op->f, command.body, OP_STORE_ALL);
     memcpy(command.digest, &digest, sizeof digest);
     return command;
 }

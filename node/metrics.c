@@ -2,7 +2,6 @@
 #include "node/metrics.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,8 +175,12 @@ bool node_metrics_init(struct node_metrics *metrics)
     memset(metrics, 0, sizeof(*metrics));
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         const struct metric *metric = &table[i];
-        metrics->first[i] = count;
-        count += axis_size(metric->axes[0]) * axis_size(metric->axes[1]) * width_of(metric);
+        struct node_metric_place *place = &metrics->places[i];
+        place->first = count;
+        place->width = width_of(metric);
+        place->a_count = axis_size(metric->axes[0]);
+        place->b_count = axis_size(metric->axes[1]);
+        count += place->a_count * place->b_count * place->width;
     }
     metrics->values = calloc(count, sizeof(*metrics->values));
     return metrics->values != NULL;
@@ -191,10 +194,9 @@ void node_metrics_done(struct node_metrics *metrics)
 
 static uint64_t *series(const struct node_metrics *metrics, enum node_metric id, size_t a, size_t b)
 {
-    const struct metric *metric = &table[id];
-    size_t second = axis_size(metric->axes[1]);
-    ASSERT(a < axis_size(metric->axes[0]) && b < second);
-    return metrics->values + metrics->first[id] + (a * second + b) * width_of(metric);
+    const struct node_metric_place *place = &metrics->places[id];
+    ASSERT(a < place->a_count && b < place->b_count);
+    return metrics->values + place->first + (a * place->b_count + b) * place->width;
 }
 
 void node_metrics_add(struct node_metrics *metrics, enum node_metric id, size_t a, size_t b,
@@ -240,16 +242,28 @@ struct text {
     size_t capacity;
 };
 
-static void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct text *text, const char *format, ...)
+static void put_bytes(struct text *text, const char *bytes, size_t size)
 {
-    size_t room = text->size < text->capacity ? text->capacity - text->size : 0;
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(room > 0 ? text->start + text->size : NULL, room, format, arguments);
-    va_end(arguments);
-    text->size += size > 0 ? (size_t)size : 0;
+    if (text->size + size < text->capacity) {
+        memcpy(text->start + text->size, bytes, size);
+    }
+    text->size += size; /* what is beyond the capacity is beyond the last whole line */
+}
+
+static void put(struct text *text, const char *words)
+{
+    put_bytes(text, words, strlen(words));
+}
+
+static void put_number(struct text *text, uint64_t number, size_t digits_least)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0 || sizeof(digits) - at < digits_least);
+    put_bytes(text, digits + at, sizeof(digits) - at);
 }
 
 static void end_line(struct text *text)
@@ -260,12 +274,22 @@ static void end_line(struct text *text)
     }
 }
 
+/* Ends the text behind its last whole line. */
+static void end_text(struct text *text)
+{
+    if (text->capacity > 0) {
+        text->start[text->whole] = '\0';
+    }
+}
+
 static void put_value(struct text *text, enum metric_unit unit, uint64_t value)
 {
     if (unit == UNIT_SECONDS) {
-        put(text, "%" PRIu64 ".%06" PRIu64, value / 1000000, value % 1000000);
+        put_number(text, value / 1000000, 1);
+        put(text, ".");
+        put_number(text, value % 1000000, 6);
     } else {
-        put(text, "%" PRIu64, value);
+        put_number(text, value, 1);
     }
 }
 
@@ -283,12 +307,17 @@ static void put_labels(struct text *text, const struct place *place, bool more)
     for (size_t i = 0; i < 2; i++) {
         enum metric_axis axis = place->metric->axes[i];
         if (axis != AXIS_NONE) {
-            put(text, "%s%s=\"%s\"", between, axes[axis].label, place->labels[i]);
+            put(text, between);
+            put(text, axes[axis].label);
+            put(text, "=\"");
+            put(text, place->labels[i]);
+            put(text, "\"");
             between = ",";
         }
     }
     if (more) {
-        put(text, "%sle=\"", between);
+        put(text, between);
+        put(text, "le=\"");
     } else if (between[0] == ',') {
         put(text, "}");
     }
@@ -298,10 +327,37 @@ static void put_labels(struct text *text, const struct place *place, bool more)
 static void put_bound(struct text *text, enum metric_unit unit, uint64_t bound)
 {
     if (unit == UNIT_SECONDS) {
-        put(text, "%g", (double)bound / 1e6);
+        char words[32];
+        snprintf(words, sizeof(words), "%g", (double)bound / 1e6);
+        put(text, words);
     } else {
-        put(text, "%" PRIu64, bound);
+        put_number(text, bound, 1);
     }
+}
+
+/* The name with what a histogram adds to it, and the labels. */
+static void put_name(struct text *text, const struct place *place, const char *part)
+{
+    put(text, place->metric->name);
+    put(text, part);
+    put_labels(text, place, false);
+    put(text, " ");
+}
+
+static void put_bucket(struct text *text, const struct place *place, size_t bucket, uint64_t count)
+{
+    const struct metric *metric = place->metric;
+    put(text, metric->name);
+    put(text, "_bucket");
+    put_labels(text, place, true);
+    if (bucket < metric->bucket_count) {
+        put_bound(text, metric->unit, metric->buckets[bucket]);
+    } else {
+        put(text, "+Inf");
+    }
+    put(text, "\"} ");
+    put_number(text, count, 1);
+    end_line(text);
 }
 
 static void put_histogram(struct text *text, const struct place *place)
@@ -310,24 +366,13 @@ static void put_histogram(struct text *text, const struct place *place)
     uint64_t count = 0;
     for (size_t i = 0; i <= metric->bucket_count; i++) {
         count += place->values[i];
-        put(text, "%s_bucket", metric->name);
-        put_labels(text, place, true);
-        if (i < metric->bucket_count) {
-            put_bound(text, metric->unit, metric->buckets[i]);
-        } else {
-            put(text, "+Inf");
-        }
-        put(text, "\"} %" PRIu64, count);
-        end_line(text);
+        put_bucket(text, place, i, count);
     }
-    put(text, "%s_sum", metric->name);
-    put_labels(text, place, false);
-    put(text, " ");
+    put_name(text, place, "_sum");
     put_value(text, metric->unit, place->values[metric->bucket_count + 1]);
     end_line(text);
-    put(text, "%s_count", metric->name);
-    put_labels(text, place, false);
-    put(text, " %" PRIu64, count);
+    put_name(text, place, "_count");
+    put_number(text, count, 1);
     end_line(text);
 }
 
@@ -337,9 +382,7 @@ static void put_series(struct text *text, const struct place *place)
         put_histogram(text, place);
         return;
     }
-    put(text, "%s", place->metric->name);
-    put_labels(text, place, false);
-    put(text, " ");
+    put_name(text, place, "");
     put_value(text, place->metric->unit, *place->values);
     end_line(text);
 }
@@ -354,7 +397,7 @@ static bool is_shown(const struct node_metrics *metrics, enum node_metric id, si
 {
     const struct metric *metric = &table[id];
     const uint64_t *values = series(metrics, id, a, 0);
-    size_t count = axis_size(metric->axes[1]) * width_of(metric);
+    size_t count = metrics->places[id].b_count * metrics->places[id].width;
     for (size_t i = 0; i < count; i++) {
         if (values[i] != 0) {
             return true;
@@ -363,20 +406,28 @@ static bool is_shown(const struct node_metrics *metrics, enum node_metric id, si
     return axes[metric->axes[0]].density == AXIS_DENSE;
 }
 
+static void put_words(struct text *text, const char *what, const char *name, const char *words)
+{
+    put(text, what);
+    put(text, " ");
+    put(text, name);
+    put(text, " ");
+    put(text, words);
+    end_line(text);
+}
+
 static void put_metric(struct text *text, const struct node_metrics *metrics, enum node_metric id)
 {
     const struct metric *metric = &table[id];
     char buffers[2][LABEL_MAX];
     struct place place = {.metrics = metrics, .metric = metric};
-    put(text, "# HELP %s %s", metric->name, metric->help);
-    end_line(text);
-    put(text, "# TYPE %s %s", metric->name, type_text(metric->type));
-    end_line(text);
-    for (size_t a = 0; a < axis_size(metric->axes[0]); a++) {
+    put_words(text, "# HELP", metric->name, metric->help);
+    put_words(text, "# TYPE", metric->name, type_text(metric->type));
+    for (size_t a = 0; a < metrics->places[id].a_count; a++) {
         place.labels[0] = is_shown(metrics, id, a)
                               ? axis_text(metrics, metric->axes[0], a, buffers[0])
                               : NULL;
-        for (size_t b = 0; b < axis_size(metric->axes[1]) && place.labels[0] != NULL; b++) {
+        for (size_t b = 0; b < metrics->places[id].b_count && place.labels[0] != NULL; b++) {
             place.labels[1] = axis_text(metrics, metric->axes[1], b, buffers[1]);
             place.values = series(metrics, id, a, b);
             if (place.labels[1] != NULL) {
@@ -392,6 +443,7 @@ size_t node_metrics_write(const struct node_metrics *metrics, char *ret_text, si
     for (enum node_metric id = 0; id < METRIC_COUNT; id++) {
         put_metric(&text, metrics, id);
     }
+    end_text(&text);
     return text.whole;
 }
 
@@ -402,7 +454,10 @@ static void page_labels(struct text *text, const struct metric *metric)
     const char *between = "";
     for (size_t i = 0; i < 2; i++) {
         if (metric->axes[i] != AXIS_NONE) {
-            put(text, "%s`%s`", between, axes[metric->axes[i]].label);
+            put(text, between);
+            put(text, "`");
+            put(text, axes[metric->axes[i]].label);
+            put(text, "`");
             between = ", ";
         }
     }
@@ -430,11 +485,18 @@ void node_metrics_page(void (*line)(void *arg, const char *text), void *arg)
     line(arg, "| name | type | labels | |\n|---|---|---|---|");
     for (enum node_metric id = 0; id < METRIC_COUNT; id++) {
         struct text text = {.start = buffer, .capacity = sizeof(buffer)};
-        put(&text, "| `%s` | %s | ", table[id].name, type_text(table[id].type));
+        put(&text, "| `");
+        put(&text, table[id].name);
+        put(&text, "` | ");
+        put(&text, type_text(table[id].type));
+        put(&text, " | ");
         page_labels(&text, &table[id]);
-        put(&text, " | %s", table[id].help);
+        put(&text, " | ");
+        put(&text, table[id].help);
         page_buckets(&text, &table[id]);
         put(&text, " |");
+        end_line(&text);
+        buffer[text.whole - 1] = '\0';
         line(arg, buffer);
     }
 }

@@ -31,9 +31,17 @@ enum node_check { NODE_CHECKS(NODE_CHECK_ID_) CHECK_COUNT };
 #undef NODE_CHECK_ID_
 const char *node_check_name(enum node_check check);
 
+/* Where a metric's values are: a_count times b_count series of `width` values. */
+struct node_metric_place {
+    size_t first;
+    size_t width;
+    size_t a_count;
+    size_t b_count;
+};
+
 struct node_metrics {
     uint64_t *values;
-    size_t first[METRIC_COUNT]; /* where each metric's values begin */
+    struct node_metric_place places[METRIC_COUNT];
     size_t member_count;
     uint64_t members[RLOG_MEMBERS_MAX]; /* ids, for the label */
 };

@@ -1,5 +1,5 @@
-/* What a node says of itself on the simulated world: what is done is counted once, by who led; the
- * checks of readiness follow what they stand on; each call has one line with its request id. */
+/* F-77, F-78, F-79, F-83, F-85, F-88: what is done is counted once, by who led; the checks of
+ * readiness follow what they stand on; each call has one line with its request id. */
 #include "tests/node/world.h"
 
 #include <setjmp.h>
@@ -69,11 +69,26 @@ static uint64_t total(const struct world *world, enum node_metric id, size_t a, 
     return sum;
 }
 
-static uint64_t calls(const struct world *world, enum op_number number, enum op_outcome outcome)
+static size_t place_of(enum op_number number)
 {
     size_t count = 0;
-    return total(world, METRIC_REQUESTS, (size_t)(op_row_of_number(number) - op_rows(&count)),
-                 outcome);
+    return (size_t)(op_row_of_number(number) - op_rows(&count));
+}
+
+static uint64_t calls(const struct world *world, enum op_number number, enum op_outcome outcome)
+{
+    return total(world, METRIC_REQUESTS, place_of(number), outcome);
+}
+
+static enum tenure_outcome world_check(struct tenure_client *client,
+                                       const struct world_session *session, const char *permission)
+{
+    const struct tenure_permission_check_request request = {.user = tenure_text(session->user),
+                                                            .token = tenure_text(session->token),
+                                                            .permission = tenure_text(permission)};
+    struct tenure_permission_check_reply reply;
+    struct tenure_result result;
+    return tenure_permission_check(client, &request, &reply, &result);
 }
 
 static void what_is_done_is_counted_once(void **state)
@@ -85,6 +100,10 @@ static void what_is_done_is_counted_once(void **state)
     assert_int_equal(world_create(f->client, "alice", 60 * SIM_SECOND, 600 * SIM_SECOND, &session),
                      TENURE_OK);
     assert_int_equal(world_validate(f->client, &session, &result), TENURE_OK);
+    world_agree(world);
+    look_all(world);
+    assert_int_equal(total(world, METRIC_ACTIVE_SESSIONS, 0, 0), WORLD_NODES); /* each has it */
+    assert_int_equal(world_check(f->client, &session, "tool:run"), TENURE_DENIED);
     assert_int_equal(world_logout(f->client, &session), TENURE_OK);
     assert_int_equal(world_validate(f->client, &session, &result), TENURE_ENDED);
     assert_int_equal(world_create(f->client, "bob", SIM_SECOND, SIM_SECOND, &session), TENURE_OK);
@@ -96,6 +115,11 @@ static void what_is_done_is_counted_once(void **state)
     assert_int_equal(total(world, METRIC_EXPIRED_USAGE, OP_END_CAUSE_LOGOUT, 0), 1);
     assert_int_equal(total(world, METRIC_SESSIONS_ENDED, OP_END_CAUSE_LOGOUT, 0), 1);
     assert_int_equal(total(world, METRIC_SESSIONS_ENDED, OP_END_CAUSE_ABSOLUTE_TIMEOUT, 0), 1);
+    /* The first bucket: less than a minute, less than a kilobyte. */
+    assert_int_equal(total(world, METRIC_SESSION_DURATION, 0, 0), 2);
+    assert_int_equal(total(world, METRIC_SESSION_MEMORY, 0, 0), 2);
+    assert_int_equal(total(world, METRIC_PERMISSION_VIOLATIONS, place_of(OP_permission_check), 0),
+                     1);
     look_all(world);
     assert_int_equal(total(world, METRIC_SERVING, 0, 0), 1);
     assert_int_equal(total(world, METRIC_ACTIVE_SESSIONS, 0, 0), 0);

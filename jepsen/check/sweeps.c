@@ -136,27 +136,57 @@ static bool timeless_within(const struct look *look, uint64_t from_ns, uint64_t 
     return false;
 }
 
+/* `ns`, moved as the cluster's clock goes from `from` to `to`: back, when an answer came late. */
+static uint64_t moved(uint64_t ns, uint64_t from_us, uint64_t to_us)
+{
+    return to_us >= from_us ? sat_add(ns, ns_of_us(to_us - from_us))
+                            : sat_sub(ns, ns_of_us(from_us - to_us));
+}
+
 /* S6: by the client's clock alone, a deadline D lies in [call + D - clock, ret + D - clock]. */
 static bool sweep_s6(const struct look *look, bool ok)
 {
     const struct fact_deadlines *at = look->session == 0 ? NULL : deadlines(look);
     const struct event *from = at == NULL ? look->event : &look->facts->history->events[at->row];
-    uint64_t after;
+    uint64_t first, last, deadline, drift;
 
+    first = u64_min(from->call_ns, look->call_ns[look->row]);
+    last = u64_max(from->ret_ns, look->event->ret_ns);
     if (at == NULL || look->fence != NULL || from->clock == 0 ||
-        timeless_within(look, from->call_ns, look->event->ret_ns)) {
+        timeless_within(look, first, last)) {
         return true;
     }
-    after = ns_of_us(sat_sub(u64_min(at->idle, at->absolute), from->clock));
+    deadline = u64_min(at->idle, at->absolute);
+    drift = drift_ns(look, last - first);
     if (ok) {
         return look->facts->sessions[look->session].unsure ||
                look->call_ns[look->row] <=
-                   sat_add(sat_add(from->ret_ns, after), drift_ns(look, after)) ||
+                   sat_add(moved(from->ret_ns, from->clock, deadline), drift) ||
                refuse(look, MODEL_S6, "OK, invoked later than the deadline", at->row);
     }
-    return look->event->ret_ns >= sat_sub(sat_add(from->call_ns, after), drift_ns(look, after)) ||
+    return look->event->ret_ns >= sat_sub(moved(from->call_ns, from->clock, deadline), drift) ||
            look->event->f == OP_task_begin ||
            refuse(look, MODEL_S6, "EXPIRED, returned earlier than the deadline", at->row);
+}
+
+/* S12: no ALLOW by a grant whose revoke had returned. */
+static bool sweep_s12_taken(const struct look *look, uint64_t given)
+{
+    const struct history *history = look->facts->history;
+    const struct fact_session *session = &look->facts->sessions[look->session];
+    union op_request taken;
+
+    for (uint32_t i = 0; i < session->taken_count; i++) {
+        const struct event *event = &history->events[session->taken[i]];
+
+        history_request(history, event, &taken);
+        if (event->position > given && event->ret_ns < look->call_ns[look->row] &&
+            bytes_equal(taken.grant_revoke.permission, look->request.permission_check.permission)) {
+            return refuse(look, MODEL_S12, "ALLOW, invoked after the grant's revoke had returned",
+                          session->taken[i]);
+        }
+    }
+    return true;
 }
 
 /* S12: an ALLOW names its own deadline; that never moves back behind T. */
@@ -171,8 +201,10 @@ static bool sweep_s12(const struct look *look)
     if (reply.permission_check.given > look->event->position) {
         return refuse(look, MODEL_S12, "ALLOW by a grant that was given later", UINT32_MAX);
     }
-    return !reply.permission_check.has_left || reply.permission_check.left > 0 ||
-           refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
+    if (reply.permission_check.has_left && reply.permission_check.left == 0) {
+        return refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
+    }
+    return sweep_s12_taken(look, reply.permission_check.given);
 }
 
 /* A known (task, n) is answered as before, whatever became of the session since (section 5). */

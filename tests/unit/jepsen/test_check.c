@@ -297,6 +297,36 @@ static void test_a_retry_behind_the_deadline(void **state)
     scene_done(&scene);
 }
 
+/* An answer that tells of a deadline may come behind it: its clock is then the later one (S6). */
+static void test_a_deadline_told_late(void **state)
+{
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    scene_init(&scene);
+    maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+    scene_create(&scene, "alice", "A", 10, 60);
+    union op_request renew = {
+        .session_renew = {.user = bytes_of_text("alice"), .token = scene.token}};
+    maker_call(&scene.maker, &scene.caller, OP_session_renew, &renew);
+    struct history_answer told = scene_answer(&scene);
+    union op_reply reply = scene.maker.answer.reply;
+    uint32_t row = scene.maker.row;
+    maker_wait(&scene.maker, 12000000);
+    scene_validate(&scene);
+    assert_int_equal(scene.maker.answer.outcome, OP_EXPIRED);
+    told.ret_ns += 14000000000;
+    told.clock += 14000000;
+    told.reply = &reply;
+    history_return(scene.maker.history, row, &told);
+    assert_int_equal(verdict_of(scene.maker.history), CHECK_OK);
+    scene.maker.history->events[row].call_ns += 5000000000;
+    scene.maker.history->events[row].clock -= 14000000;
+    assert_int_equal(verdict_of(scene.maker.history), CHECK_VIOLATION);
+    scene_done(&scene);
+}
+
 /* An operator stated the time: it may step, where it was not known, and nowhere else (S5, T3). */
 static void test_a_stated_time_may_step(void **state)
 {
@@ -336,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_unknown_does_not_excuse_all),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_a_stated_time_may_step),
+        cmocka_unit_test(test_a_deadline_told_late),
         cmocka_unit_test(test_a_lost_retry_may_have_minted_again),
         cmocka_unit_test(test_a_lost_retry_of_a_target),
         cmocka_unit_test(test_a_retry_behind_the_deadline),

@@ -1,6 +1,6 @@
-/* Hostile bytes over a real connection: one clear error, or the end of that connection, and nobody
- * else notices. What breaks the frame ends it under msgid 0; what is wrong with one request's map is
- * answered under its msgid, and the connection goes on (docs/PROTOCOL.md section 2).
+/* F-43: hostile bytes over a connection get one clear error, or the end of that connection, and
+ * nobody else notices. What breaks the frame ends it under msgid 0; what is wrong with one request's
+ * map is answered under its msgid, and the connection goes on (docs/PROTOCOL.md section 2).
  */
 #include "tests/node/raw.h"
 

@@ -127,10 +127,10 @@ verdict_of() {
     property=$(sed -nE "s/^FAILED seed [0-9]+: (the checker: )?($properties):.*/\2/p" <<<"$line")
     cpu=$(sed -n 's/.* (\([0-9.]*\) s of one core).*/\1/p' "$log" | head -n 1)
     simulated=$(sed -n 's/.* seeds, \([0-9]*\) simulated s.*/\1/p' "$log" | head -n 1)
-    if [ -n "$property" ] && [[ " $expected " = *" $property "* ]]; then
+    if [[ $line =~ ^FAILED\ seed\ [0-9]+:\ L1:\ a\ process\ (died|ended) ]]; then
+        verdict=CRASHED property=
+    elif [ -n "$property" ] && [[ " $expected " = *" $property "* ]]; then
         verdict=CAUGHT
-    elif [[ $line =~ ^FAILED\ seed\ [0-9]+:\ (a process of the run|the run does not end) ]]; then
-        verdict=CRASHED
     elif [ -n "$line" ]; then
         verdict=OTHER
     elif [ "$status" -eq 152 ] || [ "$status" -eq 137 ] || [ "$status" -eq 0 ]; then

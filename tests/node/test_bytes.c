@@ -1,5 +1,5 @@
 /* F-43: hostile bytes over a connection get one clear error, or the end of that connection, and
- * nobody else notices. What breaks the frame ends it under msgid 0; what is wrong with one request's
+ * nobody else notices. What breaks the frame ends it under msgid 0; what is wrong with a request's
  * map is answered under its msgid, and the connection goes on (docs/PROTOCOL.md section 2).
  */
 #include "tests/node/raw.h"

@@ -376,16 +376,30 @@ size_t sim_net_connections(const struct env *env)
 
 /* ---- the end of a process ---- */
 
+/* Half of the time what was written before the end is on its way already, and arrives. */
+static bool all_left(struct env_conn *conn)
+{
+    bool open = conn->state == SIM_CONN_OPEN || conn->state == SIM_CONN_FLUSHING;
+    if (!open || !sim_rng_chance(&conn->env->sim->rng.net, 500000)) {
+        return false;
+    }
+    transmit(conn);
+    return true;
+}
+
 void sim_conns_end(struct env *env, bool power)
 {
     LIST_FOR_EACH(node, &env->handles.conns)
     {
         struct env_conn *conn = LIST_ENTRY(node, struct env_conn, link);
         events_cancel(conn);
+        bool left = conn->peer != NULL && all_left(conn);
         if (conn->peer != NULL && power) {
             sim_pipe_watch(conn->peer);
         } else if (conn->peer != NULL) {
-            sim_pipe_tear(conn->peer);
+            if (!left) {
+                sim_pipe_tear(conn->peer);
+            }
             sim_pipe_push_end(conn->peer, ENV_RESET, "the other process is gone");
         }
         sim_detach(conn);

@@ -106,7 +106,8 @@ void sim_host_set_synchronised(struct sim_host *host, bool synchronised);
 /* Returns owned (sim_process_free). Copies `name`, which the log shows. */
 struct env *sim_process_start(struct sim_host *host, const char *name);
 /* The process is gone at once (invariants 3 to 5). Its kernel lives on: it closes the connections
- * (a seeded part of what was under way still arrives), and written bytes stay written. */
+ * (a seeded part of what was under way still arrives, or all that was written), and what was
+ * written to files stays. */
 void sim_process_crash(struct env *env);
 /* Frees the env and all its handles; crashes it first when it still runs. NULL is fine. */
 void sim_process_free(struct env *env);

@@ -54,11 +54,21 @@ static void crash_all(struct run *run, struct active *active)
     }
 }
 
+/* At one of the next fault points, or at a moment around which an order of writes, syncs and messages
+ * matters, whenever that comes. */
 static void point(struct run *run, const struct active *active, enum sim_crash how)
 {
+    static const char *const names[] = {
+        "vote.before_write", "vote.before_sync",      "vote.after_sync",
+        "log.before_sync",   "log.after_sync",        "log.mark_written",
+        "log.after_remove",  "snapshot.after_rename", "snapshot.before_remove",
+    };
     struct run_node *node = node_of(run, active);
+    bool named = run_chance(run, 35);
+    const char *name = names[run_random(run, sizeof(names) / sizeof(names[0]))];
+    uint64_t hits = 1 + run_random(run, named ? 3 : 60);
     if (node_runs(node)) {
-        sim_fault_crash_at(node->env, NULL, 1 + run_random(run, 60), how);
+        sim_fault_crash_at(node->env, named ? name : NULL, hits, how);
     }
 }
 

@@ -163,7 +163,8 @@ static void bury(struct run_node *node)
     run_say(run, "node %u is down", node->config.node);
     node_destroy(node->node);
     forget_process(node);
-    uint64_t pause = run_random(run, 3) == 0 ? 3 * SIM_SECOND : 300 * SIM_MILLISECOND;
+    static const uint64_t pauses[] = {3 * SIM_SECOND, 300 * SIM_MILLISECOND, SIM_MILLISECOND};
+    uint64_t pause = pauses[run_random(run, 3)];
     node->start_at = sim_now_us(run->sim) + run_random(run, pause);
     run_leave(run, before);
 }

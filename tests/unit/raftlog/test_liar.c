@@ -27,7 +27,9 @@ struct liar {
     uint8_t heard[64 * 1024]; /* since the call, when `listens` */
     size_t heard_size;
     bool listens;
-    unsigned begins; /* of snapshots that were offered */
+    unsigned begins;     /* of snapshots that were offered */
+    unsigned answers;    /* to CONFIRM */
+    unsigned yes_rounds; /* of these: the rounds that were confirmed, as bits */
 };
 
 static uint64_t near(struct liar *liar, uint64_t value)
@@ -149,6 +151,14 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
     send_hello(liar);
 }
 
+static void note_confirm(struct liar *liar, struct bytes body)
+{
+    struct rlog_wire_confirm_result result;
+    assert_true(rlog_wire_read_confirm_result(body, &result));
+    liar->answers++;
+    liar->yes_rounds |= result.yes ? 1u << result.round : 0;
+}
+
 static void on_data(void *arg, struct env_conn *conn, struct bytes data)
 {
     struct liar *liar = arg;
@@ -162,6 +172,9 @@ static void on_data(void *arg, struct env_conn *conn, struct bytes data)
         if (rlog_wire_frame_read(bytes_of(liar->heard, liar->heard_size), sizeof liar->heard, &kind,
                                  &body, &size) == RLOG_FRAME_WHOLE) {
             liar->begins += kind == RLOG_WIRE_SNAPSHOT_BEGIN;
+            if (kind == RLOG_WIRE_CONFIRM_RESULT) {
+                note_confirm(liar, body);
+            }
             liar->heard_size = 0;
         }
     }
@@ -391,6 +404,45 @@ static void a_snapshot_whose_answers_are_lost_is_sent_again(void **state)
     assert_int_equal(tried, 1);
 }
 
+static void ask_confirm(struct liar *liar, uint64_t term, uint64_t round)
+{
+    uint8_t buffer[512];
+    struct base_writer writer;
+    const struct rlog_wire_confirm confirm = {.term = term, .round = round, .nonce = 1};
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_CONFIRM);
+    rlog_wire_write_confirm(&writer, &confirm);
+    env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
+}
+
+/* No lie: a leader that was replaced asks. A member confirms the term that it is in, no older one
+ * (whose leader may be replaced) and no newer one (which it has not stored). */
+static void only_the_present_term_is_confirmed(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(3, 3);
+    static struct liar liar;
+    struct rlog_status status;
+    cluster_start_all(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    take_its_place(&liar, cluster);
+    cluster_run(cluster, 3 * SIM_SECOND);
+    rlog_status(cluster->nodes[2].rlog, &status);
+    assert_true(status.term > 1);
+    call(&liar);
+    liar.listens = true;
+    ask_confirm(&liar, status.term - 1, 1);
+    ask_confirm(&liar, status.term, 2);
+    ask_confirm(&liar, status.term + 1, 3);
+    cluster_run(cluster, 100 * SIM_MILLISECOND);
+    assert_int_equal(liar.answers, 3);
+    assert_int_equal(liar.yes_rounds, 1u << 2);
+    assert_false(liar.closed);
+    hang_up(&liar);
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_log_that_went_back),
         cmocka_unit_test(terms_older_than_the_snapshot),
         cmocka_unit_test(a_snapshot_whose_answers_are_lost_is_sent_again),
+        cmocka_unit_test(only_the_present_term_is_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

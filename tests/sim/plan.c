@@ -101,7 +101,7 @@ void plan_draw(struct run *run)
     }
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */
-        plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 94 /
+        plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 112 /
                          (100 * run->setup->rate);
     }
 }

@@ -1,5 +1,6 @@
 /* A session's state: a map from keys to values, written by the session itself or by a task under
- * its fence. Frees nothing: what a dead session leaves behind is the sweep's.
+ * its fence, perhaps only while a key has the version that was seen. What a dead session leaves
+ * behind is the sweep's.
  */
 #include "fsm/machine.h"
 
@@ -71,38 +72,72 @@ static enum op_outcome fenced(struct fsm_context *ctx, const struct op_token *fe
 
 /* ---- writing ---- */
 
-static enum op_outcome put_access(struct fsm_context *ctx,
-                                  const struct op_state_put_request *request,
-                                  struct state_access *ret_access)
-{
-    enum op_outcome outcome;
+/* What a put and a delete have in common. */
+struct state_change {
+    struct bytes user;
+    const struct op_token *token; /* NULL: none */
+    const struct op_token *fence; /* NULL: none */
+    const struct id128 *session;  /* NULL: none */
+    const uint64_t *operation;    /* NULL: none */
+    const uint64_t *expected;     /* NULL: whatever version the key has */
+    struct bytes key;
+};
 
-    if (request->has_token == request->has_fence) {
+static enum op_outcome change_check(struct fsm_context *ctx, const struct state_change *change)
+{
+    if ((change->token == NULL) == (change->fence == NULL)) {
         return fsm_refuse_field(ctx, "token");
     }
-    if (request->has_fence != request->has_operation) {
+    if ((change->fence == NULL) != (change->operation == NULL)) {
         return fsm_refuse_field(ctx, "operation");
     }
-    if (request->has_session && !request->has_fence) {
+    if (change->session != NULL && change->fence == NULL) {
         return fsm_refuse_field(ctx, "session");
     }
-    if (request->key.size == 0) {
-        return fsm_refuse_field(ctx, "key");
+    return change->key.size == 0 ? fsm_refuse_field(ctx, "key") : OP_OK;
+}
+
+static enum op_outcome change_access(struct fsm_context *ctx, const struct state_change *change,
+                                     struct state_access *ret_access)
+{
+    enum op_outcome outcome = change_check(ctx, change);
+
+    if (outcome != OP_OK) {
+        return outcome;
     }
-    if (request->has_token) {
-        return access_own(ctx, request->user, &request->token, ret_access);
+    if (change->token != NULL) {
+        return access_own(ctx, change->user, change->token, ret_access);
     }
-    outcome = fsm_find_fenced(ctx, request->user, &request->fence,
-                              request->has_session ? &request->session : NULL, &ret_access->task,
+    outcome = fsm_find_fenced(ctx, change->user, change->fence, change->session, &ret_access->task,
                               &ret_access->session);
     if (outcome == OP_OK) {
-        outcome = fsm_window_admit(ctx, &ret_access->task, request->operation);
+        outcome = fsm_window_admit(ctx, &ret_access->task, *change->operation);
     }
     if (outcome != OP_OK || ctx->first) {
         return outcome;
     }
-    outcome = fenced(ctx, &request->fence, ret_access);
+    outcome = fenced(ctx, change->fence, ret_access);
     return outcome == OP_OK ? fsm_room(ctx, FSM_OPERATIONS, 1) : outcome;
+}
+
+/* The key's slot, or SLOT_NONE, when it has the version that was expected. */
+static enum op_outcome change_find(struct fsm_context *ctx, const struct state_change *change,
+                                   struct state_access *ret_access, uint32_t *ret_slot)
+{
+    enum op_outcome outcome = change_access(ctx, change, ret_access);
+    uint64_t version;
+
+    if (outcome != OP_OK || ctx->first) {
+        return outcome;
+    }
+    *ret_slot = key_of(ctx->fsm, ret_access->session.slot, change->key);
+    version = *ret_slot == SLOT_NONE ? 0 : key_read(ctx->fsm, *ret_slot)->version;
+    if (change->expected != NULL && *change->expected != version) {
+        ctx->details->has_version = true;
+        ctx->details->version = version;
+        return OP_CONFLICT;
+    }
+    return OP_OK;
 }
 
 static enum op_outcome limit_reached(struct fsm_context *ctx, const char *limit)
@@ -176,20 +211,28 @@ static void put(struct fsm_context *ctx, const struct state_access *access, uint
     record->writer = access->task.record == NULL ? ID128_ZERO : access->task.record->id;
 }
 
+/* A pointer to an optional field, or NULL. */
+#define GIVEN(request, field) ((request)->has_##field ? &(request)->field : NULL)
+
 enum op_outcome fsm_do_state_put(struct fsm_context *ctx,
                                  const struct op_state_put_request *request,
                                  struct op_state_put_reply *reply)
 {
+    struct state_change change = {.user = request->user,
+                                  .token = GIVEN(request, token),
+                                  .fence = GIVEN(request, fence),
+                                  .session = GIVEN(request, session),
+                                  .operation = GIVEN(request, operation),
+                                  .expected = GIVEN(request, expected),
+                                  .key = request->key};
     struct state_access access;
-    enum op_outcome outcome = put_access(ctx, request, &access);
-    uint32_t old;
+    uint32_t old = SLOT_NONE;
+    enum op_outcome outcome = change_find(ctx, &change, &access, &old);
 
-    if (outcome != OP_OK || ctx->first) {
-        return outcome;
+    if (outcome == OP_OK && !ctx->first) {
+        outcome = put_room(ctx, access.session.record, old, request);
     }
-    old = key_of(ctx->fsm, access.session.slot, request->key);
-    outcome = put_room(ctx, access.session.record, old, request);
-    if (outcome != OP_OK) {
+    if (outcome != OP_OK || ctx->first) {
         return outcome;
     }
     put(ctx, &access, old, request);
@@ -197,6 +240,68 @@ enum op_outcome fsm_do_state_put(struct fsm_context *ctx,
     reply->session = access.session.head->selector;
     reply->has_version = true;
     reply->version = ctx->position;
+    return OP_OK;
+}
+
+/* ---- deleting ---- */
+
+/* The link that names this key: the session's, or that of the key before it. */
+static uint32_t *link_to(struct fsm *fsm, uint32_t session_slot, uint32_t slot)
+{
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
+    uint32_t before = session->key_first;
+
+    if (before == slot) {
+        return &session->key_first;
+    }
+    while (key_read(fsm, before)->next != slot) {
+        before = key_read(fsm, before)->next;
+        ASSERT(before != SLOT_NONE);
+    }
+    return &((struct key_record *)table_write(fsm->tables[FSM_KEYS], before))->next;
+}
+
+static void key_remove(struct fsm *fsm, uint32_t session_slot, uint32_t slot, struct bytes key)
+{
+    const struct key_record *record = key_read(fsm, slot);
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
+
+    *link_to(fsm, session_slot, slot) = record->next;
+    session->key_count--;
+    session->state_bytes -= record->key_size + record->value_size;
+    index_remove(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
+    chain_free(fsm_blocks(fsm), record->key_chain);
+    chain_free(fsm_blocks(fsm), record->value_chain);
+    table_free(fsm->tables[FSM_KEYS], slot);
+}
+
+enum op_outcome fsm_do_state_delete(struct fsm_context *ctx,
+                                    const struct op_state_delete_request *request,
+                                    struct op_state_delete_reply *reply)
+{
+    struct state_change change = {.user = request->user,
+                                  .token = GIVEN(request, token),
+                                  .fence = GIVEN(request, fence),
+                                  .session = GIVEN(request, session),
+                                  .operation = GIVEN(request, operation),
+                                  .expected = GIVEN(request, expected),
+                                  .key = request->key};
+    struct state_access access;
+    uint32_t slot = SLOT_NONE;
+    enum op_outcome outcome = change_find(ctx, &change, &access, &slot);
+
+    if (outcome != OP_OK || ctx->first) {
+        return outcome;
+    }
+    reply->has_session = true;
+    reply->session = access.session.head->selector;
+    reply->has_deleted = true;
+    reply->deleted = ctx->position;
+    reply->has_version = true;
+    if (slot != SLOT_NONE) {
+        reply->version = key_read(ctx->fsm, slot)->version;
+        key_remove(ctx->fsm, access.session.slot, slot, request->key);
+    }
     return OP_OK;
 }
 

@@ -52,6 +52,10 @@ static bool kind_of(const struct cut *cut, const struct event *event,
         op->kind = BLIND_WRITE;
         *ret_key = model_names_number(names, request->state_put.key);
         op->value = model_names_number(names, request->state_put.value) + 1;
+    } else if (event->f == OP_state_delete) {
+        op->kind = BLIND_WRITE;
+        *ret_key = model_names_number(names, request->state_delete.key);
+        op->value = 0;
     } else if (event->f == OP_state_get && !op->unknown) {
         history_reply(cut->history, event, &reply);
         op->kind = BLIND_READ;
@@ -67,11 +71,13 @@ static bool told_again(const struct cut *cut, const struct event *event, bool by
 {
     union op_reply reply;
 
-    if (event->f != OP_state_put || event->outcome != OP_OK || !by_fence) {
+    if ((event->f != OP_state_put && event->f != OP_state_delete) || event->outcome != OP_OK ||
+        !by_fence) {
         return false;
     }
     history_reply(cut->history, event, &reply);
-    return reply.state_put.version != event->position;
+    return (event->f == OP_state_put ? reply.state_put.version : reply.state_delete.deleted) !=
+           event->position;
 }
 
 static void add_revoke(struct cut *cut, const struct event *event, const union op_request *request,

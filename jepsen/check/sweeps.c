@@ -195,6 +195,8 @@ static bool told_again(const struct look *look)
     }
     history_reply(look->facts->history, look->event, &reply);
     return (look->event->f == OP_state_put && reply.state_put.version != look->event->position) ||
+           (look->event->f == OP_state_delete &&
+            reply.state_delete.deleted != look->event->position) ||
            (look->event->f == OP_task_begin && reply.task_begin.begun != look->event->position) ||
            (look->event->f == OP_task_complete &&
             reply.task_complete.closed != look->event->position) ||
@@ -296,6 +298,9 @@ static bool same_answer(const struct history *history, const struct event *a, co
     }
     if (a->f == OP_task_fail) {
         return x.task_fail.closed == y.task_fail.closed;
+    }
+    if (a->f == OP_state_delete) {
+        return x.state_delete.deleted == y.state_delete.deleted;
     }
     if (a->f == OP_state_put) {
         return x.state_put.version == y.state_put.version;

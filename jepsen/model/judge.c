@@ -142,6 +142,9 @@ static bool judge_details(const struct model_expect *expect, const struct model_
         reason->property = MODEL_S4;
         return false;
     }
+    if (seen->has_version && law->has_version && seen->version != law->version) {
+        return refuse(reason, MODEL_S1, "CONFLICT with a version that the key has not");
+    }
     return judge_fence(expect, answer, reason);
 }
 

@@ -39,6 +39,8 @@ enum model_mutation {
     MODEL_MUTATION_HEARTBEAT_IGNORED,
     MODEL_MUTATION_CANCEL_OF_ONE, /* what is below a cancelled or failed task goes on */
     MODEL_MUTATION_CLOSE_IGNORED,
+    MODEL_MUTATION_EXPECTED_IGNORED, /* no write asks which version a key has */
+    MODEL_MUTATION_DELETE_IGNORED,
     MODEL_MUTATION_END,
 };
 

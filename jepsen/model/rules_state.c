@@ -3,14 +3,71 @@
 
 #include "base/hash.h"
 
-/* What a write's (task, n) stands for. */
-static uint64_t put_digest(struct model *model, const struct op_state_put_request *request)
+/* A put or a delete. */
+struct change {
+    bool has_token, has_fence, has_session, has_operation, has_expected, is_put;
+    const struct op_token *token, *fence;
+    struct id128 session;
+    uint64_t operation, expected;
+    struct bytes key, value;
+};
+
+static struct change change_of(const struct model_op *op)
+{
+    const struct op_state_put_request *put = &op->request->state_put;
+    const struct op_state_delete_request *delete = &op->request->state_delete;
+
+    if (op->f == OP_state_put) {
+        return (struct change){
+            put->has_token, put->has_fence, put->has_session, put->has_operation, put->has_expected,
+            true,           &put->token,    &put->fence,      put->session,       put->operation,
+            put->expected,  put->key,       put->value};
+    }
+    return (struct change){delete->has_token,
+                           delete->has_fence,
+                           delete->has_session,
+                           delete->has_operation,
+                           delete->has_expected,
+                           false,
+                           &delete->token,
+                           &delete->fence,
+                           delete->session,
+                           delete->operation,
+                           delete->expected,
+                           delete->key,
+                           BYTES_NONE};
+}
+
+/* What a change's (task, n) stands for. */
+static uint64_t change_digest(struct model *model, const struct change *change)
 {
     static const struct siphash_key key = {{2}};
-    uint32_t parts[3] = {state_id(model, request->session), state_name(model, request->key),
-                         state_name(model, request->value)};
+    uint32_t parts[7] = {state_id(model, change->session),
+                         state_name(model, change->key),
+                         change->is_put ? state_name(model, change->value) : 0,
+                         change->is_put,
+                         change->has_expected,
+                         (uint32_t)change->expected,
+                         (uint32_t)(change->expected >> 32)};
 
     return base_siphash64(&key, bytes_of(parts, sizeof parts));
+}
+
+/* Compare and set: what was expected and is not there refuses. */
+static bool expect_version(struct model *model, const struct change *change, uint32_t session,
+                           struct model_expect *expect)
+{
+    const struct key *key = state_key(&model->sessions[session], state_name(model, change->key));
+    uint64_t version = key == NULL ? 0 : key->version;
+
+    if (!change->has_expected || change->expected == version ||
+        model->mutation == MODEL_MUTATION_EXPECTED_IGNORED) {
+        return true;
+    }
+    expect_refusal(expect, OP_CONFLICT, MODEL_S1, "the key has another version");
+    expect->details.has_version = true;
+    expect->details.version = version;
+    return false;
 }
 
 /* The session that a task names, of its own tenant and user, or 0 after refusing: W2. */
@@ -48,61 +105,83 @@ static void expect_space(struct model *model, const struct op_state_put_request 
     }
 }
 
-static void expect_put_by_task(struct model *model, const struct ask *ask,
-                               struct model_expect *expect)
+/* The session that may be changed, or 0; `ret_again`: what was answered to a known (task, n). */
+static uint32_t expect_change_by_task(struct model *model, const struct ask *ask,
+                                      const struct change *change, struct model_expect *expect,
+                                      const struct done **ret_again)
 {
-    const struct op_state_put_request *request = &ask->op->request->state_put;
-    struct op_state_put_reply *reply = &expect->reply.state_put;
-    uint32_t task = expect_task(model, ask, &request->fence, expect);
-    const struct done *done;
+    uint32_t task = expect_task(model, ask, change->fence, expect);
     uint32_t session;
 
     if (task == 0) {
-        return;
+        return 0;
     }
-    session = expect_named(model, ask, task, request->session, expect);
-    if (session == 0) {
-        return;
+    session = expect_named(model, ask, task, change->session, expect);
+    if (session == 0 ||
+        expect_number(model, &model->tasks[task], change->operation, change_digest(model, change),
+                      expect, ret_again) ||
+        expect_fence(model, ask, task, session, "state:write", change->fence, expect)) {
+        return 0;
     }
-    reply->session = request->session;
-    reply->version = ask->op->position;
-    if (expect_number(model, &model->tasks[task], request->operation, put_digest(model, request),
-                      expect, &done)) {
-        reply->version = done != NULL ? done->version : 0;
-        return;
+    return session;
+}
+
+/* As above, by a task or by the session itself. */
+static uint32_t expect_change(struct model *model, const struct ask *ask,
+                              const struct change *change, struct model_expect *expect,
+                              const struct done **ret_again)
+{
+    uint32_t session, permission = ask_permission(model, "state:write");
+
+    *ret_again = NULL;
+    if (change->has_token == change->has_fence ||
+        (change->has_fence && (!change->has_session || !change->has_operation))) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "token, or fence, session and operation");
+        expect_also(expect, OP_NOT_FOUND);
+        return 0;
     }
-    if (!expect_fence(model, ask, task, session, "state:write", &request->fence, expect)) {
-        expect_space(model, request, session, expect);
+    if (change->has_fence) {
+        return expect_change_by_task(model, ask, change, expect, ret_again);
     }
+    session = expect_session(model, ask, change->token, expect);
+    if (session != 0 &&
+        life_holds(model, &model->sessions[session], permission, ask->time) == NULL &&
+        model->mutation != MODEL_MUTATION_PERMISSION_IGNORED) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold state:write");
+        return 0;
+    }
+    return session;
 }
 
 void expect_state_put(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
-    const struct op_state_put_request *request = &ask->op->request->state_put;
-    uint32_t session, permission = ask_permission(model, "state:write");
+    struct op_state_put_reply *reply = &expect->reply.state_put;
+    struct change change = change_of(ask->op);
+    const struct done *again;
+    uint32_t session = expect_change(model, ask, &change, expect, &again);
 
-    if (request->has_token == request->has_fence ||
-        (request->has_fence && (!request->has_session || !request->has_operation))) {
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "token, or fence, session and operation");
-        expect_also(expect, OP_NOT_FOUND);
-        return;
+    reply->session = change.has_fence ? change.session : change.token->id;
+    reply->version = again != NULL ? again->version : ask->op->position;
+    if (session != 0 && expect_version(model, &change, session, expect)) {
+        expect_space(model, &ask->op->request->state_put, session, expect);
     }
-    if (request->has_fence) {
-        expect_put_by_task(model, ask, expect);
-        return;
+}
+
+void expect_state_delete(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    struct op_state_delete_reply *reply = &expect->reply.state_delete;
+    struct change change = change_of(ask->op);
+    const struct done *again;
+    uint32_t session = expect_change(model, ask, &change, expect, &again);
+    const struct key *key = state_key(&model->sessions[session], state_name(model, change.key));
+
+    reply->session = change.has_fence ? change.session : change.token->id;
+    reply->deleted = again != NULL ? again->version : ask->op->position;
+    if (again != NULL) {
+        expect->free_tags = TAG(3);
+    } else if (session != 0 && expect_version(model, &change, session, expect)) {
+        reply->version = key == NULL ? 0 : key->version;
     }
-    session = expect_session(model, ask, &request->token, expect);
-    if (session == 0) {
-        return;
-    }
-    if (life_holds(model, &model->sessions[session], permission, ask->time) == NULL &&
-        model->mutation != MODEL_MUTATION_PERMISSION_IGNORED) {
-        expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold state:write");
-        return;
-    }
-    expect->reply.state_put.session = request->token.id;
-    expect->reply.state_put.version = ask->op->position;
-    expect_space(model, request, session, expect);
 }
 
 static void write_key(struct model *model, const struct op_state_put_request *request,
@@ -126,26 +205,51 @@ static void write_key(struct model *model, const struct op_state_put_request *re
     key->version = version;
 }
 
-void apply_state_put(struct model *model, const struct ask *ask, const struct model_answer *answer)
+/* The session that is changed, or NULL: a known (task, n) is only told again. */
+static struct session *apply_change(struct model *model, const struct ask *ask, uint64_t version,
+                                    uint32_t *ret_writer)
 {
-    const struct op_state_put_request *request = &ask->op->request->state_put;
-    uint64_t version = answer->reply.state_put.version;
-    uint32_t writer = request->has_fence ? state_task_of(model, request->fence.id) : 0;
-    struct session *session = &model->sessions[state_session_of(
-        model, writer != 0 ? request->session : request->token.id)];
-    struct task *task = &model->tasks[writer];
+    struct change change = change_of(ask->op);
+    struct task *task;
 
-    if (version != ask->op->position || (writer != 0 && model->mutation != MODEL_MUTATION_W9 &&
-                                         state_done(task, request->operation) != NULL)) {
-        return; /* a known (task, n), told again */
+    *ret_writer = change.has_fence ? state_task_of(model, change.fence->id) : 0;
+    task = &model->tasks[*ret_writer];
+    if (version != ask->op->position || (*ret_writer != 0 && model->mutation != MODEL_MUTATION_W9 &&
+                                         state_done(task, change.operation) != NULL)) {
+        return NULL;
     }
-    if (writer != 0) {
-        state_done_add(task, (struct done){.n = request->operation,
-                                           .digest = put_digest(model, request),
+    if (*ret_writer != 0) {
+        state_done_add(task, (struct done){.n = change.operation,
+                                           .digest = change_digest(model, &change),
                                            .version = version});
     }
-    if (model->mutation != MODEL_MUTATION_LOST_WRITE || ++model->writes % 8 != 0) {
-        write_key(model, request, session, writer, version);
+    return &model->sessions[state_session_of(model,
+                                             *ret_writer != 0 ? change.session : change.token->id)];
+}
+
+void apply_state_put(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    uint64_t version = answer->reply.state_put.version;
+    uint32_t writer;
+    struct session *session = apply_change(model, ask, version, &writer);
+
+    if (session != NULL &&
+        (model->mutation != MODEL_MUTATION_LOST_WRITE || ++model->writes % 8 != 0)) {
+        write_key(model, &ask->op->request->state_put, session, writer, version);
+    }
+}
+
+void apply_state_delete(struct model *model, const struct ask *ask,
+                        const struct model_answer *answer)
+{
+    struct bytes name = ask->op->request->state_delete.key;
+    uint32_t writer;
+    struct session *session = apply_change(model, ask, answer->reply.state_delete.deleted, &writer);
+    struct key *key = session == NULL ? NULL : state_key(session, state_name(model, name));
+
+    if (key != NULL && model->mutation != MODEL_MUTATION_DELETE_IGNORED) {
+        session->state_bytes -= name.size + model_names_bytes(model->names, key->value).size;
+        *key = session->keys[--session->key_count];
     }
 }
 

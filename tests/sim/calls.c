@@ -329,6 +329,8 @@ static bool put_again(struct run *run, const struct run_fence *fence, struct dra
     request->value.size = last->size;
     request->session = last->session;
     request->operation = last->operation;
+    request->has_expected = last->has_expected;
+    request->expected = last->expected;
     return true;
 }
 
@@ -339,9 +341,27 @@ static void keep_put(struct run_fence *fence, const struct tenure_state_put_requ
         fence->last = (struct run_put){.session = request->session,
                                        .operation = request->operation,
                                        .key = key,
-                                       .size = request->value.size};
+                                       .size = request->value.size,
+                                       .has_expected = request->has_expected,
+                                       .expected = request->expected};
         memcpy(fence->last.value, request->value.data, request->value.size);
     }
+}
+
+/* Sometimes only while the key has the version that was seen last, or, wrongly, another's. */
+static bool draw_expected(struct run *run, const struct tenure_id *session, uint64_t key,
+                          uint64_t *ret_expected)
+{
+    bool wrong = run_chance(run, 30);
+    size_t of = (size_t)(key + (wrong ? 1 : 0)) % KEYS;
+    *ret_expected = wrong ? 1 : 0;
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        if (run->sessions[i].known &&
+            memcmp(&run->sessions[i].id, session, sizeof(*session)) == 0) {
+            *ret_expected = run->sessions[i].versions[of];
+        }
+    }
+    return run_chance(run, 30);
 }
 
 static bool draw_state_put(struct run_actor *actor, struct draft *draft)
@@ -362,6 +382,7 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
         request->user = acting(run, draft, session->user);
         request->has_token = true;
         request->token = tampered(run, draft, session->token, OP_TOKEN_session);
+        request->has_expected = draw_expected(run, &session->id, key, &request->expected);
         return true;
     }
     request->user = tenure_text(fence->user);
@@ -369,9 +390,38 @@ static bool draw_state_put(struct run_actor *actor, struct draft *draft)
     request->fence = tampered(run, draft, fence->token, OP_TOKEN_fence);
     if (!put_again(run, fence, draft)) {
         request->session = reach(run, fence);
+        request->has_expected = draw_expected(run, &request->session, key, &request->expected);
         request->operation = draw_operation(run, fence);
         keep_put(fence, request, key);
     }
+    return true;
+}
+
+static bool draw_state_delete(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_state_delete_request *request = &draft->request.state_delete;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    uint64_t key = run_random(run, KEYS);
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, key);
+    request->key = tenure_text(draft->text);
+    if (fence == NULL) {
+        request->user = acting(run, draft, session->user);
+        request->has_token = true;
+        request->token = tenure_text(session->token);
+        request->has_expected = draw_expected(run, &session->id, key, &request->expected);
+        return true;
+    }
+    request->user = tenure_text(fence->user);
+    request->has_fence = request->has_session = request->has_operation = true;
+    request->fence = tenure_text(fence->token);
+    request->session = reach(run, fence);
+    request->operation = draw_operation(run, fence);
+    request->has_expected = draw_expected(run, &request->session, key, &request->expected);
     return true;
 }
 
@@ -426,7 +476,8 @@ static const struct generator generators[] = {
     {OP_task_complete, draw_task_complete, 0, 2},
     {OP_task_fail, draw_task_fail, 0, 1},
     {OP_task_cancel, draw_task_cancel, 1, 2},
-    {OP_state_put, draw_state_put, 14, 31},
+    {OP_state_put, draw_state_put, 12, 28},
+    {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 10, 16},
 };
 

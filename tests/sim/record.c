@@ -105,9 +105,36 @@ static void learn_claim(const struct flight *flight, const struct tenure_task_cl
     keep_token(fence->token, reply->fence);
 }
 
+/* Keys are named key-0, key-1 …; those of duels are not. */
+static void learn_version(const struct flight *flight, const struct tenure_id *id, uint64_t version)
+{
+    struct run *run = flight->actor->run;
+    union op_request request;
+    history_request(run->history, &run->history->events[flight->row], &request);
+    struct bytes key = flight->number == OP_state_put   ? request.state_put.key
+                       : flight->number == OP_state_get ? request.state_get.key
+                                                        : request.state_delete.key;
+    size_t which = (size_t)(key.data[key.size - 1] - '0');
+    for (size_t i = 0; i < SESSIONS_MAX && which < KEYS; i++) {
+        if (memcmp(&run->sessions[i].id, id, sizeof(*id)) == 0) {
+            run->sessions[i].versions[which] = version;
+        }
+    }
+}
+
 static void learn(const struct flight *flight, uint64_t position, const void *reply)
 {
     struct run *run = flight->actor->run;
+    if (flight->number == OP_state_put) {
+        const struct tenure_state_put_reply *put = reply;
+        learn_version(flight, &put->session, put->version);
+    } else if (flight->number == OP_state_get) {
+        const struct tenure_state_get_reply *got = reply;
+        learn_version(flight, &got->session, got->version);
+    } else if (flight->number == OP_state_delete) {
+        const struct tenure_state_delete_reply *gone = reply;
+        learn_version(flight, &gone->session, 0);
+    }
     if (flight->number == OP_session_create) {
         learn_session(flight, position, reply);
     } else if (flight->number == OP_session_rotate) {

@@ -22,6 +22,7 @@ enum {
     TOKEN_MAX = 160,
     USERS = 4,
     AGENTS = 2,
+    KEYS = 5,
     ACTIVE_MAX = 3,
     GENERATIONS = 64,
     TIMELESS_MAX = 64,
@@ -135,6 +136,8 @@ struct run_put {
     uint64_t operation; /* 0: none */
     uint64_t key;
     size_t size;
+    bool has_expected;
+    uint64_t expected;
     uint8_t value[48];
 };
 
@@ -195,6 +198,7 @@ struct run_session {
     uint64_t since_us;
     uint64_t made; /* position at which its secret was made */
     bool known;
+    uint64_t versions[KEYS]; /* that somebody was told last; 0: none */
 };
 
 struct run_task {
@@ -406,7 +410,6 @@ void call_probe(struct run_actor *actor);
 void call_last_reads(struct run_actor *actor, size_t session);
 
 /* record.c */
-enum { KEYS = 5 };
 void record_call(struct run_actor *actor, enum op_number number, const void *request,
                  struct run_fence *fence);
 /* A call was sent once more, `arg` is its own. */

@@ -331,6 +331,31 @@ static void put(struct mix *mix, struct call *call)
     request->key = text(keys[mix_below(mix, 4)]);
     memset(value, (int)mix_below(mix, 256), sizeof value);
     request->value = bytes_of(value, mix_below(mix, chance(mix, 20) ? sizeof value : 200));
+    request->has_expected = chance(mix, 20);
+    request->expected = chance(mix, 70) ? 0 : mix_below(mix, 1000);
+}
+
+/* What a put would be, without a value. */
+static void remove_key(struct mix *mix, struct call *call)
+{
+    struct op_state_delete_request *request = &call->fields.state_delete;
+    bool by_fence = chance(mix, 40);
+    struct mix_task *task = pick_task(mix);
+    struct mix_session *session = by_fence ? NULL : pick_session(mix);
+
+    begin(mix, call, OP_state_delete);
+    request->user = user_of(mix);
+    request->has_token = !by_fence;
+    request->has_fence = by_fence;
+    request->key = text(keys[mix_below(mix, 4)]);
+    request->has_expected = chance(mix, 10);
+    if (by_fence) {
+        request->fence = fence_token(mix, task);
+        request->has_operation = true;
+        request->operation = operation_of(mix, task);
+    } else {
+        request->token = session_token(mix, session);
+    }
 }
 
 static void read(struct mix *mix, struct call *call)
@@ -420,7 +445,11 @@ void mix_next(struct mix *mix, struct call *call)
         return;
     case 6:
     case 7:
-        put(mix, call);
+        if (chance(mix, 15)) {
+            remove_key(mix, call);
+        } else {
+            put(mix, call);
+        }
         return;
     default:
         read(mix, call);

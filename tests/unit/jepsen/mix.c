@@ -31,6 +31,7 @@ struct mix {
     struct known_task tasks[TASKS_MAX];
     uint32_t task_count;
     uint32_t values;
+    uint64_t version; /* of the newest write */
     char value[32];
     union op_request request;
     enum op_number f;
@@ -415,6 +416,28 @@ static void put(struct mix *mix)
     request->key = pick(mix, keys, 3);
     (void)snprintf(mix->value, sizeof mix->value, "v%u", mix->values++);
     request->value = bytes_of_text(mix->value);
+    request->has_expected = one_in(mix, 6);
+    request->expected = one_in(mix, 2) ? 0 : mix->version;
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        mix->version = mix->maker->answer.reply.state_put.version;
+    }
+}
+
+static void delete(struct mix *mix)
+{
+    struct op_state_delete_request *request = &mix->request.state_delete;
+    struct known_session *session = some_session(mix);
+
+    mix->f = OP_state_delete;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->has_token = true;
+    request->token = session->token;
+    spoil(mix, &request->token);
+    request->key = pick(mix, keys, 3);
+    request->has_expected = one_in(mix, 6);
+    request->expected = one_in(mix, 2) ? 0 : mix->version;
     go(mix);
 }
 
@@ -496,6 +519,8 @@ static void step(struct mix *mix)
         close_task(mix);
     } else if (what < 71 && mix->task_count > 0) {
         hand_over(mix);
+    } else if (what < 74) {
+        delete (mix);
     } else if (what < 85) {
         put(mix);
     } else {

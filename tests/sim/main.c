@@ -125,7 +125,7 @@ static bool play_line(const struct options *options, char *line, struct account 
     options_init(&of_line);
     of_line.shrink_seconds = options->shrink_seconds;
     of_line.here = options->here;
-    line[strcspn(line, "#\n")] = '\0';
+    line[strcspn(line, "#")] = '\0';
     for (char *at = line; count < WORDS_MAX && *(at += strspn(at, " \t")) != '\0';) {
         words[count++] = at;
         at += strcspn(at, " \t");
@@ -147,22 +147,40 @@ static bool play_line(const struct options *options, char *line, struct account 
     return good;
 }
 
+/* The whole file, as text. False: it cannot be read, or is too long. */
+static bool read_known(const char *path, char *ret_text, size_t capacity)
+{
+    FILE *file = fopen(path, "r");
+    size_t size = file == NULL ? 0 : fread(ret_text, 1, capacity - 1, file);
+    bool good = file != NULL && ferror(file) == 0 && size < capacity - 1;
+    if (!good) {
+        fprintf(stderr, "%s: cannot be read, or is too long\n", path);
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    ret_text[size] = '\0';
+    return good;
+}
+
+/* The file is closed before the first run: the end of a run's process, which shares its offset,
+ * would have it read again. */
 static bool play_known(const struct options *options, struct account *account)
 {
-    enum { LINE_MAX = 8192 };
-    static char line[LINE_MAX];
-    FILE *file = fopen(options->known, "r");
-    bool good = file != NULL;
-    for (unsigned number = 1; good && fgets(line, sizeof(line), file) != NULL; number++) {
+    enum { TEXT_MAX = 256 * 1024 };
+    static char text[TEXT_MAX];
+    bool good = read_known(options->known, text, sizeof(text));
+    char *line = text;
+    for (unsigned number = 1; good && *line != '\0'; number++) {
+        char *following = line + strcspn(line, "\n");
+        if (*following != '\0') {
+            *following++ = '\0';
+        }
         good = play_line(options, line, account);
         if (!good) {
             fprintf(stderr, "%s:%u: is no line of seeds\n", options->known, number);
         }
-    }
-    if (file == NULL) {
-        perror(options->known);
-    } else {
-        (void)fclose(file);
+        line = following;
     }
     return good;
 }

@@ -45,9 +45,9 @@ static void hello(struct node *node, struct node_connection *connection,
     }
     node_connection_greeted(connection);
     if (request.has_software) {
-        env_log(node->env, ENV_LOG_DEBUG, "client", "%s: %s: %.*s",
-                env_conn_address(connection->conn), connection->name, (int)request.software.size,
-                (const char *)request.software.data);
+        env_log(node->env, ENV_LOG_DEBUG, "client", "%s: connection %llu: %s: %.*s",
+                env_conn_address(connection->conn), (unsigned long long)connection->number,
+                connection->name, (int)request.software.size, (const char *)request.software.data);
     }
     connection->instance = request.instance;
     struct bytes leader = node_leader_address(node);

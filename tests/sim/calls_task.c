@@ -1,4 +1,5 @@
-/* Generators of what is asked about tasks: begun, claimed, kept, closed. The mixes are calls.c's. */
+/* Generators of what is asked about tasks: begun, claimed, kept, closed. The mixes are in calls.c.
+ */
 #include "tests/sim/calls.h"
 
 #include <inttypes.h>

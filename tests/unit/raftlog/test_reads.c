@@ -156,7 +156,8 @@ static void a_stopping_leader_refuses_what_waits(void **state)
     cluster_destroy(cluster);
 }
 
-/* A new leader to whom all is committed appends an entry of its own term, or nobody could ask it. */
+/* A new leader to whom all is committed appends an entry of its own term, or nobody could ask it.
+ */
 static void a_leader_with_nothing_to_commit_confirms(void **state)
 {
     (void)state;

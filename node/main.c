@@ -171,10 +171,10 @@ static int serve(struct daemon *daemon, const struct node_config *config)
     while (!daemon->stopped && !daemon->failed) {
         env_turn(daemon->env, UINT64_MAX);
     }
+    node_monitor_stop(daemon->monitor);
     if (daemon->failed) {
         return EXIT_LOCAL; /* nothing that this process still holds may be trusted or sent */
     }
-    node_monitor_stop(daemon->monitor);
     node_destroy(daemon->node);
     return EXIT_SUCCESS;
 }

@@ -21,10 +21,10 @@
 #include <arpa/inet.h>
 
 enum {
-    AT_ONCE = 64, /* handshakes of ours under way */
+    AT_ONCE = 64,             /* handshakes of ours under way */
     PROBE_WORST_US = 3500000, /* two lost calls; without a bound on handshakes it is 5 s */
-    CLOSE_US = 20000000, /* for what the server has to close by itself */
-    TCP_KIB = 16,        /* of the server's memory for each connection: without TLS, with it */
+    CLOSE_US = 20000000,      /* for what the server has to close by itself */
+    TCP_KIB = 16,             /* of the server's memory for each connection: without TLS, with it */
     TLS_KIB = 64,
     FLOOD_KIB = 48 * 1024, /* for a client that does not read: 32 MiB open, 4 MiB unsent, slack */
     FLAT_KIB = 32 * 1024,

@@ -14,10 +14,19 @@
 
 enum { WINDOW = 12, SLOTS = 1 << 20, FORM_MAX = 128, TOKEN_BYTES_MAX = 96 };
 
-enum form { FORM_RAW, FORM_HEX, FORM_HEX_UPPER, FORM_TOKEN, FORM_URL, FORM_BASE64, FORM_COUNT };
+enum form {
+    FORM_RAW,
+    FORM_HEX,
+    FORM_HEX_UPPER,
+    FORM_TOKEN,
+    FORM_URL,
+    FORM_BASE64,
+    FORM_ESCAPED,
+    FORM_COUNT
+};
 
-static const char *const form_names[FORM_COUNT] = {"raw",   "hex",       "hex-upper",
-                                                   "token", "base64url", "base64"};
+static const char *const form_names[FORM_COUNT] = {"raw",       "hex",    "hex-upper", "token",
+                                                   "base64url", "base64", "escaped"};
 
 struct window {
     bool used;
@@ -95,6 +104,24 @@ static size_t put_base64(const uint8_t *secret, const char *last, uint8_t *ret)
     return size;
 }
 
+/* As a log line in text form shows bytes. Never more than FORM_MAX. */
+static size_t put_escaped(const uint8_t *secret, uint8_t *ret)
+{
+    char *at = (char *)ret;
+    for (size_t i = 0; i < 32; i++) {
+        if (secret[i] >= 0x20 && secret[i] < 0x7f) {
+            *at++ = (char)secret[i];
+        } else {
+            static const char digits[] = "0123456789abcdef";
+            *at++ = '\\';
+            *at++ = 'x';
+            *at++ = digits[secret[i] >> 4];
+            *at++ = digits[secret[i] & 15];
+        }
+    }
+    return (size_t)(at - (char *)ret);
+}
+
 /* The characters of the token's own text that hold nothing but secret. */
 static size_t put_token(const char *text, const struct op_token *token, uint8_t *ret)
 {
@@ -122,6 +149,8 @@ static size_t put_form(enum form form, const char *text, const struct op_token *
         return put_base64(token->secret, "-_", ret);
     case FORM_BASE64:
         return put_base64(token->secret, "+/", ret);
+    case FORM_ESCAPED:
+        return put_escaped(token->secret, ret);
     case FORM_COUNT:
         break;
     }

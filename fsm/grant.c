@@ -1,5 +1,5 @@
-/* Grants: pairs (permission, G), who holds them, and giving one. Extending keeps G, giving again
- * after a lapse makes a new G; what a dead session held at its end is what has no deadline.
+/* Grants: pairs (permission, G), who holds them, giving and taking one. Extending keeps G, giving
+ * again after a lapse makes a new G; what a dead session held at its end is what has no deadline.
  *
  *  1. Each pair stored anywhere counts one use of its permission's name.
  *  2. A session with tasks keeps its grants in a chain, so that its sweep can always write down
@@ -286,6 +286,43 @@ enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
     reply->session = request->token.id;
     reply->has_given = true;
     grant_reply(ctx, &grant, &reply->given, &reply->has_left, &reply->left);
+    return OP_OK;
+}
+
+/* A list that gets shorter needs no room: what it replaces is freed first. */
+enum op_outcome fsm_do_grant_revoke(struct fsm_context *ctx,
+                                    const struct op_grant_revoke_request *request,
+                                    struct op_grant_revoke_reply *reply)
+{
+    struct fsm_session session;
+    struct fsm_grants grants;
+    const struct fsm_grant *held;
+    enum op_outcome outcome;
+    size_t at;
+
+    if (!op_permission_valid(request->permission)) {
+        return fsm_refuse_field(ctx, "permission");
+    }
+    outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+    if (outcome == OP_OK) {
+        outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    fsm_grants_held(ctx, &session, &grants);
+    held = fsm_grants_find(&grants, names_find(ctx->fsm->names, request->permission));
+    if (held == NULL) {
+        return fsm_refuse_permission(ctx, request->permission);
+    }
+    reply->has_session = true;
+    reply->session = request->token.id;
+    reply->has_given = true;
+    reply->given = held->given;
+    at = (size_t)(held - grants.list);
+    grants.count--;
+    memmove(grants.list + at, grants.list + at + 1, (grants.count - at) * sizeof grants.list[0]);
+    fsm_session_grants_set(ctx->fsm, session.slot, &grants);
     return OP_OK;
 }
 

@@ -264,6 +264,18 @@ static void note_move(struct facts *facts, uint32_t row, const union op_request 
     }
 }
 
+static void note_taken(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    uint32_t of = facts_session(facts, request->grant_revoke.token.id);
+    struct fact_session *session = &facts->sessions[of];
+
+    if (of != 0) {
+        session->taken = model_names_grow(session->taken, &session->taken_capacity,
+                                          session->taken_count + 1, sizeof *session->taken);
+        session->taken[session->taken_count++] = row;
+    }
+}
+
 static void note_own_revoke(struct facts *facts, uint32_t row, const union op_request *request)
 {
     uint32_t of = facts_session(facts, request->session_revoke.session);
@@ -296,6 +308,8 @@ static void note(struct facts *facts, uint32_t row)
         note_close(facts, row, &request);
     } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
         note_revoke(facts, row, &request);
+    } else if (event->f == OP_grant_revoke) {
+        note_taken(facts, row, &request);
     } else if (event->f == OP_session_revoke) {
         note_own_revoke(facts, row, &request);
     } else {
@@ -325,6 +339,7 @@ void facts_done(struct facts *facts)
 {
     for (uint32_t i = 0; i < facts->session_count; i++) {
         free(facts->sessions[i].moves);
+        free(facts->sessions[i].taken);
     }
     for (uint32_t i = 0; i < facts->task_count; i++) {
         free(facts->tasks[i].claims);

@@ -18,9 +18,11 @@ struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
     uint64_t epoch;
-    uint32_t revoke_row;          /* of its own first revoke, or UINT32_MAX */
-    bool compromised;             /* somebody was told so; REUSE is no row */
-    bool unsure;                  /* a command of unknown outcome may have moved its deadlines */
+    uint32_t revoke_row; /* of its own first revoke, or UINT32_MAX */
+    bool compromised;    /* somebody was told so; REUSE is no row */
+    bool unsure;         /* a command of unknown outcome may have moved its deadlines */
+    uint32_t *taken;     /* rows of revokes of its grants */
+    uint32_t taken_count, taken_capacity;
     struct fact_deadlines *moves; /* by position */
     uint32_t move_count, move_capacity;
 };

@@ -64,7 +64,7 @@ static bool kind_of(const struct cut *cut, const struct event *event,
                         ? 0
                         : model_names_number(names, reply.state_get.value) + 1;
     }
-    return true;
+    return op->kind != BLIND_ALIVE || !op->unknown; /* that would say and change nothing */
 }
 
 static bool told_again(const struct cut *cut, const struct event *event, bool by_fence)
@@ -200,6 +200,31 @@ static uint32_t cut_off(struct blind_op *ops, uint32_t count, uint64_t moment)
     return kept;
 }
 
+static bool is_read(const struct blind_op *ops, uint32_t count, const struct blind_op *write)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].kind == BLIND_READ && ops[i].key == write->key && ops[i].value == write->value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A write of unknown outcome that nobody read need not have happened; each doubles the search. */
+static uint32_t drop_unread(struct blind_op *ops, uint32_t count)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct blind_op op = ops[i];
+
+        if (!op.unknown || op.kind != BLIND_WRITE || is_read(ops, count, &op)) {
+            ops[kept++] = op;
+        }
+    }
+    return kept;
+}
+
 static bool refuse(struct check_verdict *verdict, const struct blind_op *ops, uint32_t count)
 {
     (void)check_refuse(verdict, MODEL_S1,
@@ -220,6 +245,7 @@ static bool check_part(const struct entry *entries, uint32_t count,
     if (count > BLIND_OPS_MAX) {
         taken = cut_off(ops, taken, entries[BLIND_OPS_MAX].op.call_ns);
     }
+    taken = drop_unread(ops, taken);
     switch (blind_search(ops, taken, options->blind_steps)) {
     case BLIND_YES:
         verdict->counters.blind_sessions++;

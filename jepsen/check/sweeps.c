@@ -169,6 +169,26 @@ static bool sweep_s6(const struct look *look, bool ok)
            refuse(look, MODEL_S6, "EXPIRED, returned earlier than the deadline", at->row);
 }
 
+/* S12: no ALLOW by a grant whose revoke had returned. */
+static bool sweep_s12_taken(const struct look *look, uint64_t given)
+{
+    const struct history *history = look->facts->history;
+    const struct fact_session *session = &look->facts->sessions[look->session];
+    union op_request taken;
+
+    for (uint32_t i = 0; i < session->taken_count; i++) {
+        const struct event *event = &history->events[session->taken[i]];
+
+        history_request(history, event, &taken);
+        if (event->position > given && event->ret_ns < look->call_ns[look->row] &&
+            bytes_equal(taken.grant_revoke.permission, look->request.permission_check.permission)) {
+            return refuse(look, MODEL_S12, "ALLOW, invoked after the grant's revoke had returned",
+                          session->taken[i]);
+        }
+    }
+    return true;
+}
+
 /* S12: an ALLOW names its own deadline; that never moves back behind T. */
 static bool sweep_s12(const struct look *look)
 {
@@ -181,8 +201,10 @@ static bool sweep_s12(const struct look *look)
     if (reply.permission_check.given > look->event->position) {
         return refuse(look, MODEL_S12, "ALLOW by a grant that was given later", UINT32_MAX);
     }
-    return !reply.permission_check.has_left || reply.permission_check.left > 0 ||
-           refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
+    if (reply.permission_check.has_left && reply.permission_check.left == 0) {
+        return refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
+    }
+    return sweep_s12_taken(look, reply.permission_check.given);
 }
 
 /* A known (task, n) is answered as before, whatever became of the session since (section 5). */

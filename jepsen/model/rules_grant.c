@@ -74,6 +74,44 @@ void apply_grant_add(struct model *model, const struct ask *ask, const struct mo
     grant->deadline = reply->has_left ? sat_add(ask->time, reply->left) : OP_INFINITE;
 }
 
+void expect_grant_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_grant_revoke_request *request = &ask->op->request->grant_revoke;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    const struct grant *held;
+
+    if (!op_permission_valid(request->permission)) {
+        expect_also(expect, expect->outcome); /* the order of these two is not said */
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "no permission has that form");
+        return;
+    }
+    if (session == 0) {
+        return;
+    }
+    held = life_holds(model, &model->sessions[session], state_name(model, request->permission),
+                      ask->time);
+    if (held == NULL) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold the permission");
+        return;
+    }
+    expect->reply.grant_revoke.session = request->token.id;
+    expect->reply.grant_revoke.given = held->given;
+}
+
+/* Copies of the pair in tasks hold no more, as the session that they came from does not. */
+void apply_grant_revoke(struct model *model, const struct ask *ask,
+                        const struct model_answer *answer)
+{
+    const struct op_grant_revoke_request *request = &ask->op->request->grant_revoke;
+    struct session *session = &model->sessions[state_session_of(model, request->token.id)];
+    struct grant *grant = state_grant(session, state_name(model, request->permission));
+
+    (void)answer;
+    if (grant != NULL) {
+        *grant = session->grants[--session->grant_count];
+    }
+}
+
 void expect_permission_check(struct model *model, const struct ask *ask,
                              struct model_expect *expect)
 {

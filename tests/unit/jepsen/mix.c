@@ -185,6 +185,10 @@ static void ask_session(struct mix *mix, enum op_number f)
         mix->request.permission_check.user = user;
         mix->request.permission_check.token = token;
         mix->request.permission_check.permission = pick(mix, permissions, 4);
+    } else if (f == OP_grant_revoke) {
+        mix->request.grant_revoke.user = user;
+        mix->request.grant_revoke.token = token;
+        mix->request.grant_revoke.permission = pick(mix, permissions, 4);
     } else if (f == OP_grant_add) {
         mix->request.grant_add.user = user;
         mix->request.grant_add.token = token;
@@ -502,7 +506,7 @@ static void step(struct mix *mix)
     } else if (what < 30) {
         ask_session(mix, OP_permission_check);
     } else if (what < 40) {
-        ask_session(mix, OP_grant_add);
+        ask_session(mix, one_in(mix, 4) ? OP_grant_revoke : OP_grant_add);
     } else if (what < 41) {
         revoke_one(mix);
     } else if (what < 42) {

@@ -325,6 +325,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_CUT_HALVES] = {"cut-halves", NULL, fault_cut_halves, fault_heal_network, MS(4000), false,
                           false},
     [FAULT_DUEL] = {"duel", NULL, fault_duel, fault_duel_end, MS(2500), false, false},
+    [FAULT_RIVALS] = {"rivals", NULL, fault_rivals, fault_rivals_end, MS(2500), false, false},
     [FAULT_CUT_RING] = {"cut-ring", NULL, fault_cut_ring, fault_heal_network, MS(4000), false,
                         false},
     [FAULT_CUT_BRIDGE] = {"cut-bridge", NULL, fault_cut_bridge, fault_heal_network, MS(4000), false,
@@ -419,8 +420,8 @@ static enum fault_kind draw_kind(struct run *run)
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;
     }
-    if (run->plan.duels && run_chance(run, 50)) {
-        return FAULT_DUEL;
+    if (run->plan.duels && run_chance(run, 60)) {
+        return run_chance(run, 60) ? FAULT_DUEL : FAULT_RIVALS;
     }
     for (int tries = 0; tries < 4; tries++) {
         kind = (enum fault_kind)run_random(run, FAULTS);

@@ -25,6 +25,10 @@ fault_fn fault_reset_half;
 fault_fn fault_duel;
 fault_fn fault_duel_end;
 
+/* rivals.c */
+fault_fn fault_rivals;
+fault_fn fault_rivals_end;
+
 /* faults_disk.c */
 fault_fn fault_fail_sync;
 fault_fn fault_mend_sync;

@@ -98,6 +98,7 @@ void plan_draw(struct run *run)
     if (plan->duels) {
         plan->gap_us = 900 * SIM_MILLISECOND;
         plan->on[FAULT_DUEL] = on[FAULT_DUEL];
+        plan->on[FAULT_RIVALS] = on[FAULT_RIVALS];
     }
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */

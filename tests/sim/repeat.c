@@ -5,7 +5,7 @@
  *   IDLE --a call that is chosen--> HELD --its number is known--> SENT --answer, deadline--> IDLE
  *
  * It travels over a client of its own, which never registers: it borrows the registration of the
- * actor's, for one number. While it is HELD that client believes that it is about to register.
+ * actor's, for one number. It believes that it is about to register, always.
  */
 #include "tests/sim/run.h"
 
@@ -30,7 +30,6 @@ static void give_back(struct run_repeat *repeat)
 {
     struct tenure_registration *own = &repeat->client->registration;
     own->registered = false;
-    own->call = UINT64_MAX; /* under way, for ever */
     memset(own->open, 0, sizeof(own->open));
 }
 
@@ -41,7 +40,6 @@ static void borrow(struct run_repeat *repeat, const struct tenure_registration *
 {
     struct tenure_registration *own = &repeat->client->registration;
     own->registered = true;
-    own->call = 0;
     own->client = from->client;
     own->incarnation = from->incarnation;
     own->next_number = number;
@@ -173,6 +171,7 @@ void repeat_open(struct run_actor *actor, struct tenure_client *client)
     memset(repeat, 0, sizeof(*repeat));
     repeat->client = client;
     client->instance = actor->client->instance; /* the same process, for the cluster */
+    client->registration.call = UINT64_MAX;     /* under way, for ever: it never makes its own */
     repeat->timer = env_timer_create(actor->env, on_timer, actor);
     ASSERT(repeat->timer != NULL);
     give_back(repeat);

@@ -51,6 +51,7 @@ enum fault_kind {
     FAULT_CUT_LEADER,
     FAULT_CUT_HALVES,
     FAULT_DUEL,
+    FAULT_RIVALS,
     FAULT_CUT_RING,
     FAULT_CUT_BRIDGE,
     FAULT_ONE_WAY,
@@ -344,6 +345,8 @@ struct run {
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
+    bool rivals; /* a second candidate waits for the first to win (rivals.c) */
+    size_t rival, rival_old;
     uint64_t duel_until_us;
     size_t duel_old;     /* who led when the duel began */
     uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
@@ -450,6 +453,8 @@ bool fault_of(const char *name, enum fault_kind *ret_kind);
 void faults_expire(struct run *run);
 /* A client has just heard that its write is done. */
 void faults_answered(struct run *run);
+/* A node begins to lead a term. */
+void faults_led(struct run *run, const struct run_node *node);
 /* Draws those whose time has come, and begins them where they can be. */
 void faults_begin(struct run *run);
 void faults_heal(struct run *run);

@@ -243,6 +243,7 @@ static void watch_term(struct run *run, struct run_node *node)
     if (leader->node == 0) {
         *leader = (struct run_leader){.node = self, .life = node->starts};
         run_say(run, "node %u leads in term %" PRIu64, self, term);
+        faults_led(run, node);
     } else if (leader->node != self) {
         run_fail(run, "S13: nodes %u and %u both lead in term %" PRIu64, leader->node, self, term);
     } else if (leader->life != node->starts) {

@@ -1,7 +1,8 @@
-/* hostile ADDRESS FOLDER PID ATTACK COUNT: attacks one server of a cluster of cluster/local with so
- * many connections, and looks at what becomes of its memory and of a client that behaves.
+/* hostile ADDRESS FOLDER PID ATTACK COUNT [TARGET]: attacks one server of a cluster of
+ * cluster/local with so many connections, and looks at what becomes of its memory and of a client
+ * that behaves.
  *
- *   halfopen   TCP connections that never say a word
+ *   halfopen   TCP connections that never say a word; to TARGET, the peers' port, when it is given
  *   idle       clients that say hello and nothing more
  *   slow       a byte a second
  *   unread     they ask and ask and never read an answer
@@ -65,7 +66,7 @@ static long halfopen(struct scene *scene)
     int *fds = calloc(count, sizeof(*fds));
     long most = 0;
     for (size_t i = 0; i < count; i++) {
-        fds[i] = dial(scene->address);
+        fds[i] = dial(scene->target);
         if (i % (count / 20 + 1) == 0) {
             scene_probe(scene);
         }
@@ -228,13 +229,14 @@ static void run(const struct attack *attack, struct scene *scene)
 int main(int argc, char **argv)
 {
     static struct scene scene;
-    if (argc != 6) {
-        fprintf(stderr, "usage: hostile ADDRESS FOLDER PID ATTACK COUNT\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: hostile ADDRESS FOLDER PID ATTACK COUNT [TARGET]\n");
         return 2;
     }
     count = (size_t)strtoul(argv[5], NULL, 10);
     guests = calloc(count + 1, sizeof(*guests));
     scene_init(&scene, argv[1], argv[2], strtol(argv[3], NULL, 10));
+    scene.target = argv[argc == 7 ? 6 : 1];
     for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
         if (strcmp(attacks[i].name, argv[4]) == 0 && count > 0) {
             run(&attacks[i], &scene);

@@ -13,8 +13,9 @@ enum { GUEST_INPUT = 64 * 1024 };
 
 struct scene {
     struct env *env;
-    const char *address;
-    long pid; /* the server's */
+    const char *address; /* for clients */
+    const char *target;  /* of half-open connections */
+    long pid;            /* the server's */
     struct env_tls *service;
     struct env_tls *operator;
     uint64_t worst_us; /* the longest that the well-behaved client waited */

@@ -199,7 +199,7 @@ static void step_wall(struct run *run, struct active *active)
 {
     int64_t by = step(run, run_chance(run, 50) ? 4 * SIM_SECOND : 4000 * SIM_SECOND);
     uint64_t size = (uint64_t)(by < 0 ? -by : by);
-    run->slack_us += u64_min(size, 5 * SIM_SECOND);
+    run->slack_us += run->plan.steady ? 0 : u64_min(size, 5 * SIM_SECOND);
     sim_host_step_wall(node_of(run, active)->host, by);
 }
 
@@ -214,6 +214,15 @@ static void step_boot(struct run *run, struct active *active)
 {
     choose_liar(run, active);
     int64_t by = step(run, 3 * SIM_SECOND);
+    if (run->plan.steady) {
+        /* Once, and by more than what clocks of one cluster may differ by. */
+        size_t leader = nodes_leader(run);
+        active->node = leader != NODES_MAX && run_chance(run, 50) ? leader : active->node;
+        by = by < 0 ? -by : by;
+        by = run->counters.faults[FAULT_BOOT_STEP] == 1 ? by + 3 * (int64_t)SIM_SECOND / 2 : 0;
+        sim_host_step_boot(node_of(run, active)->host, by);
+        return;
+    }
     run->slack_us += (uint64_t)(by < 0 ? -by : by);
     sim_host_step_boot(node_of(run, active)->host, by);
 }

@@ -53,6 +53,19 @@ static void draw_busy(struct plan *plan, const bool on[FAULTS])
     plan->on[FAULT_SNAPSHOT] = on[FAULT_SNAPSHOT];
 }
 
+/* All clocks can be asked all the time, so that the one that jumped has to be found out (T2). */
+static void draw_steady(struct plan *plan, const bool on[FAULTS])
+{
+    static const enum fault_kind kinds[] = {FAULT_BOOT_STEP, FAULT_WALL_STEP, FAULT_STEP_DOWN,
+                                            FAULT_CLIENT_CRASH, FAULT_WORKER_PAUSE};
+    memset(plan->on, 0, sizeof(plan->on));
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        plan->on[kinds[i]] = on[kinds[i]];
+    }
+    plan->gap_us = 300 * SIM_MILLISECOND;
+    plan->birth = plan->bare = false;
+}
+
 void plan_draw(struct run *run)
 {
     const bool *on = run->setup->on;
@@ -92,10 +105,13 @@ void plan_draw(struct run *run)
         plan->on[kind] = plan->on[kind] && plan->clocks;
     }
     plan->on[FAULT_HYPERVISOR] = plan->on[FAULT_HYPERVISOR] && plan->clocks;
-    if (plan->busy) {
+    plan->steady = plan->clocks && run_chance(run, 30);
+    if (plan->busy && !plan->steady) {
         draw_busy(plan, on);
     }
-    if (plan->duels) {
+    if (plan->steady) {
+        draw_steady(plan, on);
+    } else if (plan->duels) {
         plan->gap_us = 900 * SIM_MILLISECOND;
         plan->on[FAULT_DUEL] = on[FAULT_DUEL];
         plan->on[FAULT_RIVALS] = on[FAULT_RIVALS];

@@ -101,8 +101,8 @@ static void push_verifier(struct fsm *fsm, struct task_record *task)
     uint8_t older[1 + TASK_VERIFIERS_OLDER][32];
     uint32_t kept = task->older_count;
 
-    if (task->attempt == 0) {
-        return;
+    if (task->owner == SLOT_NONE) {
+        return; /* never claimed, or adopted and not claimed since */
     }
     memcpy(older[0], task->verifier, 32);
     chain_read(fsm_blocks(fsm), task->older_chain, older[1], (size_t)kept * 32);
@@ -110,6 +110,18 @@ static void push_verifier(struct fsm *fsm, struct task_record *task)
     task->older_count = kept < TASK_VERIFIERS_OLDER ? kept + 1 : TASK_VERIFIERS_OLDER;
     task->older_chain = chain_write(fsm_blocks(fsm),
                                     bytes_of(older, (size_t)task->older_count * 32));
+}
+
+void fsm_task_disown(struct fsm *fsm, struct task_record *task)
+{
+    push_verifier(fsm, task);
+    if (task->owner != SLOT_NONE) {
+        names_release(fsm->names, task->owner);
+    }
+    task->owner = SLOT_NONE;
+    task->instance = ID128_ZERO;
+    memset(task->verifier, 0, sizeof task->verifier);
+    task->status = TASK_OPEN;
 }
 
 /* A new attempt: whose it is, and for how long. */
@@ -127,10 +139,10 @@ static const struct task_record *claim(struct fsm_context *ctx, uint32_t slot,
     uint32_t owner = names_hold(fsm->names, attempt->owner);
 
     ASSERT(owner != SLOT_NONE);
+    push_verifier(fsm, task);
     if (task->owner != SLOT_NONE) {
         names_release(fsm->names, task->owner);
     }
-    push_verifier(fsm, task);
     task->owner = owner;
     task->instance = attempt->instance;
     memcpy(task->verifier, ctx->command->minted_verifier, sizeof task->verifier);

@@ -65,13 +65,13 @@ static bool reach_fails(const struct fsm *fsm, const struct fence_question *q)
 }
 
 /* W6: a revoke after E of anything that the task stands under. */
-static bool revoked(const struct fsm *fsm, const struct fence_question *q)
+bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task)
 {
-    if (q->task->own.head->revoked > q->task->record->epoch) {
+    if (task->own.head->revoked > task->record->epoch) {
         return true;
     }
     for (size_t kind = 0; kind < COVER_KINDS; kind++) {
-        if (fsm_watermark_newest(fsm, q->task->own.head->cover[kind]) > q->task->record->epoch) {
+        if (fsm_watermark_newest(fsm, task->own.head->cover[kind]) > task->record->epoch) {
             return true;
         }
     }
@@ -122,7 +122,7 @@ static uint32_t failed_rules(struct fsm_context *ctx, const struct fence_questio
     failed |= life_fails(ctx, q) ? FENCE_RULE(3) : 0;
     failed |= epoch_fails(q) ? FENCE_RULE(4) : 0;
     failed |= reach_fails(ctx->fsm, q) ? FENCE_RULE(5) : 0;
-    failed |= revoked(ctx->fsm, q) ? FENCE_RULE(6) : 0;
+    failed |= fsm_task_revoked(ctx->fsm, q->task) ? FENCE_RULE(6) : 0;
     failed |= permission_fails(ctx, q) ? FENCE_RULE(7) : 0;
     failed |= time_fails(ctx, q) ? FENCE_RULE(8) : 0;
     return failed;

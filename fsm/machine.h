@@ -242,6 +242,15 @@ struct fence_question {
 /* OK, or FENCED with mask, headline and epochs in the details. W1 to W8, all evaluated. */
 enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *question);
 
+/* W6: has a revoke after E reached what the task stands under? */
+bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task);
+
+/* ---- task.c, claim.c ---- */
+/* A task more under this session, whose tombstone is kept until then. */
+void fsm_task_pin(struct fsm *fsm, const struct fsm_session *own, uint64_t until);
+/* OPEN: nobody owns it, and no secret opens it; the caller has counted the blocks. */
+void fsm_task_disown(struct fsm *fsm, struct task_record *task);
+
 /* ---- window.c: W9 ---- */
 /* OK: new; what it answers will be remembered (the caller checks for room in FSM_OPERATIONS). Sets
  * ctx->first with the first result when it is known (the outcome returned is that result's). */

@@ -219,7 +219,7 @@ static enum op_outcome begin_ask(struct fsm_context *ctx,
 }
 
 /* Invariant 3; the first task moves the session's grants into a chain. */
-static void pin_own_session(struct fsm *fsm, const struct fsm_session *own, uint64_t until)
+void fsm_task_pin(struct fsm *fsm, const struct fsm_session *own, uint64_t until)
 {
     struct session_head *head = fsm_head_write(fsm, own);
 
@@ -260,7 +260,7 @@ static const struct task_record *begin_write(struct fsm_context *ctx,
     task->target_count = begin->target_count;
     task->target_chain = chain_write(
         fsm_blocks(fsm), bytes_of(begin->targets, begin->target_count * sizeof begin->targets[0]));
-    pin_own_session(fsm, &begin->own, fsm_task_forgotten_time(fsm, task));
+    fsm_task_pin(fsm, &begin->own, fsm_task_forgotten_time(fsm, task));
     fsm_schedule(fsm, FSM_TASKS, slot);
     index_insert(fsm->indexes[INDEX_TASK], fsm_hash_id(fsm, task->id), slot);
     return task;

@@ -150,6 +150,17 @@ static void note_claim(struct facts *facts, uint32_t row, const union op_request
         .attempt = claim ? reply.task_claim.attempt : reply.task_hand_over.attempt, .row = row};
 }
 
+/* From here on it stands elsewhere; what came before is judged less strictly. */
+static void note_adoption(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    struct fact_task *task = &facts->tasks[facts_task(facts, request->task_adopt.task)];
+    union op_reply reply;
+
+    history_reply(facts->history, &facts->history->events[row], &reply);
+    task->session = facts_session(facts, reply.task_adopt.session);
+    task->epoch = reply.task_adopt.epoch;
+}
+
 /* By whom: the fence of what owns it, or anybody who names it. */
 static void note_close(struct facts *facts, uint32_t row, const union op_request *request)
 {
@@ -220,10 +231,14 @@ static void note_unknown(struct facts *facts, uint32_t row)
     uint32_t session, task;
     union op_request request;
 
-    if (history_definite(event) || !moves_deadlines(event)) {
+    if (history_definite(event) || (!moves_deadlines(event) && event->f != OP_task_adopt)) {
         return;
     }
     history_request(facts->history, event, &request);
+    if (event->f == OP_task_adopt) {
+        facts->tasks[facts_task(facts, request.task_adopt.task)].unsure = true;
+        return;
+    }
     facts_objects(facts, event, &request, &session, &task, &fence);
     facts->sessions[session].unsure = true;
 }
@@ -303,6 +318,8 @@ static void note(struct facts *facts, uint32_t row)
         note_task(facts, row, &request);
     } else if (event->f == OP_task_claim || event->f == OP_task_hand_over) {
         note_claim(facts, row, &request);
+    } else if (event->f == OP_task_adopt) {
+        note_adoption(facts, row, &request);
     } else if (event->f == OP_task_complete || event->f == OP_task_fail ||
                event->f == OP_task_cancel) {
         note_close(facts, row, &request);

@@ -36,6 +36,7 @@ struct fact_task {
     uint32_t row, session; /* own session's index */
     uint64_t epoch;
     bool outlives;
+    bool unsure; /* an adoption of unknown outcome: session and epoch may be others */
     struct fact_claim *claims;
     uint32_t claim_count, claim_capacity;
     uint32_t closed; /* row that says so; 0: none (no task is closed in the first row) */

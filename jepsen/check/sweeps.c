@@ -232,6 +232,9 @@ static bool sweep_row(struct look *look)
     history_request(look->facts->history, look->event, &look->request);
     facts_objects(look->facts, look->event, &look->request, &look->session, &look->task,
                   &look->fence);
+    if (look->facts->tasks[look->task].unsure) {
+        look->task = 0;
+    }
     if (outcome == OP_EXPIRED) {
         return sweep_s4_expired(look) && sweep_s6(look, false);
     }

@@ -413,9 +413,10 @@ static void apply_attempt(struct model *model, const struct ask *ask,
     const struct op_task_claim_reply *reply = &answer->reply.task_claim;
     struct task *task = &model->tasks[state_task_of(model, reply->task)];
 
-    for (size_t i = ATTEMPTS_KEPT - 1; i > 0; i--) {
+    for (size_t i = ATTEMPTS_KEPT - 1; i > 0 && !task->adopted; i--) {
         task->attempts[i] = task->attempts[i - 1];
     }
+    task->adopted = false;
     task->attempts[0] = (struct attempt){
         .position = reply->attempt,
         .secret = reply->has_fence ? state_secret(model, &reply->fence) : 0};

@@ -14,12 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const permissions[] = {"state:write", "task:begin", "task:user",
+static const char *const permissions[] = {"state:write", "task:begin", "task:user", "task:adopt",
                                           "tool:run",    "tool:read",  "mail:send"};
 
 static struct tenure_bytes any_permission(struct run *run)
 {
-    return tenure_text(permissions[run_random(run, 6)]);
+    return tenure_text(permissions[run_random(run, 7)]);
 }
 
 /* Who ranks highest among those that are asked: leaving one out that is not chosen changes no
@@ -162,7 +162,7 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
     draw_policy(run, request);
     draw_login(run, request);
     request->has_grants = true;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         if (i == 0 || run_chance(run, 75)) {
             struct tenure_grant *grant = &request->grants[request->grants_count++];
             grant->permission = tenure_text(permissions[i]);
@@ -468,7 +468,7 @@ static const struct generator generators[] = {
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
-    {OP_permission_check, draw_permission_check, 11, 0},
+    {OP_permission_check, draw_permission_check, 8, 0},
     {OP_task_begin, draw_task_begin, 14, 8},
     {OP_task_claim, draw_task_claim, 1, 25},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
@@ -476,6 +476,7 @@ static const struct generator generators[] = {
     {OP_task_complete, draw_task_complete, 0, 2},
     {OP_task_fail, draw_task_fail, 0, 1},
     {OP_task_cancel, draw_task_cancel, 1, 2},
+    {OP_task_adopt, draw_task_adopt, 3, 0},
     {OP_state_put, draw_state_put, 12, 28},
     {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 10, 16},

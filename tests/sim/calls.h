@@ -49,5 +49,6 @@ draw_fn draw_task_hand_over;
 draw_fn draw_task_complete;
 draw_fn draw_task_fail;
 draw_fn draw_task_cancel;
+draw_fn draw_task_adopt;
 
 #endif

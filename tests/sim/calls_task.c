@@ -171,3 +171,19 @@ bool draw_task_cancel(struct run_actor *actor, struct draft *draft)
         .user = acting(run, draft, task->user), .task = task->id};
     return true;
 }
+
+/* By another session of the same user, mostly: most tasks that were begun long ago are orphans. */
+bool draw_task_adopt(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_task *task = any_task(run);
+    struct run_session *session = task == NULL ? NULL : session_of(run, task->user);
+    if (session == NULL) {
+        return false;
+    }
+    struct tenure_task_adopt_request *request = &draft->request.task_adopt;
+    request->user = acting(run, draft, session->user);
+    request->token = tenure_text(session->token);
+    request->task = task->id;
+    return true;
+}

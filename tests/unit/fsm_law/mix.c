@@ -6,7 +6,7 @@
 static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"a", "b"};
 static const char *const permissions[] = {"task:begin", "task:user", "state:write", "x:1",
-                                          "x:2",        "x:3",       "x:4"};
+                                          "x:2",        "x:3",       "task:adopt"};
 static const char *const keys[] = {"k1", "k2", "a longer key", "k4"};
 
 enum { PERMISSIONS = sizeof permissions / sizeof permissions[0] };
@@ -260,6 +260,17 @@ static uint64_t operation_of(struct mix *mix, const struct mix_task *task)
     }
 }
 
+static void adopt(struct mix *mix, struct call *call)
+{
+    struct mix_task *task = pick_task(mix);
+    struct mix_session *session = pick_session(mix);
+
+    begin(mix, call, OP_task_adopt);
+    call->fields.task_adopt.user = user_of(mix);
+    call->fields.task_adopt.token = session_token(mix, session);
+    call->fields.task_adopt.task = task->id;
+}
+
 static void hand_over(struct mix *mix, struct call *call)
 {
     struct mix_task *task = pick_task(mix);
@@ -437,6 +448,8 @@ void mix_next(struct mix *mix, struct call *call)
             heartbeat(mix, call);
         } else if (chance(mix, 15)) {
             close_task(mix, call);
+        } else if (chance(mix, 20)) {
+            adopt(mix, call);
         } else if (chance(mix, 15)) {
             hand_over(mix, call);
         } else {

@@ -40,7 +40,8 @@ struct mix {
 
 static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"writer", "reader"};
-static const char *const permissions[] = {"state:write", "task:begin", "task:user", "p1"};
+static const char *const permissions[] = {"state:write", "task:begin", "task:user", "p1",
+                                          "task:adopt"};
 static const char *const policies[] = {"team", "vault", "standard", "elevated", "privileged"};
 static const char *const keys[] = {"k1", "k2", "k3"};
 
@@ -139,7 +140,7 @@ static void create(struct mix *mix)
     request->has_auth_position = one_in(mix, 4);
     request->auth_position = below(mix, mix->maker->position + 1);
     request->has_grants = true;
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 5; i++) {
         if (!one_in(mix, 4)) {
             struct op_item_grant *grant = &request->grants[request->grants_count++];
 
@@ -184,15 +185,15 @@ static void ask_session(struct mix *mix, enum op_number f)
     } else if (f == OP_permission_check) {
         mix->request.permission_check.user = user;
         mix->request.permission_check.token = token;
-        mix->request.permission_check.permission = pick(mix, permissions, 4);
+        mix->request.permission_check.permission = pick(mix, permissions, 5);
     } else if (f == OP_grant_revoke) {
         mix->request.grant_revoke.user = user;
         mix->request.grant_revoke.token = token;
-        mix->request.grant_revoke.permission = pick(mix, permissions, 4);
+        mix->request.grant_revoke.permission = pick(mix, permissions, 5);
     } else if (f == OP_grant_add) {
         mix->request.grant_add.user = user;
         mix->request.grant_add.token = token;
-        mix->request.grant_add.permission = pick(mix, permissions, 4);
+        mix->request.grant_add.permission = pick(mix, permissions, 5);
         mix->request.grant_add.has_ttl = one_in(mix, 2);
         mix->request.grant_add.ttl = (2 + below(mix, 30)) * SECOND;
     }
@@ -338,6 +339,24 @@ static void heartbeat(struct mix *mix)
     if (mix->maker->answer.outcome == OP_OK) {
         task->lease = mix->maker->time + mix->maker->answer.reply.task_heartbeat.lease;
     }
+}
+
+static void adopt(struct mix *mix)
+{
+    struct op_task_adopt_request *request = &mix->request.task_adopt;
+    struct known_task *task = some_task(mix);
+    struct known_session *session = some_session(mix);
+
+    for (int i = 0; i < 8 && (session->user != task->user || session->tenant != task->tenant);
+         i++) {
+        session = some_session(mix);
+    }
+    mix->f = OP_task_adopt;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->token = session->token;
+    request->task = task->id;
+    go(mix);
 }
 
 static void hand_over(struct mix *mix)
@@ -523,7 +542,9 @@ static void step(struct mix *mix)
         close_task(mix);
     } else if (what < 71 && mix->task_count > 0) {
         hand_over(mix);
-    } else if (what < 74) {
+    } else if (what < 75 && mix->task_count > 0) {
+        adopt(mix);
+    } else if (what < 77) {
         delete (mix);
     } else if (what < 85) {
         put(mix);

@@ -54,8 +54,8 @@ static void crash_all(struct run *run, struct active *active)
     }
 }
 
-/* At one of the next fault points, or at a moment around which an order of writes, syncs and messages
- * matters, whenever that comes. */
+/* At one of the next fault points, or at a moment around which an order of writes, syncs and
+ * messages matters, whenever that comes. */
 static void point(struct run *run, const struct active *active, enum sim_crash how)
 {
     static const char *const names[] = {

@@ -268,6 +268,7 @@ static void judge(struct run *run)
     record_place(run);
     check_options_init(&options);
     options.limits = run->plan.limits;
+    options.blind_steps = 5000000; /* duels ask much of one session at once */
     options.epsilon_ns += run->slack_us * 1000;
     options.leaderless_ns += run->slack_us * 1000;
     options.snapshots = run->counters.installs;

@@ -1,8 +1,8 @@
 /* Adoption: a task whose session has ended goes on under another session of the same user (section
  * 5). Who is an orphan is life.c's to say, what the task may do from then on, fence.c's.
  *
- *  1. Only what died with its session is an orphan: a task of scope user goes on by itself, and what
- *     is closed or past its deadline is over.
+ *  1. Only what died with its session is an orphan: a task of scope user goes on by itself, and
+ *     what is closed or past its deadline is over.
  *  2. What a revoke has reached stays dead: adoption would lift E above it.
  *  3. The task gets no more than both held: its own pairs as they stood at the end of its session,
  *     and of them the adopter's, with the adopter's G.

@@ -87,7 +87,7 @@ struct task {
     uint32_t id, incarnation, session, parent, tenant, user, agent, depth;
     bool outlives; /* scope user */
     bool claimed;
-    bool adopted; /* and not claimed since */
+    bool adopted;    /* and not claimed since */
     uint32_t closed; /* enum op_task_status once somebody closed it; life_closed has what it is */
     uint64_t begun, epoch, deadline, lease; /* B, E, and two points in time */
     uint32_t worker;                        /* certificate's name */

@@ -46,7 +46,7 @@ check_patches() {
     for patch in "$1"/*.patch; do
         count=$((count + 1))
         check_header "$patch" || status=1
-        if ! said=$(patch -p1 --dry-run --forward --batch <"$patch" 2>&1); then
+        if ! said=$(patch -p1 --dry-run --forward --batch --fuzz=1 <"$patch" 2>&1); then
             printf '%s: does not apply to the tree\n%s\n' "$patch" "$said"
             status=1
         fi
@@ -233,7 +233,7 @@ drill() {
     known "$name" && return 0
     mapfile -t touched < <(files_of "$patch")
     tar -C "$build/tree" -cf "$build/saved/$name.tar" "${touched[@]}"
-    if ! patch -d "$build/tree" -p1 --forward --batch --no-backup-if-mismatch \
+    if ! patch -d "$build/tree" -p1 --forward --batch --fuzz=1 --no-backup-if-mismatch \
         <"$patch" >"$build/log/$name.build" 2>&1; then
         restore "$name"
         note "$name" "DOES-NOT-APPLY - - - - 0"

@@ -251,8 +251,8 @@ static void note_compromised(struct facts *facts, uint32_t row)
     union op_request request;
     struct op_details details;
 
-    if (event->outcome != OP_ENDED) {
-        return;
+    if (event->outcome != OP_ENDED || event->f == OP_task_begin) {
+        return; /* of a beginning it may be a target */
     }
     history_details(facts->history, event, &details);
     if (details.has_cause && details.cause == OP_END_CAUSE_COMPROMISED) {

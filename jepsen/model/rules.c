@@ -54,8 +54,8 @@ void apply_compromised(struct model *model, const struct ask *ask)
     const struct op_token *token;
     uint32_t session;
 
-    if (field == NULL || field->kind != OP_KIND_token) {
-        return;
+    if (field == NULL || field->kind != OP_KIND_token || ask->op->f == OP_task_begin) {
+        return; /* of a beginning it may be a target */
     }
     token = (const struct op_token *)(const void *)((const uint8_t *)ask->op->request +
                                                     field->offset);

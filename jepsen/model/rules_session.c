@@ -406,3 +406,39 @@ void apply_session_revoke(struct model *model, const struct ask *ask,
     }
     of->own_newest = ask->op->position;
 }
+
+void expect_session_get(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_token *token = &ask->op->request->session_get.token;
+    struct op_session_get_reply *reply = &expect->reply.session_get;
+    uint32_t session = expect_session(model, ask, token, expect);
+    const struct session *of = &model->sessions[session];
+
+    if (session == 0) {
+        return;
+    }
+    reply->session = token->id;
+    reply->epoch = of->epoch;
+    reply->agent = model_names_bytes(model->names, of->agent);
+    reply->has_policy = of->policy != 0;
+    reply->policy = model_names_bytes(model->names, of->policy);
+    reply->has_evidence = of->evidence != 0;
+    reply->evidence = of->evidence;
+    reply->age = sat_sub(ask->time, of->created);
+    reply->idle = sat_sub(of->idle, ask->time);
+    reply->absolute = sat_sub(of->absolute, ask->time);
+    reply->longest = sat_sub(of->cap, ask->time);
+    reply->pause = of->idle_time;
+    reply->keys = of->key_count;
+    reply->size = of->state_bytes;
+    reply->has_metadata = of->metadata != 0;
+    reply->metadata = model_names_bytes(model->names, of->metadata);
+}
+
+void apply_session_get(struct model *model, const struct ask *ask,
+                       const struct model_answer *answer)
+{
+    (void)model;
+    (void)ask;
+    (void)answer;
+}

@@ -171,6 +171,9 @@ static void ask_session(struct mix *mix, enum op_number f)
     if (f == OP_session_validate) {
         mix->request.session_validate.user = user;
         mix->request.session_validate.token = token;
+    } else if (f == OP_session_get) {
+        mix->request.session_get.user = user;
+        mix->request.session_get.token = token;
     } else if (f == OP_session_touch) {
         mix->request.session_touch.user = user;
         mix->request.session_touch.token = token;
@@ -505,6 +508,22 @@ static void pass_time(struct mix *mix)
     }
 }
 
+/* What was taken just now: with a new G. */
+static void give_again(struct mix *mix)
+{
+    const struct op_grant_revoke_request taken = mix->request.grant_revoke;
+
+    if (mix->f != OP_grant_revoke || mix->maker->answer.outcome != OP_OK || one_in(mix, 3)) {
+        return;
+    }
+    memset(&mix->request, 0, sizeof mix->request);
+    mix->f = OP_grant_add;
+    mix->request.grant_add.user = taken.user;
+    mix->request.grant_add.token = taken.token;
+    mix->request.grant_add.permission = taken.permission;
+    go(mix);
+}
+
 static void step(struct mix *mix)
 {
     uint64_t what = below(mix, 100);
@@ -513,7 +532,7 @@ static void step(struct mix *mix)
     if (what < 10 || mix->session_count == 0) {
         create(mix);
     } else if (what < 14) {
-        ask_session(mix, OP_session_validate);
+        ask_session(mix, one_in(mix, 3) ? OP_session_get : OP_session_validate);
     } else if (what < 17) {
         ask_session(mix, OP_session_touch);
     } else if (what < 18) {
@@ -525,7 +544,8 @@ static void step(struct mix *mix)
     } else if (what < 30) {
         ask_session(mix, OP_permission_check);
     } else if (what < 40) {
-        ask_session(mix, one_in(mix, 4) ? OP_grant_revoke : OP_grant_add);
+        ask_session(mix, one_in(mix, 3) ? OP_grant_revoke : OP_grant_add);
+        give_again(mix);
     } else if (what < 41) {
         revoke_one(mix);
     } else if (what < 42) {

@@ -98,6 +98,19 @@ static void adopt_pairs(struct model *model, const struct ask *ask, struct task 
     task->pair_count = kept;
 }
 
+/* The session that it leaves counts one task less. */
+static void leave(struct session *own, uint64_t deadline)
+{
+    uint32_t at = 0;
+
+    while (at < own->task_count && own->task_ends[at] != deadline) {
+        at++;
+    }
+    if (at < own->task_count) {
+        own->task_ends[at] = own->task_ends[--own->task_count];
+    }
+}
+
 void apply_task_adopt(struct model *model, const struct ask *ask, const struct model_answer *answer)
 {
     const struct op_task_adopt_reply *reply = &answer->reply.task_adopt;
@@ -106,6 +119,7 @@ void apply_task_adopt(struct model *model, const struct ask *ask, const struct m
     struct session *session = &model->sessions[adopter];
 
     adopt_pairs(model, ask, task, adopter);
+    leave(&model->sessions[task->session], task->deadline);
     task->session = adopter;
     task->agent = session->agent;
     task->epoch = reply->epoch;

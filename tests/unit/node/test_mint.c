@@ -60,14 +60,14 @@ static void each_part_counts_and_no_other_does(void **state)
     assert_memory_equal(first.verifier, shown.verifier, sizeof(first.verifier));
 }
 
-static void creation_rotation_and_claim_alone_have_a_token(void **state)
+static void what_makes_or_replaces_a_secret_alone_has_a_token(void **state)
 {
     (void)state;
     size_t count = 0;
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
         bool mints = rows[i].number == OP_session_create || rows[i].number == OP_task_claim ||
-                     rows[i].number == OP_session_rotate;
+                     rows[i].number == OP_session_rotate || rows[i].number == OP_task_hand_over;
         assert_int_equal(op_minted_token(&rows[i]) != NULL, mints);
     }
 }
@@ -85,7 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_verifier_is_the_hash_of_three_parts),
         cmocka_unit_test(each_part_counts_and_no_other_does),
-        cmocka_unit_test(creation_rotation_and_claim_alone_have_a_token),
+        cmocka_unit_test(what_makes_or_replaces_a_secret_alone_has_a_token),
         cmocka_unit_test(a_secret_is_for_what_the_request_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

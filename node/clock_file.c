@@ -104,6 +104,7 @@ static void done(struct env_work *work)
         node_fatal(node, "the file CLOCK cannot be written");
         return;
     }
+    file->durable_era = file->wrote_era;
     if (!file->ending) {
         arm(file);
     }
@@ -129,18 +130,19 @@ static void write_slot(void *arg)
     env_work_submit(node->env, &file->work);
 }
 
-/* T2: a process restart keeps the clock, a reboot voids it. */
+/* T2: a process restart keeps the clock; a reboot voids it, and its era is remembered. */
 static void take_over(struct node *node, const struct slot *slot)
 {
     bool same_boot = id128_equal(slot->boot_id, env_boot_id(node->env)) &&
                      slot->boot_us <= env_boot_us(node->env);
     node->clock_file.sequence = slot->sequence;
+    node->clock_file.wrote_era = slot->era;
+    node->clock_file.durable_era = slot->era;
+    node->time.era = slot->era;
     if (slot->has_clock && same_boot) {
         node->time.has_clock = true;
-        node->time.era = slot->era;
         node->time.offset = (int64_t)slot->offset;
         node->clock_file.wrote_clock = true;
-        node->clock_file.wrote_era = slot->era;
     }
 }
 

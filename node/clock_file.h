@@ -24,7 +24,8 @@ struct clock_file {
     bool ending;
     bool wrote_clock;   /* the newest slot says that there is a clock */
     uint64_t wrote_era; /* and of which era */
-    bool broken;        /* the newest write failed: the node ends by node_fatal */
+    uint64_t durable_era;
+    bool broken; /* the newest write failed: the node ends by node_fatal */
     uint8_t slot[128];
 };
 

@@ -99,7 +99,8 @@ void node_clocks_void_odd(struct node *node, uint64_t odd)
 
 bool node_clocks_majority_holds(const struct node *node)
 {
-    return 1 + node->clocks.holder_count > node->bootstrap->birth.member_count / 2;
+    bool own = node->clock_file.durable_era == node->time.era;
+    return own && 1 + node->clocks.holder_count > node->bootstrap->birth.member_count / 2;
 }
 
 /* ---- hearing ---- */
@@ -129,28 +130,32 @@ static void on_odd_answer(struct node *node, const struct clock_message *message
     }
 }
 
-/* A follower's leader holds a clock of this era now, and so do we. */
+/* We hold the clock that our leader made, and remember its era if we lose it. */
 static void say_held(struct node *node)
 {
+    if (!node->time.has_clock || node->time.era != node->lead.term ||
+        node->clock_file.durable_era != node->time.era) {
+        return; /* the leader tells its clock again */
+    }
     send_clock(node, node->lead.leader, PEER_CLOCK_HELD,
                (struct clock_message){.first = node->lead.term, .era = node->time.era});
 }
 
-/* Without a clock anybody's will do; a clock of another era gives way to the leader's alone. */
+/* Without a clock anybody's will do that is of no older era than the one that we have lost; a clock
+ * of another era gives way to the leader's alone. */
 static void on_follower_answer(struct node *node, uint64_t from,
                                const struct clock_message *message)
 {
     bool of_leader = from == node->lead.leader;
-    bool other_era = of_leader && message->era != node->time.era;
-    if (!message->has || (node->time.has_clock && !other_era)) {
+    bool other_era = message->era != node->time.era;
+    bool wanted = of_leader ? !node->time.has_clock || other_era
+                            : !node->time.has_clock && message->era >= node->time.era;
+    if (!message->has || !wanted) {
         return;
     }
     node_time_learn(&node->time, message->era, message->value, env_boot_us(node->env));
     env_log(node->env, ENV_LOG_INFO, "time", "learned the time of era %llu from node %llu",
             (unsigned long long)message->era, (unsigned long long)from);
-    if (of_leader) {
-        say_held(node);
-    }
 }
 
 /* T2: an answer to our own question, and in time when it makes a clock. */
@@ -210,9 +215,8 @@ static void on_leader_clock(struct node *node, uint64_t from, const struct clock
         return;
     }
     node_clocks_follow(node, message->first, message->value);
-    if (node->lead.state == LEAD_FOLLOWING && node->time.has_clock &&
-        message->era == message->first) {
-        say_held(node); /* it made this clock itself, and may be waiting for a majority */
+    if (node->lead.state == LEAD_FOLLOWING) {
+        say_held(node);
     }
 }
 

@@ -42,16 +42,15 @@ void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint6
 void node_time_void(struct node_time *time)
 {
     time->has_clock = false;
-    time->era = 0;
     time->offset = 0;
 }
 
-/* The newest era of those that have a clock; 0 when none has. */
+/* The newest era that anybody knows of, also those who have lost its clock. */
 static uint64_t newest_era(const struct node_time_offer *offers, size_t count)
 {
     uint64_t era = 0;
     for (size_t i = 0; i < count; i++) {
-        era = offers[i].has_clock ? u64_max(era, offers[i].era) : era;
+        era = u64_max(era, offers[i].era);
     }
     return era;
 }

@@ -10,6 +10,7 @@
  *   C3  a node without a clock gets one only from an answer to its own question, or makes the
  *       cluster's: at birth, or of what an operator states
  *   C4  clocks of different eras are not compared: the newer era's is the time
+ *   C5  a node that has lost its clock remembers its era: an older one is not the time again
  */
 #ifndef NODE_TIME_H
 #define NODE_TIME_H
@@ -21,7 +22,7 @@
 struct node_time {
     bool has_clock;
     int64_t offset; /* clock = BOOTTIME + offset */
-    uint64_t era;   /* term of the leader that made this clock; all others learned it */
+    uint64_t era;   /* term of the leader that made this clock, or the one that was lost; 0: none */
     uint64_t floor; /* the largest stamp in the log */
 };
 
@@ -49,7 +50,7 @@ void node_time_void(struct node_time *time);
 struct node_time_offer {
     uint64_t node;
     bool has_clock;
-    uint64_t era;
+    uint64_t era;   /* of its clock, or of the one that it has lost */
     uint64_t value; /* brought to one moment by the caller */
 };
 
@@ -66,7 +67,7 @@ struct node_time_finding {
     uint64_t odd;   /* ODD_ONE: that node */
 };
 
-/* Of the newest era the largest, unless two others of that era lie more than 1 s below it and
+/* Of the newest era that anybody knows of the largest, unless two others of that era lie more than 1 s below it and
  * within 1 s of each other: then the larger of those. */
 struct node_time_finding node_time_collect(const struct node_time_offer *offers, size_t count);
 

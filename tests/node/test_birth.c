@@ -51,6 +51,11 @@ static size_t teller(const struct world *world)
     return which;
 }
 
+static bool is_timeless(void *arg)
+{
+    return world_timeless(arg) != WORLD_NODES;
+}
+
 /* The clock of `world` has to run with real time from here on, whoever leads. */
 static void want_time_to_flow(struct world *world, struct tenure_client *client,
                               const struct world_session *session)
@@ -92,6 +97,33 @@ static void a_clock_that_nobody_else_holds_is_forgotten(void **state)
         world_pass(&world, 2 * SIM_SECOND);
         want_one_clock(&world);
         want_time_to_flow(&world, client, &session);
+        tenure_close(client);
+        world_end(&world);
+    }
+}
+
+/* And does not come back either when those lose theirs who had it from the second leader. */
+static void a_clock_that_was_forgotten_is_no_time_again(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct world world;
+        world_begin(&world, seed);
+        assert_true(sim_run_until(world.sim, somebody_tells, &world, 10 * SIM_SECOND));
+        size_t first = teller(&world);
+        sim_net_isolate(world.sim, world.nodes[first].host, true);
+        world_pass(&world, 7 * SIM_SECOND);
+        struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+        struct world_session session;
+        assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
+        size_t second = world_other(first);
+        size_t third = WORLD_NODES - first - second;
+        world_node_power_cut(&world.nodes[second]);
+        world_node_power_cut(&world.nodes[third]);
+        sim_net_heal(world.sim);
+        world_node_run(&world.nodes[second]);
+        assert_true(world.nodes[first].node->time.has_clock);
+        assert_true(sim_run_until(world.sim, is_timeless, &world, 20 * SIM_SECOND));
         tenure_close(client);
         world_end(&world);
     }
@@ -148,11 +180,6 @@ static void no_clock_is_made_before_the_first_entry_is_applied(void **state)
     }
 }
 
-static bool is_timeless(void *arg)
-{
-    return world_timeless(arg) != WORLD_NODES;
-}
-
 /* The same where an operator states the time (T3): to a leader that is cut off, then to another. */
 static void a_time_stated_to_a_lost_leader_is_forgotten(void **state)
 {
@@ -197,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_nobody_else_holds_is_forgotten),
+        cmocka_unit_test(a_clock_that_was_forgotten_is_no_time_again),
         cmocka_unit_test(a_clock_that_a_few_hold_is_found_or_forgotten),
         cmocka_unit_test(no_clock_is_made_before_the_first_entry_is_applied),
         cmocka_unit_test(a_time_stated_to_a_lost_leader_is_forgotten),

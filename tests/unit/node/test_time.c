@@ -84,7 +84,7 @@ static struct node_time_finding collect(size_t count, const uint64_t *values)
         bool has = values[i] != NONE;
         offers[i] = (struct node_time_offer){.node = i + 1,
                                              .has_clock = has,
-                                             .era = has ? 3 : 8,
+                                             .era = has ? 3 : 2,
                                              .value = has ? values[i] : NOW + 500 * SECOND};
     }
     return node_time_collect(offers, count);
@@ -149,7 +149,7 @@ static void the_newest_era_is_the_time(void **state)
         {.node = 2, .has_clock = true, .era = 5, .value = NOW},
         {.node = 3, .has_clock = true, .era = 2, .value = NOW + 90 * SECOND},
         {.node = 4, .has_clock = true, .era = 5, .value = NOW + 1},
-        {.node = 5, .has_clock = false, .era = 9, .value = NOW + 95 * SECOND},
+        {.node = 5, .has_clock = false, .era = 5, .value = NOW + 95 * SECOND},
     };
     struct node_time_finding finding = node_time_collect(offers, 5);
     assert_int_equal(finding.verdict, NODE_TIME_AGREED);
@@ -168,6 +168,23 @@ static void the_newest_era_is_the_time(void **state)
     assert_int_equal(node_time_collect(odd, 3).value, NOW + 90 * SECOND);
 }
 
+/* A clock that never reached a majority does not come back when the one after it is lost. */
+static void an_era_that_was_lost_is_remembered(void **state)
+{
+    (void)state;
+    const struct node_time_offer offers[] = {
+        {.node = 1, .has_clock = true, .era = 2, .value = NOW},
+        {.node = 2, .has_clock = false, .era = 3},
+    };
+    assert_int_equal(node_time_collect(offers, 2).verdict, NODE_TIME_NONE);
+    assert_int_equal(node_time_collect(offers, 1).verdict, NODE_TIME_AGREED);
+    struct node_time time;
+    node_time_init(&time);
+    node_time_learn(&time, 3, NOW, SECOND);
+    node_time_void(&time);
+    assert_int_equal(time.era, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(the_largest_clock_is_the_time),
         cmocka_unit_test(a_clock_that_two_others_contradict_is_odd),
         cmocka_unit_test(the_newest_era_is_the_time),
+        cmocka_unit_test(an_era_that_was_lost_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

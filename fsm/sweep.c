@@ -263,8 +263,8 @@ static bool sweep_one(struct sweep *sweep)
         sweep_session(sweep, slot);
         return true;
     }
-    if (earliest(fsm, &heap, &slot) > sweep->ctx->now) {
-        return false;
+    if (earliest(fsm, &heap, &slot) > sweep->ctx->now || heap == FSM_HEAPS) {
+        return false; /* also at the end of all time, and nothing has a deadline */
     }
     sweep_due(sweep, heap, slot);
     return true;

@@ -67,8 +67,8 @@ struct node_time_finding {
     uint64_t odd;   /* ODD_ONE: that node */
 };
 
-/* Of the newest era that anybody knows of the largest, unless two others of that era lie more than 1 s below it and
- * within 1 s of each other: then the larger of those. */
+/* Of the newest era that anybody knows of the largest, unless two others of that era lie more than
+ * 1 s below it and within 1 s of each other: then the larger of those. */
 struct node_time_finding node_time_collect(const struct node_time_offer *offers, size_t count);
 
 #endif

@@ -9,13 +9,19 @@
 struct entry {
     uint32_t hash;
     uint32_t size;
-    uint64_t offset;
+    const uint8_t *bytes;
+};
+
+/* Bytes never move: a request of a history points at them while the law names what it makes. */
+struct pool {
+    struct pool *before;
+    size_t used;
+    size_t capacity;
+    uint8_t bytes[];
 };
 
 struct names {
-    uint8_t *pool;
-    uint64_t pool_size;
-    uint64_t pool_capacity;
+    struct pool *pool; /* the newest, which has room */
     struct entry *entries;
     uint32_t count;
     uint32_t capacity;
@@ -23,7 +29,7 @@ struct names {
     uint32_t mask;
 };
 
-enum { SLOTS_LEAST = 1024, POOL_LEAST = 4096 };
+enum { SLOTS_LEAST = 1024, POOL_LEAST = 4096, POOL_MOST = 1 << 22 };
 
 static void *must(void *memory)
 {
@@ -92,7 +98,12 @@ void model_names_destroy(struct names *names)
     if (names == NULL) {
         return;
     }
-    free(names->pool);
+    while (names->pool != NULL) {
+        struct pool *before = names->pool->before;
+
+        free(names->pool);
+        names->pool = before;
+    }
     free(names->entries);
     free(names->slots);
     free(names);
@@ -116,20 +127,32 @@ static void widen(struct names *names)
     names->mask = mask;
 }
 
+/* Room for `size` bytes. */
+static uint8_t *take(struct names *names, size_t size)
+{
+    struct pool *pool = names->pool;
+
+    if (pool == NULL || pool->capacity - pool->used < size) {
+        size_t wanted = pool == NULL ? POOL_LEAST : pool->capacity * 2;
+        wanted = wanted > POOL_MOST ? POOL_MOST : wanted;
+        wanted = wanted < size ? size : wanted;
+        pool = must(malloc(sizeof *pool + wanted));
+        *pool = (struct pool){.before = names->pool, .capacity = wanted};
+        names->pool = pool;
+    }
+    pool->used += size;
+    return pool->bytes + pool->used - size;
+}
+
 static uint32_t append(struct names *names, struct bytes text, uint32_t hash)
 {
-    while (names->pool_capacity - names->pool_size < text.size) {
-        names->pool_capacity = names->pool_capacity == 0
-                                   ? POOL_LEAST
-                                   : names->pool_capacity + names->pool_capacity / 2;
-        names->pool = must(realloc(names->pool, names->pool_capacity));
-    }
-    memcpy(names->pool + names->pool_size, text.data, text.size);
+    uint8_t *bytes = take(names, text.size);
+
+    memcpy(bytes, text.data, text.size);
     names->entries = model_names_grow_raw(names->entries, &names->capacity, names->count + 1,
                                           sizeof *names->entries);
     names->entries[names->count] = (struct entry){
-        .hash = hash, .size = (uint32_t)text.size, .offset = names->pool_size};
-    names->pool_size += text.size;
+        .hash = hash, .size = (uint32_t)text.size, .bytes = bytes};
     return names->count++;
 }
 
@@ -146,7 +169,7 @@ uint32_t model_names_number(struct names *names, struct bytes text)
         const struct entry *entry = &names->entries[names->slots[at]];
 
         if (entry->hash == hash && entry->size == text.size &&
-            memcmp(names->pool + entry->offset, text.data, text.size) == 0) {
+            memcmp(entry->bytes, text.data, text.size) == 0) {
             return names->slots[at];
         }
         at = (at + 1) & names->mask;
@@ -164,7 +187,7 @@ struct bytes model_names_bytes(const struct names *names, uint32_t number)
     const struct entry *entry = &names->entries[number];
 
     ASSERT(number < names->count);
-    return number == 0 ? BYTES_NONE : bytes_of(names->pool + entry->offset, entry->size);
+    return number == 0 ? BYTES_NONE : bytes_of(entry->bytes, entry->size);
 }
 
 uint32_t model_names_end(const struct names *names)

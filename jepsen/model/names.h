@@ -16,7 +16,7 @@ void model_names_destroy(struct names *names);
 
 /* The number of these bytes, 0 for none at all; copies what it has not seen before. */
 uint32_t model_names_number(struct names *names, struct bytes text);
-/* Borrows until the next model_names_number. */
+/* Borrows until model_names_destroy. */
 struct bytes model_names_bytes(const struct names *names, uint32_t number);
 /* Numbers given so far: each is below this. */
 uint32_t model_names_end(const struct names *names);

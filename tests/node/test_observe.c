@@ -88,7 +88,9 @@ static enum tenure_outcome world_check(struct tenure_client *client,
                                                             .permission = tenure_text(permission)};
     struct tenure_permission_check_reply reply;
     struct tenure_result result;
-    return tenure_permission_check(client, &request, &reply, &result);
+    enum tenure_outcome outcome = tenure_permission_check(client, &request, &reply, &result);
+    tenure_result_done(&result);
+    return outcome;
 }
 
 static void what_is_done_is_counted_once(void **state)

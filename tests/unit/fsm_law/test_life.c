@@ -50,6 +50,20 @@ static void pass(struct stage *s, uint64_t time)
     (void)machine_entry(&s->machine, bytes_of(entry, size));
 }
 
+/* A stamp that no leader's clock can say still leaves the machine standing. */
+static void the_end_of_time_is_survived(void **state)
+{
+    struct stage *s = *state;
+
+    (void)open_session(&s->actor, "alice", "a");
+    s->machine.stamp = UINT64_MAX;
+    for (int i = 0; i < 8; i++) {
+        machine_tick(&s->machine);
+    }
+    assert_int_equal(fsm_session_count(s->machine.fsm), 0);
+    assert_int_equal(fsm_next_deadline(s->machine.fsm), OP_INFINITE);
+}
+
 static void a_deadline_has_passed_when_time_reaches_it(void **state)
 {
     struct stage *s = *state;
@@ -325,6 +339,7 @@ static void time_never_goes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_end_of_time_is_survived),
         TEST(a_deadline_has_passed_when_time_reaches_it),
         TEST(absolute_comes_before_idle_on_a_tie),
         TEST(a_revoke_comes_first_when_the_deadline_is_later),

@@ -104,7 +104,10 @@ static void done(struct env_work *work)
         node_fatal(node, "the file CLOCK cannot be written");
         return;
     }
-    file->durable_era = file->wrote_era;
+    if (file->durable_era != file->wrote_era) {
+        file->durable_era = file->wrote_era;
+        node_clocks_durable(node);
+    }
     if (!file->ending) {
         arm(file);
     }

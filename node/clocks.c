@@ -141,6 +141,14 @@ static void say_held(struct node *node)
                (struct clock_message){.first = node->lead.term, .era = node->time.era});
 }
 
+void node_clocks_durable(struct node *node)
+{
+    if (node->lead.state == LEAD_FOLLOWING && node->lead.leader != 0) {
+        say_held(node);
+    }
+    node_lead_held(node);
+}
+
 /* Without a clock anybody's will do that is of no older era than the one that we have lost; a clock
  * of another era gives way to the leader's alone. */
 static void on_follower_answer(struct node *node, uint64_t from,

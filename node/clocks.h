@@ -48,6 +48,8 @@ void node_clocks_remind_odd(struct node *node);
 void node_clocks_void_odd(struct node *node, uint64_t odd);
 /* A majority, ourselves among it, holds the clock that we made. */
 bool node_clocks_majority_holds(const struct node *node);
+/* The era of our clock has become durable. */
+void node_clocks_durable(struct node *node);
 /* A clock value of the leader of `term`, of whatever era: raises ours, or makes us ask. */
 void node_clocks_follow(struct node *node, uint64_t term, uint64_t value);
 void node_clocks_message(struct node *node, uint64_t from, uint8_t kind, struct bytes message);

@@ -139,13 +139,24 @@ static uint64_t death_time(const struct model *model, const struct session *sess
     return mark == NULL ? death : u64_min(death, mark->time);
 }
 
+uint64_t life_reuse_time(const struct model *model, const struct session *session)
+{
+    return session->rotated ? sat_add(session->first_rotated, model->limits.rotation_grace_us)
+                            : OP_INFINITE;
+}
+
 bool life_forgotten(struct model *model, const struct session *session, uint64_t time)
 {
     uint64_t also;
+    uint64_t since = life_reuse_time(model, session);
 
-    return life_of(model, session, time, &also) != 0 &&
-           (time >= sat_add(death_time(model, session), model->limits.tombstone_us) ||
-            model->session_count > model->limits.tombstones_max);
+    if (life_of(model, session, time, &also) != 0) {
+        since = u64_min(since, death_time(model, session));
+    } else if (since > time) {
+        return false;
+    }
+    return time >= sat_add(since, model->limits.tombstone_us) ||
+           model->session_count > model->limits.tombstones_max;
 }
 
 /* Section 2: a task whose parent is CANCELLED or FAILED is CANCELLED. */

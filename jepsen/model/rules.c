@@ -43,9 +43,7 @@ static bool presents(struct model *model, const struct session *session,
  * somebody showed an old secret is a sweep's to ask (jepsen/check/sweeps.c). */
 bool rule_may_be_compromised(const struct model *model, const struct ask *ask, uint32_t session)
 {
-    const struct session *of = &model->sessions[session];
-
-    return of->rotated && ask->time >= sat_add(of->first_rotated, model->limits.rotation_grace_us);
+    return ask->time >= life_reuse_time(model, &model->sessions[session]);
 }
 
 void apply_compromised(struct model *model, const struct ask *ask)
@@ -79,6 +77,9 @@ bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
         expect_also(expect, OP_ENDED);
         also |= TAG(OP_END_CAUSE_COMPROMISED);
     }
+    if (life_forgotten(model, of, ask->time)) {
+        expect_also(expect, OP_NOT_FOUND);
+    }
     if (cause == 0) {
         return false;
     }
@@ -95,9 +96,6 @@ bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
     expect->details.has_cause = true;
     expect->details.cause = cause;
     expect->causes_free = also;
-    if (life_forgotten(model, of, ask->time)) {
-        expect_also(expect, OP_NOT_FOUND);
-    }
     return true;
 }
 

@@ -180,6 +180,8 @@ void state_done_add(struct task *task, struct done done);
 uint32_t life_of(struct model *model, const struct session *session, uint64_t time,
                  uint64_t *ret_also);
 bool life_passed(const struct model *model, uint64_t deadline, uint64_t time);
+/* From when on a REUSE may have ended it, which no row shows; OP_INFINITE: never. */
+uint64_t life_reuse_time(const struct model *model, const struct session *session);
 /* May it be forgotten at T, tombstone and all? */
 bool life_forgotten(struct model *model, const struct session *session, uint64_t time);
 /* Does a watermark lie above `position` that covers a session of these? */

@@ -136,10 +136,10 @@ static void group(struct order *order, const struct history *history, uint32_t a
         uint32_t row = order->numbered[i];
 
         order->call_ns[row] = first;
-        if (!history_definite(&history->events[row])) {
+        if (op_outcome_class(history->events[row].outcome) == OP_CLASS_UNKNOWN) {
             drop[row] = told || kept; /* one of several unknown tries stands for all */
             kept = true;
-        } else {
+        } else if (history_definite(&history->events[row])) {
             order->again[row] = answered;
             answered = true;
             order->doubts[row] = may_mint_again(history, order, end, row);

@@ -60,7 +60,10 @@ static const struct op_field *differing(const struct op_struct *s, const void *s
 /* The promise that an answer breaks which the law does not give, by what it says. */
 static enum model_property blamed(const struct model_expect *expect, enum op_outcome seen)
 {
-    if (expect->outcome != OP_OK || expect->repeated) {
+    if (expect->outcome == OP_OK && expect->repeated) {
+        return MODEL_S3; /* W9: an operation that was carried out has its first result */
+    }
+    if (expect->outcome != OP_OK) {
         return seen == OP_OK || expect->repeated ? expect->property : MODEL_S1;
     }
     if (seen == OP_EXPIRED) {

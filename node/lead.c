@@ -111,11 +111,12 @@ static void start_term(struct node *node)
     }
 }
 
-/* A clock of this leader that went down is not one to serve by (T2). */
+/* A clock of this leader that went down is not one to serve by (T2), nor is none at all: somebody
+ * remembers a newer era than the one that this term was begun with. */
 static bool clock_went_down(struct node *node, uint64_t before)
 {
-    return node->lead.recollecting && node->time.has_clock &&
-           node_time_clock(&node->time, env_boot_us(node->env)) < before;
+    return node->lead.recollecting &&
+           (!node->time.has_clock || node_time_clock(&node->time, env_boot_us(node->env)) < before);
 }
 
 static void leave_step(struct node *node)

@@ -27,17 +27,6 @@ bool check_refuse(struct check_verdict *verdict, enum model_property property, c
 
 typedef bool before_fn(const struct event *a, const struct event *b);
 
-static bool by_position(const struct event *a, const struct event *b)
-{
-    if (a->position != b->position) {
-        return a->position < b->position;
-    }
-    if (history_is_write(a) != history_is_write(b)) {
-        return history_is_write(a);
-    }
-    return a->call_ns < b->call_ns;
-}
-
 static bool by_number(const struct event *a, const struct event *b)
 {
     if (a->client != b->client) {
@@ -47,6 +36,18 @@ static bool by_number(const struct event *a, const struct event *b)
         return a->number < b->number;
     }
     return a->attempt != b->attempt ? a->attempt < b->attempt : a->call_ns < b->call_ns;
+}
+
+/* Writes at one position are tries of one operation: a higher try mints after a lower one. */
+static bool by_position(const struct event *a, const struct event *b)
+{
+    if (a->position != b->position) {
+        return a->position < b->position;
+    }
+    if (history_is_write(a) != history_is_write(b)) {
+        return history_is_write(a);
+    }
+    return history_is_write(a) ? by_number(a, b) : a->call_ns < b->call_ns;
 }
 
 static bool sorted(const struct history *history, const uint32_t *rows, uint32_t count,
@@ -98,28 +99,52 @@ static void sort(const struct history *history, uint32_t **rows, uint32_t count,
 
 /* ---- tries of one operation ---- */
 
-/* True when another try of the same operation says for certain what happened. */
-static bool told_by_another(const struct history *history, const struct order *order, uint32_t at,
-                            uint32_t end)
+/* Does it say for certain what became of the operation? Whoever used the number for another request
+ * or without a registration was told of that alone. */
+static bool tells(const struct event *event)
 {
-    for (uint32_t i = at; i < end; i++) {
-        if (history_definite(&history->events[order->numbered[i]])) {
-            return true;
-        }
-    }
-    return false;
+    return history_definite(event) && event->outcome != OP_NUMBER_REUSED &&
+           event->outcome != OP_CLIENT_UNKNOWN;
 }
 
-/* The newest of these tries has no answer: the secret that the one in `told` told may be gone. */
-static bool may_mint_again(const struct history *history, const struct order *order, uint32_t end,
-                           uint32_t told)
+/* The try that stands for all: one that tells, its secret if it can be, the first that returned.
+ * `end` when there is none. */
+static uint32_t chief(const struct history *history, const struct order *order, uint32_t at,
+                      uint32_t end)
 {
-    const struct event *last = &history->events[order->numbered[end - 1]];
-    const struct event *event = &history->events[told];
+    const struct event *best = NULL;
+    uint32_t which = end;
 
-    return event->outcome == OP_OK && last->attempt > event->attempt &&
-           op_minted_token(op_row_of_number(event->f)) != NULL &&
-           op_outcome_class(last->outcome) == OP_CLASS_UNKNOWN;
+    for (uint32_t i = at; i < end; i++) {
+        const struct event *event = &history->events[order->numbered[i]];
+
+        if (tells(event) && (best == NULL || (event->superseded != best->superseded
+                                                  ? best->superseded
+                                                  : event->ret_ns < best->ret_ns))) {
+            best = event;
+            which = i;
+        }
+    }
+    return which;
+}
+
+/* A try above the one in `told` has no answer: the secret that this one told may be gone. */
+static bool may_mint_again(const struct history *history, const struct order *order, uint32_t at,
+                           uint32_t end, uint32_t told)
+{
+    const struct event *event = &history->events[told];
+    bool unknown = false;
+
+    if (event->outcome != OP_OK || op_minted_token(op_row_of_number(event->f)) == NULL) {
+        return false;
+    }
+    for (uint32_t i = at; i < end; i++) {
+        const struct event *other = &history->events[order->numbered[i]];
+
+        unknown = unknown || (other->attempt > event->attempt &&
+                              op_outcome_class(other->outcome) == OP_CLASS_UNKNOWN);
+    }
+    return unknown;
 }
 
 /* Sets the first call of each try in [at, end), and which of them remain in doubt. */
@@ -127,7 +152,8 @@ static void group(struct order *order, const struct history *history, uint32_t a
                   bool *drop)
 {
     uint64_t first = HISTORY_NEVER;
-    bool told = told_by_another(history, order, at, end), kept = false, answered = false;
+    uint32_t told = chief(history, order, at, end);
+    bool kept = false;
 
     for (uint32_t i = at; i < end; i++) {
         first = u64_min(first, history->events[order->numbered[i]].call_ns);
@@ -137,12 +163,11 @@ static void group(struct order *order, const struct history *history, uint32_t a
 
         order->call_ns[row] = first;
         if (op_outcome_class(history->events[row].outcome) == OP_CLASS_UNKNOWN) {
-            drop[row] = told || kept; /* one of several unknown tries stands for all */
+            drop[row] = told != end || kept; /* one of several unknown tries stands for all */
             kept = true;
-        } else if (history_definite(&history->events[row])) {
-            order->again[row] = answered;
-            answered = true;
-            order->doubts[row] = may_mint_again(history, order, end, row);
+        } else if (tells(&history->events[row])) {
+            order->again[row] = i != told;
+            order->doubts[row] = may_mint_again(history, order, at, end, row);
         }
     }
 }

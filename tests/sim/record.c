@@ -208,12 +208,15 @@ static void count_answer(struct run *run, const struct flight *flight,
     }
 }
 
-/* What carries no number belongs to no client. */
-static void note_number(struct run *run, uint32_t row, uint64_t client, uint64_t number)
+/* What carries no number belongs to no client. The try is the last one that was sent: the library
+ * heeds the answers of no other. */
+static void note_number(struct run *run, uint32_t row, uint64_t client, uint64_t number,
+                        uint32_t attempt)
 {
     struct event *event = &run->history->events[row];
     event->client = number == 0 ? 0 : client;
     event->number = number;
+    event->attempt = (uint16_t)(attempt > 0 ? attempt : 1);
 }
 
 void record_mark(void *arg)
@@ -262,7 +265,7 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     (void)callback;
     note_registration(actor);
     note_number(run, flight->row, actor->clients[flight->pending->registration % GENERATIONS],
-                flight->pending->number);
+                flight->pending->number, flight->pending->attempts);
     count_answer(run, flight, result);
     note_answer(run, flight->row, result, reply);
     check_promises(run, flight, result);
@@ -347,10 +350,10 @@ uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat,
     struct run *run = actor->run;
     const struct tenure_pending *pending = repeat->pending;
     struct run_draws before = run_enter(run, repeat->step);
-    uint32_t row = note_call(actor, repeat->client->instance, pending->method.row->number,
-                             1 + attempt, pending->request);
+    uint32_t row = note_call(actor, repeat->client->instance, pending->method.row->number, attempt,
+                             pending->request);
     run_leave(run, before);
-    note_number(run, row, repeat->client->registration.client, pending->number);
+    note_number(run, row, repeat->client->registration.client, pending->number, attempt);
     return row;
 }
 

@@ -91,6 +91,11 @@ bool model_judge(const struct model_expect *expect, const struct model_op *op,
 /* The effect of an answer of class DONE or REFUSED (a refusal leaves its request record). */
 void model_apply(struct model *model, const struct model_op *op, const struct model_answer *answer);
 
+/* model_apply of a command that got no answer, for the one that the law gives it. What it mints has
+ * this id and this secret: nobody was told others. */
+void model_apply_unanswered(struct model *model, const struct model_op *op, struct id128 minted_id,
+                            const uint8_t minted_secret[32]);
+
 /* A later try of a request that was answered may have minted its secret anew; nobody knows. */
 void model_doubt(struct model *model, const struct model_op *op);
 

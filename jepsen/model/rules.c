@@ -115,6 +115,9 @@ uint32_t expect_session(struct model *model, const struct ask *ask, const struct
     }
     if (!presents(model, of, token)) {
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "the secret is not the session's");
+        if (of->before_counts && state_secret(model, token) == of->before) {
+            expect_also(expect, OP_ENDED); /* a REUSE came before that rotation, and refused it */
+        }
         return 0;
     }
     if (of->older != 0 && state_secret(model, token) == of->older) {

@@ -304,6 +304,8 @@ void apply_session_rotate(struct model *model, const struct ask *ask,
     struct session *session = &model->sessions[state_session_of(model, request->token.id)];
     struct policy policy;
 
+    session->before = session->secret;
+    session->before_counts = false;
     session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
     session->older = 0;
     session->made = ask->op->position;

@@ -35,6 +35,8 @@ struct mark {
 struct session {
     uint32_t id, secret, incarnation;
     uint32_t older;        /* secret that an earlier try of what made the present one was given */
+    uint32_t before;       /* secret that the last rotation replaced */
+    bool before_counts;    /* perhaps: nobody was told that this rotation was carried out */
     uint64_t made;         /* position of that creation or rotation */
     struct mark own_first; /* its own revokes; position 0: none */
     uint64_t own_newest;

@@ -219,3 +219,22 @@ void model_answer(struct model *model, const struct model_op *op, struct id128 m
         mint(model, op, minted_id, minted_secret, ret_answer);
     }
 }
+
+void model_apply_unanswered(struct model *model, const struct model_op *op, struct id128 minted_id,
+                            const uint8_t minted_secret[32])
+{
+    struct ask ask = ask_of(model, op);
+    struct model_answer answer = {.outcome = OP_OK};
+    uint32_t session;
+    bool doubtful;
+
+    model_answer(model, op, minted_id, minted_secret, &answer);
+    if (op->f != OP_session_rotate) {
+        model_apply(model, op, &answer);
+        return;
+    }
+    session = state_session_of(model, op->request->session_rotate.token.id);
+    doubtful = answer.outcome == OP_OK && rule_may_be_compromised(model, &ask, session);
+    model_apply(model, op, &answer);
+    model->sessions[session].before_counts |= doubtful;
+}

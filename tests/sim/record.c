@@ -397,6 +397,9 @@ static void learn_again(struct run *run, enum op_number number, uint64_t positio
 void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
                      const struct tenure_result *result, const void *reply)
 {
+    /* Its client tries again by itself, too. */
+    note_number(actor->run, repeat->row, repeat->client->registration.client,
+                repeat->pending->number, repeat->pending->attempts);
     note_answer(actor->run, repeat->row, result, reply);
     if (reply != NULL) {
         learn_again(actor->run, repeat->pending->method.row->number, result->position, reply);

@@ -211,92 +211,6 @@ static void test_bad_lines(void **state)
     history_destroy(history);
 }
 
-/* A later try may mint a secret anew; when its answer never came, the old one may be gone (S9). */
-static void test_a_lost_retry_may_have_minted_again(void **state)
-{
-    union op_request request = {false};
-    struct scene scene;
-
-    (void)state;
-    for (int retried = 0; retried < 2; retried++) {
-        scene_init(&scene);
-        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
-        scene_create(&scene, "alice", "A", 60, 60);
-        struct op_token right = scene.token;
-        if (retried) {
-            maker_retry(&scene.maker, &scene.caller, OP_session_create, &scene.request);
-            maker_lose(&scene.maker);
-        }
-        scene.token.secret[0] ^= 1;
-        scene_validate(&scene);
-        assert_int_equal(scene.maker.answer.outcome, OP_NOT_FOUND);
-        uint32_t row = scene.maker.row;
-        scene.token = right;
-        scene_validate(&scene);
-        struct history_answer gone = scene_answer(&scene);
-        gone.outcome = OP_NOT_FOUND;
-        gone.details = &scene.maker.answer.details;
-        history_return(scene.maker.history, scene.maker.row, &gone);
-        assert_true(scene.maker.row > row);
-        assert_int_equal(verdict_of(scene.maker.history), retried ? CHECK_OK : CHECK_VIOLATION);
-        scene_done(&scene);
-    }
-}
-
-/* The same, where the session is a target of a task. */
-static void test_a_lost_retry_of_a_target(void **state)
-{
-    union op_request request = {false};
-    struct scene scene;
-
-    (void)state;
-    for (int retried = 0; retried < 2; retried++) {
-        scene_init(&scene);
-        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
-        scene_create(&scene, "alice", "A", 60, 60);
-        struct op_token own = scene.token;
-        scene_create(&scene, "alice", "A", 60, 60);
-        if (retried) {
-            maker_retry(&scene.maker, &scene.caller, OP_session_create, &scene.request);
-            maker_lose(&scene.maker);
-        }
-        union op_request begin = {.task_begin = {.user = bytes_of_text("alice"),
-                                                 .has_token = true,
-                                                 .token = own,
-                                                 .kind = bytes_of_text("work"),
-                                                 .scope = OP_TASK_SCOPE_SESSION,
-                                                 .ttl = 30000000,
-                                                 .has_targets = true,
-                                                 .targets_count = 1,
-                                                 .targets[0].token = scene.token}};
-        maker_call(&scene.maker, &scene.caller, OP_task_begin, &begin);
-        assert_int_equal(scene.maker.answer.outcome, OP_OK);
-        struct history_answer gone = scene_answer(&scene);
-        gone.outcome = OP_NOT_FOUND;
-        history_return(scene.maker.history, scene.maker.row, &gone);
-        assert_int_equal(verdict_of(scene.maker.history), retried ? CHECK_OK : CHECK_VIOLATION);
-        scene_done(&scene);
-    }
-}
-
-/* A retry is the same operation, invoked when it was first sent: also behind the deadline (S6). */
-static void test_a_retry_behind_the_deadline(void **state)
-{
-    union op_request request = {false};
-    struct scene scene;
-
-    (void)state;
-    scene_init(&scene);
-    maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
-    scene_create(&scene, "alice", "A", 20, 20);
-    scene_put(&scene, "k", "v");
-    maker_wait(&scene.maker, 30000000);
-    maker_retry(&scene.maker, &scene.caller, OP_state_put, &scene.request);
-    assert_int_equal(scene.maker.answer.outcome, OP_OK);
-    assert_int_equal(verdict_of(scene.maker.history), CHECK_OK);
-    scene_done(&scene);
-}
-
 /* An answer that tells of a deadline may come behind it: its clock is then the later one (S6). */
 static void test_a_deadline_told_late(void **state)
 {
@@ -367,9 +281,6 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_a_stated_time_may_step),
         cmocka_unit_test(test_a_deadline_told_late),
-        cmocka_unit_test(test_a_lost_retry_may_have_minted_again),
-        cmocka_unit_test(test_a_lost_retry_of_a_target),
-        cmocka_unit_test(test_a_retry_behind_the_deadline),
         cmocka_unit_test(test_json_there_and_back),
         cmocka_unit_test(test_bad_lines),
     };

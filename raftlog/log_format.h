@@ -25,6 +25,9 @@ enum {
     RLOG_SEGMENT_NAME_MAX = 48,
 };
 
+/* No log gets there, and the index after it is one too: what claims more is refused. */
+#define RLOG_INDEX_MAX (UINT64_MAX / 2)
+
 /* Entries have the types of enum rlog_entry_type; these are the log's own records. */
 enum rlog_record_type {
     RLOG_RECORD_TRUNCATE = 16, /* the last entry is now (index, term) */

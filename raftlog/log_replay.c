@@ -16,6 +16,9 @@ static bool record_apply(struct rlog_recovery *recovery, struct rlog_segment *se
     struct rlog_log *log = recovery->log;
     uint64_t last = rlog_log_last(log);
 
+    if (record->index > RLOG_INDEX_MAX) {
+        return false;
+    }
     switch (record->type) {
     case RLOG_COMMAND:
     case RLOG_BARRIER:
@@ -177,7 +180,8 @@ static int segment_open(struct rlog_recovery *recovery, struct rlog_segment *seg
     if (rc != ENV_OK) {
         return rlog_recovery_unsealed(recovery, rc, name);
     }
-    if (ret_head->number != segment->number || ret_head->before.index + 1 != segment->index) {
+    if (ret_head->number != segment->number || ret_head->before.index > RLOG_INDEX_MAX ||
+        ret_head->before.index + 1 != segment->index) {
         return rlog_recovery_refuse(recovery, ENV_INVALID,
                                     "log is damaged: %s has another segment's content; %s", name,
                                     RLOG_RECOVERY_ADVICE);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/sat.h"
 #include "raftlog/log_format.h"
 #include "tests/unit/raftlog_disk/shadow.h"
 
@@ -389,6 +390,71 @@ static void test_a_later_version_is_refused(void **state)
     end();
 }
 
+/* A sealed segment that begins behind `before`, with one batch of one RESTART to `restart` if that
+ * is not 0, as somebody can write it who knows the store's key. */
+static void forge(uint64_t before, uint64_t restart)
+{
+    struct siphash_key key = rlog_store_key((struct id128){"store-of-the-one"});
+    struct rlog_segment_head head = {.number = 1, .before = {.index = before, .term = 1}};
+    struct rlog_record record = {.type = RLOG_RECORD_RESTART, .index = restart, .term = 1};
+    struct rlog_batch_head batch = {.body_bytes = RLOG_RECORD_EXTRA, .record_count = 1};
+    char path[64] = "/d/log/";
+    uint8_t segment[SEGMENT] = {0}, mark[RLOG_MARK_STRIDE + RLOG_BLOCK] = {0};
+
+    batch.before = head.before;
+    batch.before.chain = rlog_segment_head_write(segment, &key, &head);
+    if (restart != 0) {
+        uint8_t *at = segment + RLOG_BLOCK;
+
+        (void)rlog_record_write(at + RLOG_BATCH_HEAD, &key, rlog_batch_head_write(at, &key, &batch),
+                                &record);
+    }
+    rlog_segment_name(path + strlen(path), head.number, before + 1);
+    rlog_mark_write(mark, &key, &head.before);
+    assert_int_equal(sim_disk_write(world.host, path, bytes_of(segment, SEGMENT)), ENV_OK);
+    assert_int_equal(sim_disk_write(world.host, "/d/log/mark", bytes_of(mark, sizeof mark)),
+                     ENV_OK);
+}
+
+/* An index that no log reaches would wrap to 0 at the next entry. Seen by fuzz_log. */
+static void test_an_index_without_a_next_one_is_refused(void **state)
+{
+    static const struct {
+        uint64_t before, restart, first; /* first: of the log that is recovered; 0: refused */
+    } cases[] = {
+        {0, 7, 8},
+        {0, RLOG_INDEX_MAX, RLOG_INDEX_MAX + 1},
+        {0, RLOG_INDEX_MAX + 1, 0},
+        {0, UINT64_MAX - 1, 0},
+        {0, UINT64_MAX, 0},
+        {RLOG_INDEX_MAX, 0, RLOG_INDEX_MAX + 1},
+        {RLOG_INDEX_MAX + 1, 0, 0},
+        {UINT64_MAX, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int rc;
+
+        world_create(&world, 79);
+        shadow_init(&shadow, &world, SEGMENT);
+        forge(cases[i].before, cases[i].restart);
+        shadow.snapshot_index = u64_max(cases[i].before, cases[i].restart);
+        shadow.snapshot_term = 1;
+        rc = shadow_try_open(&shadow);
+        assert_int_equal(rc, cases[i].first != 0 ? ENV_OK : ENV_INVALID);
+        if (rc == ENV_OK) {
+            assert_int_equal(rlog_log_start(shadow.log), cases[i].first);
+            assert_int_equal(rlog_log_last(shadow.log), cases[i].first - 1);
+        } else {
+            assert_non_null(strstr(world.error, "log is damaged"));
+            assert_null(strchr(world.error, '\n'));
+        }
+        shadow_close(&shadow);
+        world_destroy(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_leftovers_of_a_torn_batch_are_gone),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_a_later_version_is_refused),
+        cmocka_unit_test(test_an_index_without_a_next_one_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,14 @@ static int machine_restore_end(void *arg)
     return node->partial_size == 0 ? 0 : ENV_INVALID;
 }
 
+static void machine_log_written(void *arg, uint64_t bytes, uint64_t took_us)
+{
+    struct cluster_node *node = arg;
+    (void)took_us;
+    assert_true(bytes > 0);
+    node->writes++;
+}
+
 static void machine_on_fatal(void *arg, int rc, const char *detail)
 {
     struct cluster_node *node = arg;
@@ -193,6 +201,7 @@ static struct rlog_machine machine_of(struct cluster_node *node)
         .restore_begin = machine_restore_begin,
         .restore_feed = machine_restore_feed,
         .restore_end = machine_restore_end,
+        .log_written = machine_log_written,
         .on_fatal = machine_on_fatal,
     };
 }
@@ -295,6 +304,7 @@ int cluster_start(struct cluster *cluster, size_t i)
     node->env = sim_process_start(node->host, "node");
     node->count = 0;
     node->applied = 0;
+    node->writes = 0;
     node->fatal = false;
     node->stopped = false;
     node->error[0] = '\0';

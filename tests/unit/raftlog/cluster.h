@@ -42,6 +42,7 @@ struct cluster_node {
     size_t partial_size;
     unsigned restores;
     unsigned appended_local, appended_remote;
+    unsigned writes; /* batches of the log, of this process */
     /* What it was told. */
     enum rlog_role role;
     uint64_t term, leader;

@@ -292,6 +292,28 @@ static void large_entries_travel_in_bounded_messages(void **state)
     cluster_destroy(cluster);
 }
 
+/* A follower is sent what is on its way at most (256 entries), and writes what arrives during one
+ * write by the next one. So the writes that it takes do not grow with the entries one by one. */
+static void who_was_away_catches_up_in_a_few_writes(void **state)
+{
+    (void)state;
+    const size_t paddings[] = {0, 1000};
+    for (size_t p = 0; p < 2; p++) {
+        struct cluster *cluster = cluster_create(75 + p, 3);
+        cluster->padding = paddings[p];
+        cluster_start_all(cluster);
+        size_t away = cluster_wait_leader(cluster)->id % 3;
+        cluster_crash(cluster, away);
+        cluster_write(cluster, 1000);
+        sim_disk_latency(cluster->nodes[away].host, 30 * SIM_MILLISECOND, 1);
+        assert_int_equal(cluster_start(cluster, away), 0);
+        cluster_settle(cluster, 2 * SIM_SECOND);
+        assert_true(cluster->nodes[away].appended_remote >= 1000);
+        assert_in_range(cluster->nodes[away].writes, 3, 12);
+        cluster_destroy(cluster);
+    }
+}
+
 static void the_backlog_is_bounded(void **state)
 {
     (void)state;
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_disk_error_ends_the_node),
         cmocka_unit_test(leadership_goes_to_one_who_is_there),
         cmocka_unit_test(large_entries_travel_in_bounded_messages),
+        cmocka_unit_test(who_was_away_catches_up_in_a_few_writes),
         cmocka_unit_test(the_backlog_is_bounded),
         cmocka_unit_test(messages_of_the_caller_arrive),
     };

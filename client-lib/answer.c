@@ -89,7 +89,7 @@ static void deliver_done(struct tenure_client *client, struct tenure_pending *ca
         struct tenure_node_status_reply status;
         struct tenure_cluster_time_reply time;
     } reply;
-    memset(&reply, 0, sizeof(reply));
+    memset(&reply, 0, call->method.reply_size);
     if (!tenure_reply_copy(call->method.reply, call->method.reply_map, op_reply, &reply,
                            &result.memory)) {
         tenure_call_end_with(client, call, OP_UNKNOWN, "it was done; out of memory for the answer");
@@ -212,11 +212,12 @@ bool tenure_calls_response(struct tenure_client *client, const struct op_message
     if (!op_response_read(message, &head, &details, call->method.reply, &reply, &fault)) {
         return false;
     }
+    size_t size = call->method.reply->size; /* the call may be gone below */
     bool good = op_outcome_class(head.outcome) != OP_CLASS_DONE ||
                 echoes(call, (const uint8_t *)&reply);
     if (good) {
         take_answer(client, call, &head, &details, &reply);
     }
-    env_wipe(&reply, sizeof(reply)); /* it may hold a secret */
+    env_wipe(&reply, size); /* it may hold a secret */
     return good;
 }

@@ -1,4 +1,5 @@
-/* Between the public structs, where tokens are texts, and op's, where they are parsed. */
+/* Between the public structs, where tokens are texts, and op's, where they are parsed. Lists stand
+ * in requests themselves, and behind a pointer in replies. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,15 @@ static size_t scalar_size(enum op_kind kind)
     return 0;
 }
 
+const uint8_t *tenure_items(const struct tenure_field_map *map, const void *value)
+{
+    const uint8_t *items = (const uint8_t *)value + map->offset;
+    if (map->pointer) {
+        memcpy(&items, (const uint8_t *)value + map->offset, sizeof(items));
+    }
+    return items;
+}
+
 static bool public_has(const struct tenure_field_map *map, const uint8_t *value)
 {
     return map->has_offset == SIZE_MAX || *(const bool *)(value + map->has_offset);
@@ -99,7 +109,7 @@ static size_t request_bytes(const struct op_struct *s, const struct tenure_field
             uint32_t count = read_count(value + map[i].count_offset);
             for (uint32_t k = 0; k < count && k < field->bound; k++) {
                 size += request_bytes(field->item, map[i].item,
-                                      value + map[i].offset + k * map[i].item_size);
+                                      tenure_items(&map[i], value) + k * map[i].item_size);
             }
         }
     }
@@ -121,7 +131,8 @@ static bool request_list(struct arena *arena, const struct op_field *field,
     }
     memcpy(ret + field->count_offset, &count, sizeof(count));
     for (uint32_t k = 0; k < count; k++) {
-        if (!request_fill(arena, field->item, map->item, value + map->offset + k * map->item_size,
+        if (!request_fill(arena, field->item, map->item,
+                          tenure_items(map, value) + k * map->item_size,
                           ret + field->offset + k * field->item->size, ret_field)) {
             return false;
         }
@@ -205,9 +216,34 @@ void *tenure_request_copy(const struct tenure_method *method, const void *value,
     return memory;
 }
 
-/* ---- replies: op's to public; they hold no lists ---- */
+/* ---- replies: op's to public ---- */
 
-static size_t reply_bytes(const struct op_struct *s, const uint8_t *value)
+enum { ITEM_ALIGNMENT = 8 };
+
+_Static_assert(_Alignof(uint64_t) <= ITEM_ALIGNMENT && _Alignof(void *) <= ITEM_ALIGNMENT,
+               "items may be aligned so");
+
+static bool op_has(const struct op_field *field, const uint8_t *value)
+{
+    return field->required || *(const bool *)(value + field->has_offset);
+}
+
+static size_t reply_bytes(const struct op_struct *s, const struct tenure_field_map *map,
+                          const uint8_t *value);
+
+static size_t list_bytes(const struct op_field *field, const struct tenure_field_map *map,
+                         const uint8_t *value)
+{
+    uint32_t count = read_count(value + field->count_offset);
+    size_t size = ITEM_ALIGNMENT + count * map->item_size;
+    for (uint32_t k = 0; k < count; k++) {
+        size += reply_bytes(field->item, map->item, value + field->offset + k * field->item->size);
+    }
+    return size;
+}
+
+static size_t reply_bytes(const struct op_struct *s, const struct tenure_field_map *map,
+                          const uint8_t *value)
 {
     size_t size = 0;
     for (size_t i = 0; i < s->field_count; i++) {
@@ -218,6 +254,8 @@ static size_t reply_bytes(const struct op_struct *s, const uint8_t *value)
             struct bytes view;
             memcpy(&view, value + field->offset, sizeof(view));
             size += view.size + 1;
+        } else if (field->kind == OP_KIND_list && op_has(field, value)) {
+            size += list_bytes(field, &map[i], value);
         }
     }
     return size;
@@ -234,19 +272,54 @@ static void reply_token(struct arena *arena, const struct op_field *field, const
     set_public_bytes(to, base_written(&writer));
 }
 
-static void reply_field(struct arena *arena, const struct op_field *field, const uint8_t *value,
-                        uint8_t *to)
+static void reply_fill(struct arena *arena, const struct op_struct *s,
+                       const struct tenure_field_map *map, const uint8_t *value, uint8_t *ret);
+
+static void reply_list(struct arena *arena, const struct op_field *field,
+                       const struct tenure_field_map *map, const uint8_t *value, uint8_t *ret)
+{
+    uint32_t count = read_count(value + field->count_offset);
+    (void)take(arena, (size_t)(-(uintptr_t)arena->at % ITEM_ALIGNMENT));
+    uint8_t *items = take(arena, count * map->item_size);
+    memset(items, 0, count * map->item_size);
+    memcpy(ret + map->count_offset, &count, sizeof(count));
+    memcpy(ret + map->offset, &items, sizeof(items));
+    for (uint32_t k = 0; k < count; k++) {
+        reply_fill(arena, field->item, map->item, value + field->offset + k * field->item->size,
+                   items + k * map->item_size);
+    }
+}
+
+static void reply_field(struct arena *arena, const struct op_field *field,
+                        const struct tenure_field_map *map, const uint8_t *value, uint8_t *ret)
 {
     const uint8_t *from = value + field->offset;
+    uint8_t *to = ret + map->offset;
     if (field->kind == OP_KIND_token) {
         reply_token(arena, field, from, to);
     } else if (field->kind == OP_KIND_blob || field->kind == OP_KIND_text) {
         struct bytes view;
         memcpy(&view, from, sizeof(view));
         set_public_bytes(to, copy_bytes(arena, view));
+    } else if (field->kind == OP_KIND_list) {
+        reply_list(arena, field, map, value, ret);
     } else {
-        ASSERT(field->kind != OP_KIND_list); /* no reply has one yet */
         memcpy(to, from, scalar_size(field->kind));
+    }
+}
+
+static void reply_fill(struct arena *arena, const struct op_struct *s,
+                       const struct tenure_field_map *map, const uint8_t *value, uint8_t *ret)
+{
+    for (size_t i = 0; i < s->field_count; i++) {
+        const struct op_field *field = &s->fields[i];
+        bool has = *((const bool *)value + field->has_offset);
+        if (map[i].has_offset != SIZE_MAX) {
+            memcpy(ret + map[i].has_offset, &has, sizeof(has));
+        }
+        if (has || field->required) {
+            reply_field(arena, field, &map[i], value, ret);
+        }
     }
 }
 
@@ -269,7 +342,7 @@ void tenure_result_done(struct tenure_result *result)
 bool tenure_reply_copy(const struct op_struct *s, const struct tenure_field_map *map,
                        const void *value, void *ret_value, void **ret_memory)
 {
-    size_t size = reply_bytes(s, value);
+    size_t size = reply_bytes(s, map, value);
     struct memory *memory = size == 0 ? NULL : malloc(sizeof(*memory) + size);
     struct arena arena = {NULL, NULL};
     if (size != 0) {
@@ -279,16 +352,7 @@ bool tenure_reply_copy(const struct op_struct *s, const struct tenure_field_map 
         memory->size = size;
         arena = (struct arena){memory->bytes, memory->bytes + size};
     }
-    for (size_t i = 0; i < s->field_count; i++) {
-        const struct op_field *field = &s->fields[i];
-        bool has = *((const bool *)value + field->has_offset);
-        if (map[i].has_offset != SIZE_MAX) {
-            memcpy((uint8_t *)ret_value + map[i].has_offset, &has, sizeof(has));
-        }
-        if (has || field->required) {
-            reply_field(&arena, field, value, (uint8_t *)ret_value + map[i].offset);
-        }
-    }
+    reply_fill(&arena, s, map, value, ret_value);
     *ret_memory = memory;
     return true;
 }

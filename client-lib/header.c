@@ -57,7 +57,7 @@ static void print_commented(const char *member, const char *comment)
     }
 }
 
-static void name_member(const struct op_field *field, char *ret_member, size_t size)
+static void name_member(const struct op_field *field, bool is_reply, char *ret_member, size_t size)
 {
     const char *name = field->name;
     switch (field->kind) {
@@ -80,17 +80,21 @@ static void name_member(const struct op_field *field, char *ret_member, size_t s
         snprintf(ret_member, size, "struct tenure_bytes %s;", name);
         return;
     case OP_KIND_list:
-        snprintf(ret_member, size, "struct tenure_%s %s[%zu];", field->item->name, name,
-                 field->bound);
+        if (is_reply) {
+            snprintf(ret_member, size, "const struct tenure_%s *%s;", field->item->name, name);
+        } else {
+            snprintf(ret_member, size, "struct tenure_%s %s[%zu];", field->item->name, name,
+                     field->bound);
+        }
         return;
     }
 }
 
-static void print_member(const struct op_field *field)
+static void print_member(const struct op_field *field, bool is_reply)
 {
     char member[COLUMNS_MAX];
     char comment[2 * COLUMNS_MAX];
-    name_member(field, member, sizeof(member));
+    name_member(field, is_reply, member, sizeof(member));
     if (field->kind == OP_KIND_list) {
         printf("    uint32_t %s_count;\n", field->name);
     }
@@ -103,13 +107,13 @@ static void print_member(const struct op_field *field)
     print_commented(member, comment);
 }
 
-static void print_members(const struct op_struct *s)
+static void print_members(const struct op_struct *s, bool is_reply)
 {
     for (size_t i = 0; i < s->field_count; i++) {
         if (!s->fields[i].required) {
             printf("    bool has_%s;\n", s->fields[i].name);
         }
-        print_member(&s->fields[i]);
+        print_member(&s->fields[i], is_reply);
     }
     if (s->field_count == 0) {
         puts("    bool nothing; /* this operation has no fields here */");
@@ -119,29 +123,43 @@ static void print_members(const struct op_struct *s)
 static void print_struct(const char *name, const char *suffix, const struct op_struct *s)
 {
     printf("struct tenure_%s%s {\n", name, suffix);
-    print_members(s);
+    print_members(s, strcmp(suffix, "_reply") == 0);
     puts("};\n");
 }
 
-static void print_items(void)
+static const struct op_struct *item_in(const struct op_struct *s, const char *name)
+{
+    const struct op_struct *item = NULL;
+    for (size_t i = 0; i < s->field_count && item == NULL; i++) {
+        bool of_name = s->fields[i].item != NULL && strcmp(s->fields[i].item->name, name) == 0;
+        item = of_name ? s->fields[i].item : NULL;
+    }
+    return item;
+}
+
+/* Of the first row that has a list of it. */
+static const struct op_struct *item_named(const char *name)
 {
     size_t count;
     const struct op_row *rows = op_rows(&count);
-    const struct op_struct *seen[32] = {NULL};
-    size_t seen_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < rows[i].request->field_count; j++) {
-            const struct op_struct *item = rows[i].request->fields[j].item;
-            bool known = item == NULL;
-            for (size_t k = 0; k < seen_count; k++) {
-                known = known || seen[k] == item;
-            }
-            if (!known && seen_count < sizeof(seen) / sizeof(seen[0])) {
-                seen[seen_count++] = item;
-                print_struct(item->name, "", item);
-            }
-        }
+    const struct op_struct *item = NULL;
+    for (size_t i = 0; i < count && item == NULL; i++) {
+        item = item_in(rows[i].request, name);
+        item = item == NULL ? item_in(rows[i].reply, name) : item;
     }
+    if (item == NULL) {
+        fprintf(stderr, "tenure-header: no list has items of %s\n", name);
+        exit(EXIT_FAILURE);
+    }
+    return item;
+}
+
+/* Each once, before all that use it. */
+static void print_items(void)
+{
+#define ITEM_(name, FIELDS, max) print_struct(#name, "", item_named(#name));
+    OP_ITEMS(ITEM_)
+#undef ITEM_
 }
 
 static void print_functions(const struct op_row *row)

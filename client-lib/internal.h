@@ -19,8 +19,12 @@ struct tenure_field_map {
     size_t has_offset;   /* SIZE_MAX: required, there is none */
     size_t count_offset; /* lists */
     size_t item_size;    /* lists: of a public item */
+    bool pointer;        /* lists of replies: what stands there points to the items */
     const struct tenure_field_map *item;
 };
+
+/* The items of a public list. */
+const uint8_t *tenure_items(const struct tenure_field_map *map, const void *value);
 
 typedef void (*tenure_any_cb)(void);
 
@@ -46,8 +50,8 @@ struct tenure_method tenure_method_of(enum op_number number);
  * bound), or NULL with NULL when out of memory. */
 void *tenure_request_copy(const struct tenure_method *method, const void *value,
                           const char **ret_field);
-/* A public reply from op's; texts are copied into `*ret_memory` (owned by the result, which
- * tenure_result_done frees; NULL when there are none).
+/* A public reply from op's; texts and lists are copied into `*ret_memory` (owned by the result,
+ * which tenure_result_done frees; NULL when there are none).
  * False when out of memory. */
 bool tenure_reply_copy(const struct op_struct *s, const struct tenure_field_map *map,
                        const void *value, void *ret_value, void **ret_memory);

@@ -7,22 +7,26 @@
 #define HAS_REQUIRED(S, name) SIZE_MAX
 #define HAS_OPTIONAL(S, name) offsetof(struct S, has_##name)
 
-#define LIST_u64(S, name, bound)
-#define LIST_time_us(S, name, bound)
-#define LIST_boolean(S, name, bound)
-#define LIST_enumeration(S, name, bound)
-#define LIST_id(S, name, bound)
-#define LIST_blob(S, name, bound)
-#define LIST_text(S, name, bound)
-#define LIST_token(S, name, bound)
-#define LIST_list(S, name, bound)                                                                  \
+#define LIST_u64(S, name, bound, points)
+#define LIST_time_us(S, name, bound, points)
+#define LIST_boolean(S, name, bound, points)
+#define LIST_enumeration(S, name, bound, points)
+#define LIST_id(S, name, bound, points)
+#define LIST_blob(S, name, bound, points)
+#define LIST_text(S, name, bound, points)
+#define LIST_token(S, name, bound, points)
+#define LIST_list(S, name, bound, points)                                                          \
     .count_offset = offsetof(struct S, name##_count), .item_size = sizeof(struct tenure_##bound),  \
-    .item = map_##bound,
+    .pointer = points, .item = map_##bound,
 
-#define MAP_(S, number, kind, member, bound, need, text)                                           \
+#define MAP_OF_(S, kind, member, bound, need, points)                                              \
     {.offset = offsetof(struct S, member),                                                         \
      .has_offset = HAS_##need(S, member),                                                          \
-     LIST_##kind(S, member, bound)},
+     LIST_##kind(S, member, bound, points)},
+#define MAP_(S, number, kind, member, bound, need, text)                                           \
+    MAP_OF_(S, kind, member, bound, need, false)
+#define MAP_REPLY_(S, number, kind, member, bound, need, text)                                     \
+    MAP_OF_(S, kind, member, bound, need, true)
 
 #define ITEM_(name, FIELDS, max)                                                                   \
     static const struct tenure_field_map map_##name[] = {FIELDS(MAP_, tenure_##name){.offset = 0}};
@@ -35,7 +39,7 @@ const struct tenure_field_map tenure_details_map[] = {
     static const struct tenure_field_map map_##name##_request[] = {                                \
         REQUEST(MAP_, tenure_##name##_request){.offset = 0}};                                      \
     static const struct tenure_field_map map_##name##_reply[] = {                                  \
-        REPLY(MAP_, tenure_##name##_reply){.offset = 0}};
+        REPLY(MAP_REPLY_, tenure_##name##_reply){.offset = 0}};
 
 #define OP_MAPS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)      \
     MAPS_(name, OP_##FIELDS##_REQUEST, OP_##FIELDS##_REPLY)

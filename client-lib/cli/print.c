@@ -73,7 +73,7 @@ static const char *enumeration_text(const struct op_field *field, const uint8_t 
     return text == NULL ? "unknown" : text;
 }
 
-/* For people; in `memory` or static. Replies hold no lists. */
+/* For people; in `memory` or static. Lists have forms of their own. */
 static const char *value_text(struct cli_memory *memory, const struct op_field *field,
                               const uint8_t *at)
 {
@@ -96,7 +96,7 @@ static const char *value_text(struct cli_memory *memory, const struct op_field *
     case OP_KIND_list:
         break;
     }
-    return "(a list)";
+    return "";
 }
 
 /* ---- JSON ---- */
@@ -118,21 +118,39 @@ static json_t *number_json(uint64_t number)
                                      : json_integer((json_int_t)number);
 }
 
-static json_t *value_json(struct cli_memory *memory, const struct op_field *field,
-                          const uint8_t *at)
+static uint32_t item_count(const struct tenure_field_map *map, const uint8_t *value)
 {
+    return enumeration_at(value + map->count_offset);
+}
+
+static json_t *list_json(struct cli_memory *memory, const struct op_field *field,
+                         const struct tenure_field_map *map, const uint8_t *value)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < item_count(map, value); i++) {
+        json_array_append_new(list, cli_struct_json(memory, field->item, map->item,
+                                                    tenure_items(map, value) + i * map->item_size));
+    }
+    return list;
+}
+
+static json_t *value_json(struct cli_memory *memory, const struct op_field *field,
+                          const struct tenure_field_map *map, const uint8_t *value)
+{
+    const uint8_t *at = value + map->offset;
     switch (field->kind) {
     case OP_KIND_u64:
     case OP_KIND_time_us:
         return number_json(number_at(at));
     case OP_KIND_boolean:
         return json_boolean(*(const bool *)at);
+    case OP_KIND_list:
+        return list_json(memory, field, map, value);
     case OP_KIND_enumeration:
     case OP_KIND_id:
     case OP_KIND_blob:
     case OP_KIND_text:
     case OP_KIND_token:
-    case OP_KIND_list:
         break;
     }
     return text_json(value_text(memory, field, at));
@@ -144,9 +162,8 @@ json_t *cli_struct_json(struct cli_memory *memory, const struct op_struct *s,
     json_t *object = json_object();
     for (size_t i = 0; i < s->field_count; i++) {
         if (present(&map[i], value)) {
-            json_object_set_new(
-                object, s->fields[i].name,
-                value_json(memory, &s->fields[i], (const uint8_t *)value + map[i].offset));
+            json_object_set_new(object, s->fields[i].name,
+                                value_json(memory, &s->fields[i], &map[i], value));
         }
     }
     return object;
@@ -206,6 +223,72 @@ static void print_head(FILE *out, const struct tenure_result *result)
     }
 }
 
+/* ---- lists: a line an item, below the names of their fields ---- */
+
+enum { COLUMNS_MAX = 16, COLUMN_GAP = 2 };
+
+static const char *cell(struct cli_memory *memory, const struct op_field *field,
+                        const struct tenure_field_map *map, const uint8_t *item)
+{
+    return present(map, item) ? value_text(memory, field, item + map->offset) : "-";
+}
+
+/* Columns of a UTF-8 text. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    }
+    return width;
+}
+
+static void print_cell(FILE *out, const char *text, size_t width, bool last)
+{
+    fprintf(out, "%s", text);
+    for (size_t i = width_of(text); !last && i < width + COLUMN_GAP; i++) {
+        fputc(' ', out);
+    }
+}
+
+/* One line of a list; `item` NULL: the names. */
+static void print_line(FILE *out, struct cli_memory *memory, const struct op_struct *s,
+                       const struct tenure_field_map *map, const uint8_t *item,
+                       const size_t *widths)
+{
+    fprintf(out, "  ");
+    for (size_t i = 0; i < s->field_count && i < COLUMNS_MAX; i++) {
+        const char *text = item == NULL ? s->fields[i].name
+                                        : cell(memory, &s->fields[i], &map[i], item);
+        print_cell(out, text, widths[i], i + 1 == s->field_count);
+    }
+    fputc('\n', out);
+}
+
+static void print_list(FILE *out, struct cli_memory *memory, const struct op_field *field,
+                       const struct tenure_field_map *map, const uint8_t *value)
+{
+    const struct op_struct *s = field->item;
+    const uint8_t *items = tenure_items(map, value);
+    uint32_t count = item_count(map, value);
+    size_t widths[COLUMNS_MAX];
+    fprintf(out, "%-*s %" PRIu32 "\n", NAME_WIDTH, field->name, count);
+    for (size_t i = 0; i < s->field_count && i < COLUMNS_MAX; i++) {
+        widths[i] = strlen(s->fields[i].name);
+        for (uint32_t k = 0; k < count; k++) {
+            size_t width = width_of(
+                cell(memory, &s->fields[i], &map->item[i], items + k * map->item_size));
+            widths[i] = width > widths[i] ? width : widths[i];
+        }
+    }
+    if (count > 0) {
+        print_line(out, memory, s, map->item, NULL, widths);
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        print_line(out, memory, s, map->item, items + k * map->item_size, widths);
+    }
+}
+
 void cli_print_reply(const struct cli_printer *printer, const struct tenure_method *method,
                      const void *reply, const struct tenure_result *result)
 {
@@ -220,7 +303,9 @@ void cli_print_reply(const struct cli_printer *printer, const struct tenure_meth
     }
     for (size_t i = 0; i < method->reply->field_count; i++) {
         const struct op_field *field = &method->reply->fields[i];
-        if (present(&map[i], reply)) {
+        if (field->kind == OP_KIND_list && present(&map[i], reply)) {
+            print_list(printer->out, &memory, field, &map[i], reply);
+        } else if (present(&map[i], reply)) {
             fprintf(printer->out, "%-*s %s\n", NAME_WIDTH, field->name,
                     value_text(&memory, field, (const uint8_t *)reply + map[i].offset));
         }

@@ -15,7 +15,28 @@ static bool present(const struct op_field *field, const void *value)
     return field->required || *(const bool *)at(value, field->has_offset);
 }
 
-/* Tokens and lists are nobody's to compare here: no reply has lists, and secrets are adopted. */
+static const struct op_field *differing(const struct op_struct *s, const void *seen,
+                                        const void *law, uint64_t free_tags);
+
+/* Item by item: the law says the order too. */
+static bool same_list(const struct op_field *field, const void *a, const void *b)
+{
+    uint32_t count = *(const uint32_t *)at(a, field->count_offset);
+
+    if (count != *(const uint32_t *)at(b, field->count_offset)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        size_t offset = field->offset + i * field->item->size;
+
+        if (differing(field->item, at(a, offset), at(b, offset), 0) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Tokens are nobody's to compare here: secrets are adopted. */
 static bool same(const struct op_field *field, const void *a, const void *b)
 {
     const void *x = at(a, field->offset), *y = at(b, field->offset);
@@ -33,8 +54,9 @@ static bool same(const struct op_field *field, const void *a, const void *b)
     case OP_KIND_blob:
     case OP_KIND_text:
         return bytes_equal(*(const struct bytes *)x, *(const struct bytes *)y);
-    case OP_KIND_token:
     case OP_KIND_list:
+        return same_list(field, a, b);
+    case OP_KIND_token:
         return true;
     }
     return true;
@@ -96,7 +118,7 @@ static bool judge_reply(const struct model_expect *expect, const struct model_op
         return true;
     }
     reason->property = expect->repeated || strcmp(field->name, "epoch") == 0 ? MODEL_S3 : MODEL_S1;
-    if (op->f == OP_permission_check || op->f == OP_grant_add) {
+    if (op->f == OP_permission_check || op->f == OP_grant_add || op->f == OP_grant_list) {
         reason->property = MODEL_S12;
     }
     (void)snprintf(reason->rule, sizeof reason->rule, "%s answered OK with another %s", row->name,

@@ -29,9 +29,11 @@ void machines_restore(struct scenario *scenario);
 struct hash128 machines_law(const struct fsm *fsm);
 
 /* ---- questions.c: the sweep changes no answer ---- */
+enum { QUESTIONS_OF_ONE = 6 };
+
 struct questions {
     size_t count;
-    struct hash128 answers[2 * CASE_BINDINGS_MAX];
+    struct hash128 answers[QUESTIONS_OF_ONE * CASE_BINDINGS_MAX];
 };
 /* Asks about every session and fence that has a name. */
 void questions_ask(struct scenario *scenario, struct questions *ret_questions);

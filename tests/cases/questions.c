@@ -52,6 +52,10 @@ static void ask_session(struct scenario *scenario, const struct binding *binding
     check->token = token_of(binding);
     check->permission = bytes_of_text("state:write");
     questions->answers[questions->count++] = ask(scenario, binding, OP_permission_check, &request);
+    memset(&request, 0, sizeof request);
+    request.grant_list.user = bytes_of_text(binding->user);
+    request.grant_list.token = token_of(binding);
+    questions->answers[questions->count++] = ask(scenario, binding, OP_grant_list, &request);
 }
 
 static void ask_fence(struct scenario *scenario, const struct binding *binding,

@@ -74,6 +74,7 @@ static void show_list(struct scenario *scenario, const struct call *call,
     memcpy(&count, (const uint8_t *)value + field->count_offset, sizeof count);
     case_print(scenario, "[");
     for (uint32_t i = 0; i < count; i++) {
+        case_print(scenario, "%s", i > 0 ? "," : "");
         show_fields(scenario, call, field->item,
                     (const uint8_t *)value + field->offset + i * field->item->size, false);
     }

@@ -49,6 +49,30 @@ static void release(struct printed *printed)
     free(printed->err);
 }
 
+enum { ITEMS = 2 };
+
+static void set_field(const struct op_field *field, const struct tenure_field_map *map,
+                      uint8_t *value);
+
+/* Two items, all of whose fields are set; of one list at a time. */
+static void set_list(const struct op_field *field, const struct tenure_field_map *map,
+                     uint8_t *value)
+{
+    static max_align_t memory[512];
+    const uint8_t *items = (const uint8_t *)memory;
+    uint32_t count = ITEMS;
+    assert_true(ITEMS * map->item_size <= sizeof(memory));
+    memset(memory, 0, sizeof(memory));
+    for (size_t k = 0; k < ITEMS; k++) {
+        for (size_t i = 0; i < field->item->field_count; i++) {
+            set_field(&field->item->fields[i], &map->item[i],
+                      (uint8_t *)memory + k * map->item_size);
+        }
+    }
+    memcpy(value + map->count_offset, &count, sizeof(count));
+    memcpy(value + map->offset, &items, sizeof(items));
+}
+
 static void set_field(const struct op_field *field, const struct tenure_field_map *map,
                       uint8_t *value)
 {
@@ -81,7 +105,23 @@ static void set_field(const struct op_field *field, const struct tenure_field_ma
         memcpy(value + map->offset, &view, sizeof(view));
         return;
     case OP_KIND_list:
-        fail_msg("%s: no reply holds a list yet: print it first", field->name);
+        set_list(field, map, value);
+        return;
+    }
+}
+
+static void check_json_field(const json_t *object, const struct op_field *field);
+
+static void check_json_list(const json_t *list, const struct op_struct *s)
+{
+    assert_true(json_is_array(list));
+    assert_int_equal(json_array_size(list), ITEMS);
+    for (size_t k = 0; k < ITEMS; k++) {
+        const json_t *item = json_array_get(list, k);
+        assert_int_equal(json_object_size(item), s->field_count);
+        for (size_t i = 0; i < s->field_count; i++) {
+            check_json_field(item, &s->fields[i]);
+        }
     }
 }
 
@@ -108,8 +148,10 @@ static void check_json_field(const json_t *object, const struct op_field *field)
         assert_string_equal(json_string_value(value), "a\"b");
         return;
     case OP_KIND_enumeration:
-    case OP_KIND_list:
         assert_true(json_is_string(value));
+        return;
+    case OP_KIND_list:
+        check_json_list(value, field->item);
         return;
     }
 }
@@ -176,6 +218,33 @@ static void a_table_shows_times_and_the_position(void **state)
                         "T          2026-11-22T06:47:49.041592Z (1795330069041592 us)\n"
                         "clock      1970-01-01T00:00:00.000005Z (5 us)\n"
                         "term       3\n");
+    release(&printed);
+}
+
+static void a_table_shows_a_list_line_by_line(void **state)
+{
+    static const struct tenure_listed_grant grants[] = {
+        {.permission = {(const uint8_t *)"mail:send", 9}, .given = 3},
+        {.permission = {(const uint8_t *)"b", 1}, .given = 12, .has_left = true, .left = 5000000}};
+    struct tenure_method method = tenure_method_of(OP_grant_list);
+    struct tenure_grant_list_reply reply = {.grants_count = 2, .grants = grants};
+    struct printed printed;
+    (void)state;
+    begin(&printed, CLI_TABLE);
+    cli_print_reply(&printed.printer, &method, &reply, &result_sample);
+    end(&printed);
+    assert_non_null(strstr(printed.out, "session    00000000000000000000000000000000\n"
+                                        "grants     2\n"
+                                        "  permission  given  left\n"
+                                        "  mail:send   3      -\n"
+                                        "  b           12     5s (5000000 us)\n"
+                                        "position   17\n"));
+    release(&printed);
+    reply = (struct tenure_grant_list_reply){.grants_count = 0};
+    begin(&printed, CLI_TABLE);
+    cli_print_reply(&printed.printer, &method, &reply, &result_sample);
+    end(&printed);
+    assert_non_null(strstr(printed.out, "grants     0\nposition   17\n"));
     release(&printed);
 }
 
@@ -279,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_has_every_field_of_every_reply),
         cmocka_unit_test(a_table_shows_times_and_the_position),
+        cmocka_unit_test(a_table_shows_a_list_line_by_line),
         cmocka_unit_test(a_fence_names_its_rule_and_both_epochs),
         cmocka_unit_test(details_follow_the_message),
         cmocka_unit_test(a_refusal_is_one_line_on_standard_error),

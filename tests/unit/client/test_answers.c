@@ -34,6 +34,50 @@ static void test_done_gives_the_reply_and_its_place(void **state)
     tenure_result_done(&result); /* harmless */
 }
 
+/* Three grants, the second without a deadline; of session 6 none. */
+static void list_grants(struct server *server, const struct request *request)
+{
+    static const char *const names[] = {"a", "a:longer:permission", "b"};
+    (void)server;
+    struct op_grant_list_request asked;
+    struct base_reader reader;
+    base_reader_init(&reader, bytes_of(request->fields, request->fields_size));
+    assert_true(op_load(&reader, request->row->request, &asked));
+    struct op_grant_list_reply reply = {.session = asked.token.id};
+    for (uint32_t i = 0; asked.token.id.bytes[15] != 6 && i < 3; i++) {
+        reply.grants[reply.grants_count++] = (struct op_item_listed_grant){
+            .permission = bytes_of_text(names[i]), .given = i, .has_left = i != 1, .left = 10 + i};
+    }
+    server_done_with(request, &reply);
+}
+
+static void test_a_list_lives_in_the_result(void **state)
+{
+    struct world *world = *state;
+    char text[128];
+    struct tenure_grant_list_request request = {.user = tenure_text("alice"),
+                                                .token = session_token(5, text)};
+    struct tenure_grant_list_reply reply;
+    struct tenure_result result;
+    world->server->script = list_grants;
+    assert_int_equal(tenure_grant_list(world->client, &request, &reply, &result), TENURE_OK);
+    assert_int_equal(reply.grants_count, 3);
+    assert_int_equal((uintptr_t)reply.grants % _Alignof(struct tenure_listed_grant), 0);
+    assert_int_equal(reply.grants[1].permission.size, strlen("a:longer:permission"));
+    assert_memory_equal(reply.grants[1].permission.data, "a:longer:permission", 19);
+    assert_false(reply.grants[1].has_left);
+    assert_int_equal(reply.grants[1].left, 0);
+    assert_memory_equal(reply.grants[2].permission.data, "b", 1);
+    assert_int_equal(reply.grants[2].given, 2);
+    assert_true(reply.grants[2].has_left);
+    assert_int_equal(reply.grants[2].left, 12);
+    tenure_result_done(&result);
+    request.token = session_token(6, text);
+    assert_int_equal(tenure_grant_list(world->client, &request, &reply, &result), TENURE_OK);
+    assert_int_equal(reply.grants_count, 0);
+    tenure_result_done(&result);
+}
+
 static void fence(struct server *server, const struct request *request)
 {
     (void)server;
@@ -467,6 +511,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_done_gives_the_reply_and_its_place),
+        CASE(test_a_list_lives_in_the_result),
         CASE(test_refused_is_told_once_with_its_details),
         CASE(test_forgotten_is_not_asked_again),
         CASE(test_retry_backs_off_and_asks_again),

@@ -174,6 +174,9 @@ static void ask_session(struct mix *mix, enum op_number f)
     } else if (f == OP_session_get) {
         mix->request.session_get.user = user;
         mix->request.session_get.token = token;
+    } else if (f == OP_grant_list) {
+        mix->request.grant_list.user = user;
+        mix->request.grant_list.token = token;
     } else if (f == OP_session_touch) {
         mix->request.session_touch.user = user;
         mix->request.session_touch.token = token;
@@ -542,7 +545,7 @@ static void step(struct mix *mix)
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {
-        ask_session(mix, OP_permission_check);
+        ask_session(mix, one_in(mix, 4) ? OP_grant_list : OP_permission_check);
     } else if (what < 40) {
         ask_session(mix, one_in(mix, 3) ? OP_grant_revoke : OP_grant_add);
         give_again(mix);

@@ -136,6 +136,7 @@ struct tenure_registration {
     uint64_t generation; /* counts registrations; numbers of an earlier one are dead */
     uint64_t client;
     struct id128 incarnation;
+    uint64_t time, term, silence; /* of the answer that registered it; for who records it */
     uint64_t next_number;
     uint64_t lowest;                                /* every number below is ended */
     uint64_t window;                                /* K4; smaller when the cluster says so */

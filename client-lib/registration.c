@@ -86,6 +86,9 @@ static void on_registered(void *arg, const struct tenure_result *result,
     registration->registered = true;
     registration->client = reply->client;
     memcpy(&registration->incarnation, &reply->incarnation, sizeof(struct id128));
+    registration->time = result->time;
+    registration->term = result->term;
+    registration->silence = reply->silence;
     registration->next_number = 1;
     registration->lowest = 1;
     registration->last = OP_UNREACHABLE;

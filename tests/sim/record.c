@@ -6,6 +6,7 @@
 #include "tests/sim/run.h"
 
 #include "base/assert.h"
+#include "jepsen/record/record.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,17 +26,6 @@ struct flight {
 
 static void nothing(void)
 {
-}
-
-/* op's struct of a public one, by the library's own converter. Owned. */
-static void *op_of_public(const struct op_struct *s, const struct tenure_field_map *map,
-                          const void *value)
-{
-    const struct tenure_method method = {.request = s, .request_map = map};
-    const char *field = NULL;
-    void *copy = tenure_request_copy(&method, value, &field);
-    ASSERT(copy != NULL);
-    return copy;
 }
 
 /* ---- what an answer teaches the processes ---- */
@@ -167,30 +157,8 @@ static void note_registration(struct run_actor *actor)
 static void note_answer(struct run *run, uint32_t row, const struct tenure_result *result,
                         const void *reply)
 {
-    struct tenure_method method = tenure_method_of(run->history->events[row].f);
-    struct history_answer answer = {.outcome = (enum op_outcome)result->outcome,
-                                    .superseded = result->superseded,
-                                    .ret_ns = sim_now_us(run->sim) * 1000,
-                                    .position = result->position,
-                                    .time = result->time,
-                                    .clock = result->clock,
-                                    .term = result->term};
-    void *details = NULL;
-    void *body = NULL;
-    if (tenure_outcome_class(result->outcome) == TENURE_CLASS_UNKNOWN) {
-        tell_answer(run, row, result, NULL);
-        return;
-    }
-    if (reply != NULL) {
-        body = op_of_public(method.reply, method.reply_map, reply);
-    } else {
-        details = op_of_public(&op_details_struct, tenure_details_map, &result->details);
-    }
-    answer.details = details;
-    answer.reply = body;
-    history_return(run->history, row, &answer);
+    void *body = recorder_return(run->history, row, result, reply, sim_now_us(run->sim) * 1000);
     tell_answer(run, row, result, body);
-    free(details);
     free(body);
 }
 
@@ -206,17 +174,6 @@ static void count_answer(struct run *run, const struct flight *flight,
             faults_answered(run);
         }
     }
-}
-
-/* What carries no number belongs to no client. The try is the last one that was sent: the library
- * heeds the answers of no other. */
-static void note_number(struct run *run, uint32_t row, uint64_t client, uint64_t number,
-                        uint32_t attempt)
-{
-    struct event *event = &run->history->events[row];
-    event->client = number == 0 ? 0 : client;
-    event->number = number;
-    event->attempt = (uint16_t)(attempt > 0 ? attempt : 1);
 }
 
 void record_mark(void *arg)
@@ -264,8 +221,9 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     struct run *run = actor->run;
     (void)callback;
     note_registration(actor);
-    note_number(run, flight->row, actor->clients[flight->pending->registration % GENERATIONS],
-                flight->pending->number, flight->pending->attempts);
+    recorder_number(run->history, flight->row,
+                    actor->clients[flight->pending->registration % GENERATIONS],
+                    flight->pending->number, flight->pending->attempts);
     count_answer(run, flight, result);
     note_answer(run, flight->row, result, reply);
     check_promises(run, flight, result);
@@ -320,7 +278,7 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     struct tenure_method method = tenure_method_of(number);
     struct flight *flight = calloc(1, sizeof(*flight));
     ASSERT(flight != NULL);
-    union op_request *decoded = op_of_public(method.request, method.request_map, request);
+    union op_request *decoded = recorder_op_of(method.request, method.request_map, request);
     flight->actor = actor;
     flight->number = number;
     flight->fence = fence;
@@ -353,7 +311,8 @@ uint32_t record_repeat(struct run_actor *actor, const struct run_repeat *repeat,
     uint32_t row = note_call(actor, repeat->client->instance, pending->method.row->number, attempt,
                              pending->request);
     run_leave(run, before);
-    note_number(run, row, repeat->client->registration.client, pending->number, attempt);
+    recorder_number(run->history, row, repeat->client->registration.client, pending->number,
+                    attempt);
     return row;
 }
 
@@ -410,25 +369,16 @@ void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
 
 void record_registrations(struct run *run)
 {
-    static const union op_request request;
     for (size_t i = 0; i < run->watch.client_count; i++) {
         const struct run_client *client = &run->watch.clients[i];
-        union op_reply reply = {.client_register = {.has_client = true,
-                                                    .client = client->id,
-                                                    .has_silence = true,
-                                                    .silence = run->plan.limits.client_silence_us}};
-        const struct history_call call = {.attempt = 1,
-                                          .f = OP_client_register,
-                                          .caller = caller_of(client->worker, client->instance),
-                                          .call_ns = run->begun_us * 1000,
-                                          .request = &request};
-        const struct history_answer answer = {.outcome = OP_OK,
-                                              .ret_ns = sim_now_us(run->sim) * 1000,
-                                              .position = client->id,
-                                              .time = client->time,
-                                              .term = client->term,
-                                              .reply = &reply};
-        history_return(run->history, history_invoke(run->history, &call), &answer);
+        const struct history_caller caller = caller_of(client->worker, client->instance);
+        const struct recorder_registration made = {.client = client->id,
+                                                   .time = client->time,
+                                                   .term = client->term,
+                                                   .silence = run->plan.limits.client_silence_us,
+                                                   .from_ns = run->begun_us * 1000,
+                                                   .until_ns = sim_now_us(run->sim) * 1000};
+        recorder_register(run->history, &caller, &made);
     }
 }
 

@@ -357,8 +357,8 @@ void record_repeated(struct run_actor *actor, const struct run_repeat *repeat,
                      const struct tenure_result *result, const void *reply)
 {
     /* Its client tries again by itself, too. */
-    note_number(actor->run, repeat->row, repeat->client->registration.client,
-                repeat->pending->number, repeat->pending->attempts);
+    recorder_number(actor->run->history, repeat->row, repeat->client->registration.client,
+                    repeat->pending->number, repeat->pending->attempts);
     note_answer(actor->run, repeat->row, result, reply);
     if (reply != NULL) {
         learn_again(actor->run, repeat->pending->method.row->number, result->position, reply);

@@ -186,6 +186,27 @@ static deadline_order order_of(enum fsm_heap heap)
     return orders[heap];
 }
 
+/* ---- sorted sets ---- */
+
+static int order_keys(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct fsm *fsm = arg;
+    uint8_t x[FSM_KEY_MAX];
+    uint8_t y[FSM_KEY_MAX];
+
+    return bytes_compare(fsm_key_text(fsm, table_read(fsm->tables[FSM_KEYS], a), x),
+                         fsm_key_text(fsm, table_read(fsm->tables[FSM_KEYS], b), y));
+}
+
+/* Of what, whose, and in which order. */
+static const struct {
+    enum fsm_table table;
+    enum fsm_table owners;
+    sorted_order order;
+} sets[FSM_SORTED] = {
+    [SORTED_KEYS] = {FSM_KEYS, FSM_SESSIONS, order_keys},
+};
+
 /* ---- laying out ---- */
 
 static void plan(const struct op_limits *limits, struct store_plan *ret_plans)
@@ -236,6 +257,17 @@ static struct fsm *lay_out(struct carver *carver, const struct op_limits *limits
         memory = carve(carver, size);
         if (!counting) {
             fsm->heaps[i] = deadlines_create(memory, size, capacity, order_of(i), fsm);
+        }
+    }
+    for (size_t i = 0; i < FSM_SORTED; i++) {
+        uint32_t capacity = plans[sets[i].table].capacity;
+        uint32_t owners = plans[sets[i].owners].capacity;
+
+        size = sorted_size(capacity, owners);
+        memory = carve(carver, size);
+        if (!counting) {
+            fsm->sorted[i] = sorted_create(memory, size, capacity, owners, &fsm->key, sets[i].order,
+                                           fsm);
         }
     }
     return fsm;

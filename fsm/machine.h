@@ -10,6 +10,7 @@
 #include "fsm/index.h"
 #include "fsm/name.h"
 #include "fsm/records.h"
+#include "fsm/sorted.h"
 
 enum fsm_index {
     INDEX_TENANT,      /* by name */
@@ -39,6 +40,12 @@ enum fsm_heap {
     FSM_HEAPS,
 };
 
+/* Sorted sets: what lists go through. */
+enum fsm_sorted {
+    SORTED_KEYS, /* of a session, by their bytes */
+    FSM_SORTED,
+};
+
 /* What a test of the constant path reads. */
 struct fsm_counters {
     uint64_t lookups;     /* of sessions and tasks by id */
@@ -56,6 +63,7 @@ struct fsm {
     struct table *tables[FSM_TABLES];
     struct index *indexes[FSM_INDEXES];
     struct deadlines *heaps[FSM_HEAPS];
+    struct sorted *sorted[FSM_SORTED];
     struct names *names;
     struct fsm_counters counters;
     fsm_ended_cb on_ended; /* NULL: nobody counts */
@@ -194,6 +202,24 @@ bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_
 void fsm_reuse(struct fsm_context *ctx);
 /* Blocks that the older verifiers of a session take. */
 uint32_t fsm_older_blocks(const struct session_record *session);
+
+/* ---- state.c ---- */
+/* Who reads the state of which session. */
+struct fsm_state_reader {
+    struct bytes user;
+    const struct op_token *token; /* NULL: none */
+    const struct op_token *fence; /* NULL: none */
+    const struct id128 *session;  /* NULL: none */
+};
+/* A pointer to an optional field, or NULL. */
+#define FSM_GIVEN(request, field) ((request)->has_##field ? &(request)->field : NULL)
+/* OK, with the session, which is alive; or why it may not be read. */
+enum op_outcome fsm_state_readable(struct fsm_context *ctx, const struct fsm_state_reader *reader,
+                                   struct fsm_session *ret_session);
+/* The text of a key, copied into `buffer`. */
+enum { FSM_KEY_MAX = 256 };
+struct bytes fsm_key_text(const struct fsm *fsm, const struct key_record *key,
+                          uint8_t buffer[FSM_KEY_MAX]);
 
 /* ---- grant.c ---- */
 struct fsm_grant {

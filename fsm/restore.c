@@ -32,6 +32,9 @@ static void forget_derived(struct fsm *fsm)
     for (size_t i = 0; i < FSM_HEAPS; i++) {
         deadlines_clear(fsm->heaps[i]);
     }
+    for (size_t i = 0; i < FSM_SORTED; i++) {
+        sorted_clear(fsm->sorted[i]);
+    }
 }
 
 void fsm_restore_begin(struct fsm *fsm)
@@ -65,11 +68,9 @@ static uint64_t hash_of(const struct fsm *fsm, enum fsm_index index, const void 
         return fsm_hash_id(fsm, ((const struct task_record *)record)->id);
     case INDEX_KEY: {
         const struct key_record *key = record;
-        uint8_t text[256];
+        uint8_t text[FSM_KEY_MAX];
 
-        ASSERT(key->key_size <= sizeof text);
-        chain_read(fsm_blocks(fsm), key->key_chain, text, key->key_size);
-        return fsm_hash_key(fsm, key->session, bytes_of(text, key->key_size));
+        return fsm_hash_key(fsm, key->session, fsm_key_text(fsm, key, text));
     }
     case INDEX_CLIENT:
         return fsm_hash_pair(fsm, ((const struct client_record *)record)->position, 0);
@@ -114,6 +115,18 @@ static void rebuild_heaps(struct fsm *fsm, enum fsm_table table)
     }
 }
 
+static void rebuild_keys(struct fsm *fsm)
+{
+    const struct table *keys = fsm->tables[FSM_KEYS];
+
+    for (uint32_t slot = table_next(keys, SLOT_NONE); slot != SLOT_NONE;
+         slot = table_next(keys, slot)) {
+        const struct key_record *key = table_read(keys, slot);
+
+        sorted_add(fsm->sorted[SORTED_KEYS], key->session, slot);
+    }
+}
+
 static void rebuild(struct fsm *fsm)
 {
     names_rebuild(fsm->names);
@@ -134,6 +147,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_heaps(fsm, FSM_TOMBSTONES);
     rebuild_heaps(fsm, FSM_TASKS);
     rebuild_heaps(fsm, FSM_CLIENTS);
+    rebuild_keys(fsm);
 }
 
 #define META_LIMIT_SAME_(tag, name, standard, least, greatest, help)                               \

@@ -19,6 +19,14 @@ struct state_access {
     struct fsm_task task; /* no record: by the session itself */
 };
 
+struct bytes fsm_key_text(const struct fsm *fsm, const struct key_record *key,
+                          uint8_t buffer[FSM_KEY_MAX])
+{
+    ASSERT(key->key_size <= FSM_KEY_MAX);
+    chain_read(fsm_blocks(fsm), key->key_chain, buffer, key->key_size);
+    return bytes_of(buffer, key->key_size);
+}
+
 static const struct key_record *key_read(const struct fsm *fsm, uint32_t slot)
 {
     return table_read(fsm->tables[FSM_KEYS], slot);
@@ -188,6 +196,7 @@ static uint32_t key_add(struct fsm *fsm, uint32_t session_slot, struct bytes key
     session->key_count++;
     session->state_bytes += key.size;
     index_insert(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
+    sorted_add(fsm->sorted[SORTED_KEYS], session_slot, slot);
     return slot;
 }
 
@@ -211,19 +220,16 @@ static void put(struct fsm_context *ctx, const struct state_access *access, uint
     record->writer = access->task.record == NULL ? ID128_ZERO : access->task.record->id;
 }
 
-/* A pointer to an optional field, or NULL. */
-#define GIVEN(request, field) ((request)->has_##field ? &(request)->field : NULL)
-
 enum op_outcome fsm_do_state_put(struct fsm_context *ctx,
                                  const struct op_state_put_request *request,
                                  struct op_state_put_reply *reply)
 {
     struct state_change change = {.user = request->user,
-                                  .token = GIVEN(request, token),
-                                  .fence = GIVEN(request, fence),
-                                  .session = GIVEN(request, session),
-                                  .operation = GIVEN(request, operation),
-                                  .expected = GIVEN(request, expected),
+                                  .token = FSM_GIVEN(request, token),
+                                  .fence = FSM_GIVEN(request, fence),
+                                  .session = FSM_GIVEN(request, session),
+                                  .operation = FSM_GIVEN(request, operation),
+                                  .expected = FSM_GIVEN(request, expected),
                                   .key = request->key};
     struct state_access access;
     uint32_t old = SLOT_NONE;
@@ -270,6 +276,7 @@ static void key_remove(struct fsm *fsm, uint32_t session_slot, uint32_t slot, st
     session->key_count--;
     session->state_bytes -= record->key_size + record->value_size;
     index_remove(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
+    sorted_remove(fsm->sorted[SORTED_KEYS], session_slot, slot);
     chain_free(fsm_blocks(fsm), record->key_chain);
     chain_free(fsm_blocks(fsm), record->value_chain);
     table_free(fsm->tables[FSM_KEYS], slot);
@@ -280,11 +287,11 @@ enum op_outcome fsm_do_state_delete(struct fsm_context *ctx,
                                     struct op_state_delete_reply *reply)
 {
     struct state_change change = {.user = request->user,
-                                  .token = GIVEN(request, token),
-                                  .fence = GIVEN(request, fence),
-                                  .session = GIVEN(request, session),
-                                  .operation = GIVEN(request, operation),
-                                  .expected = GIVEN(request, expected),
+                                  .token = FSM_GIVEN(request, token),
+                                  .fence = FSM_GIVEN(request, fence),
+                                  .session = FSM_GIVEN(request, session),
+                                  .operation = FSM_GIVEN(request, operation),
+                                  .expected = FSM_GIVEN(request, expected),
                                   .key = request->key};
     struct state_access access;
     uint32_t slot = SLOT_NONE;
@@ -307,25 +314,29 @@ enum op_outcome fsm_do_state_delete(struct fsm_context *ctx,
 
 /* ---- reading ---- */
 
-static enum op_outcome get_access(struct fsm_context *ctx,
-                                  const struct op_state_get_request *request,
-                                  struct state_access *ret_access)
+enum op_outcome fsm_state_readable(struct fsm_context *ctx, const struct fsm_state_reader *reader,
+                                   struct fsm_session *ret_session)
 {
+    struct state_access access;
     enum op_outcome outcome;
 
-    if (request->has_token == request->has_fence) {
+    if ((reader->token == NULL) == (reader->fence == NULL)) {
         return fsm_refuse_field(ctx, "token");
     }
-    if (request->has_session && !request->has_fence) {
+    if (reader->session != NULL && reader->fence == NULL) {
         return fsm_refuse_field(ctx, "session");
     }
-    if (request->has_token) {
-        return access_own(ctx, request->user, &request->token, ret_access);
+    if (reader->token != NULL) {
+        outcome = access_own(ctx, reader->user, reader->token, &access);
+    } else {
+        outcome = fsm_find_fenced(ctx, reader->user, reader->fence, reader->session, &access.task,
+                                  &access.session);
+        outcome = outcome == OP_OK ? fenced(ctx, reader->fence, &access) : outcome;
     }
-    outcome = fsm_find_fenced(ctx, request->user, &request->fence,
-                              request->has_session ? &request->session : NULL, &ret_access->task,
-                              &ret_access->session);
-    return outcome == OP_OK ? fenced(ctx, &request->fence, ret_access) : outcome;
+    if (outcome == OP_OK) {
+        *ret_session = access.session;
+    }
+    return outcome;
 }
 
 /* A key that nobody wrote has version 0 and no value. */
@@ -334,8 +345,12 @@ enum op_outcome fsm_do_state_get(struct fsm_context *ctx,
                                  struct op_state_get_reply *reply)
 {
     struct fsm *fsm = ctx->fsm;
-    struct state_access access;
-    enum op_outcome outcome = get_access(ctx, request, &access);
+    const struct fsm_state_reader reader = {.user = request->user,
+                                            .token = FSM_GIVEN(request, token),
+                                            .fence = FSM_GIVEN(request, fence),
+                                            .session = FSM_GIVEN(request, session)};
+    struct fsm_session session;
+    enum op_outcome outcome = fsm_state_readable(ctx, &reader, &session);
     const struct key_record *record;
     uint32_t slot;
 
@@ -343,12 +358,10 @@ enum op_outcome fsm_do_state_get(struct fsm_context *ctx,
         return outcome;
     }
     reply->has_session = true;
-    reply->session = access.session.head->selector;
+    reply->session = session.head->selector;
     reply->has_version = true;
     reply->has_value = true;
-    /* A dead session is refused above (by its secret), or by W3. */
-    slot = access.session.record == NULL ? SLOT_NONE
-                                         : key_of(fsm, access.session.slot, request->key);
+    slot = session.record == NULL ? SLOT_NONE : key_of(fsm, session.slot, request->key);
     if (slot == SLOT_NONE) {
         return OP_OK;
     }

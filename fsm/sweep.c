@@ -37,16 +37,14 @@ static bool sweep_key(struct sweep *sweep, uint32_t session_slot, uint32_t slot)
 {
     struct fsm *fsm = sweep->fsm;
     const struct key_record *record = table_read(fsm->tables[FSM_KEYS], slot);
-    uint8_t key[256];
+    uint8_t key[FSM_KEY_MAX];
     struct session_record *session;
 
     if (!spend(sweep, 1 + chain_blocks(record->key_size) + chain_blocks(record->value_size))) {
         return false;
     }
-    ASSERT(record->key_size <= sizeof key);
-    chain_read(fsm_blocks(fsm), record->key_chain, key, record->key_size);
     index_remove(fsm->indexes[INDEX_KEY],
-                 fsm_hash_key(fsm, session_slot, bytes_of(key, record->key_size)), slot);
+                 fsm_hash_key(fsm, session_slot, fsm_key_text(fsm, record, key)), slot);
     chain_free(fsm_blocks(fsm), record->key_chain);
     chain_free(fsm_blocks(fsm), record->value_chain);
     session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
@@ -133,6 +131,7 @@ static void sweep_session(struct sweep *sweep, uint32_t slot)
 {
     const struct session_record *session = table_read(sweep->fsm->tables[FSM_SESSIONS], slot);
 
+    sorted_drop(sweep->fsm->sorted[SORTED_KEYS], slot); /* nobody lists a dead session's keys */
     while (session->key_first != SLOT_NONE) {
         if (!sweep_key(sweep, slot, session->key_first)) {
             return;

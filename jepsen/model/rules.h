@@ -33,6 +33,14 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
                    struct model_expect *expect, const struct done **ret_done);
 /* Same user and tenant as the asker's? */
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+/* Who reads the state of which session; NULL is what was not given. */
+struct state_reader {
+    const struct op_token *token, *fence;
+    const struct id128 *session;
+};
+/* The session that may be read, or 0 after refusing. */
+uint32_t expect_state_read(struct model *model, const struct ask *ask,
+                           const struct state_reader *reader, struct model_expect *expect);
 /* May a REUSE that no row shows have ended it by now? */
 bool rule_may_be_compromised(const struct model *model, const struct ask *ask, uint32_t session);
 /* Somebody was told that the session whose token he shows is compromised. */

@@ -257,7 +257,6 @@ static void show_key(struct model *model, const struct op_state_get_request *req
                      uint32_t session, struct op_state_get_reply *reply)
 {
     const struct key *key = state_key(&model->sessions[session], state_name(model, request->key));
-    struct bytes writer;
 
     if (key == NULL) {
         return;
@@ -266,37 +265,46 @@ static void show_key(struct model *model, const struct op_state_get_request *req
     reply->value = model_names_bytes(model->names, key->value);
     reply->has_writer = key->writer != 0;
     if (reply->has_writer) {
-        writer = model_names_bytes(model->names, model->tasks[key->writer].id);
-        for (size_t i = 0; i < sizeof reply->writer.bytes; i++) {
-            reply->writer.bytes[i] = writer.data[i];
-        }
+        reply->writer = state_id_of(model, model->tasks[key->writer].id);
     }
+}
+
+uint32_t expect_state_read(struct model *model, const struct ask *ask,
+                           const struct state_reader *reader, struct model_expect *expect)
+{
+    uint32_t session, task;
+
+    if ((reader->token == NULL) == (reader->fence == NULL) ||
+        (reader->fence == NULL && reader->session != NULL)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "token, or fence and perhaps session");
+        expect_also(expect, OP_NOT_FOUND);
+        return 0;
+    }
+    if (reader->fence == NULL) {
+        return expect_session(model, ask, reader->token, expect);
+    }
+    task = expect_task(model, ask, reader->fence, expect);
+    session = task == 0                 ? 0
+              : reader->session == NULL ? model->tasks[task].session /* its own */
+                                        : expect_named(model, ask, task, *reader->session, expect);
+    if (session != 0 && expect_fence(model, ask, task, session, "", reader->fence, expect)) {
+        return 0; /* a task's reads obey W1–W8; nothing is needed, so W7 is met */
+    }
+    return session;
 }
 
 void expect_state_get(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_state_get_request *request = &ask->op->request->state_get;
-    uint32_t session, task;
+    const struct state_reader reader = {.token = request->has_token ? &request->token : NULL,
+                                        .fence = request->has_fence ? &request->fence : NULL,
+                                        .session = request->has_session ? &request->session : NULL};
+    uint32_t session = expect_state_read(model, ask, &reader, expect);
 
-    if (request->has_token == request->has_fence || (request->has_fence && !request->has_session)) {
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "token, or fence and session");
-        expect_also(expect, OP_NOT_FOUND);
-        return;
+    if (session != 0) {
+        expect->reply.state_get.session = state_id_of(model, model->sessions[session].id);
+        show_key(model, request, session, &expect->reply.state_get);
     }
-    if (!request->has_fence) {
-        session = expect_session(model, ask, &request->token, expect);
-    } else {
-        task = expect_task(model, ask, &request->fence, expect);
-        session = task == 0 ? 0 : expect_named(model, ask, task, request->session, expect);
-        if (session != 0 && expect_fence(model, ask, task, session, "", &request->fence, expect)) {
-            return; /* a task's reads obey W1–W8; nothing is needed, so W7 is met */
-        }
-    }
-    if (session == 0) {
-        return;
-    }
-    expect->reply.state_get.session = request->has_fence ? request->session : request->token.id;
-    show_key(model, request, session, &expect->reply.state_get);
 }
 
 void apply_state_get(struct model *model, const struct ask *ask, const struct model_answer *answer)

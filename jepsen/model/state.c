@@ -72,6 +72,16 @@ uint32_t state_id(struct model *model, struct id128 id)
     return model_names_number(model->names, bytes_of(id.bytes, sizeof id.bytes));
 }
 
+struct id128 state_id_of(const struct model *model, uint32_t number)
+{
+    struct bytes bytes = model_names_bytes(model->names, number);
+    struct id128 id;
+
+    ASSERT(bytes.size == sizeof id.bytes);
+    memcpy(id.bytes, bytes.data, sizeof id.bytes);
+    return id;
+}
+
 uint32_t state_secret(struct model *model, const struct op_token *token)
 {
     return model_names_number(model->names, bytes_of(token->secret, sizeof token->secret));

@@ -156,6 +156,8 @@ struct ask {
 
 uint32_t state_name(struct model *model, struct bytes text);
 uint32_t state_id(struct model *model, struct id128 id);
+/* The id of that number. */
+struct id128 state_id_of(const struct model *model, uint32_t number);
 uint32_t state_secret(struct model *model, const struct op_token *token);
 
 /* 0 when nobody has that id. */

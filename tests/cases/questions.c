@@ -56,6 +56,11 @@ static void ask_session(struct scenario *scenario, const struct binding *binding
     request.grant_list.user = bytes_of_text(binding->user);
     request.grant_list.token = token_of(binding);
     questions->answers[questions->count++] = ask(scenario, binding, OP_grant_list, &request);
+    memset(&request, 0, sizeof request);
+    request.state_list.user = bytes_of_text(binding->user);
+    request.state_list.has_token = true;
+    request.state_list.token = token_of(binding);
+    questions->answers[questions->count++] = ask(scenario, binding, OP_state_list, &request);
 }
 
 static void ask_fence(struct scenario *scenario, const struct binding *binding,
@@ -69,6 +74,11 @@ static void ask_fence(struct scenario *scenario, const struct binding *binding,
     request.state_get.fence = token_of(binding);
     request.state_get.key = bytes_of_text("k");
     questions->answers[questions->count++] = ask(scenario, binding, OP_state_get, &request);
+    memset(&request, 0, sizeof request);
+    request.state_list.user = bytes_of_text(binding->user);
+    request.state_list.has_fence = true;
+    request.state_list.fence = token_of(binding);
+    questions->answers[questions->count++] = ask(scenario, binding, OP_state_list, &request);
 }
 
 void questions_ask(struct scenario *scenario, struct questions *ret_questions)

@@ -206,9 +206,7 @@ static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
-/* The session that a task is to reach: its own, or another of its user, whenever created; seldom
- * another user's. */
-static struct tenure_id reach(struct run *run, const struct run_fence *fence)
+struct tenure_id reach(struct run *run, const struct run_fence *fence)
 {
     struct run_session *any = run_chance(run, 3) ? any_session(run) : NULL;
     if (any != NULL) {
@@ -398,14 +396,15 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 15, 0},
+    {OP_session_validate, draw_session_validate, 14, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
     {OP_session_rotate, draw_session_rotate, 2, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
-    {OP_permission_check, draw_permission_check, 8, 0},
+    {OP_permission_check, draw_permission_check, 7, 0},
+    {OP_grant_list, draw_grant_list, 2, 0},
     {OP_task_begin, draw_task_begin, 14, 8},
     {OP_task_claim, draw_task_claim, 1, 25},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
@@ -416,7 +415,8 @@ static const struct generator generators[] = {
     {OP_task_adopt, draw_task_adopt, 3, 0},
     {OP_state_put, draw_state_put, 12, 28},
     {OP_state_delete, draw_state_delete, 2, 3},
-    {OP_state_get, draw_state_get, 10, 16},
+    {OP_state_get, draw_state_get, 9, 14},
+    {OP_state_list, draw_state_list, 1, 2},
 };
 
 enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), ROW_CHANCE = 3 };

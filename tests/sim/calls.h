@@ -41,6 +41,14 @@ uint64_t lifetime(struct run *run, uint64_t more_us);
 /* An operation number for the task of this fence: mostly the next. */
 uint64_t draw_operation(struct run *run, struct run_fence *fence);
 
+/* The session that a task is to reach: its own, or another of its user, whenever created; seldom
+ * another user's. */
+struct tenure_id reach(struct run *run, const struct run_fence *fence);
+
+/* ---- calls_list.c ---- */
+draw_fn draw_grant_list;
+draw_fn draw_state_list;
+
 /* ---- calls_task.c ---- */
 draw_fn draw_task_begin;
 draw_fn draw_task_claim;

@@ -470,6 +470,28 @@ static void delete(struct mix *mix)
     go(mix);
 }
 
+/* Pages of one or two, mostly: there are few keys. */
+static void list_keys(struct mix *mix)
+{
+    const struct op_state_get_request by = mix->request.state_get;
+    struct op_state_list_request *request = &mix->request.state_list;
+
+    memset(&mix->request, 0, sizeof mix->request);
+    mix->f = OP_state_list;
+    request->user = by.user;
+    request->has_token = by.has_token;
+    request->token = by.token;
+    request->has_fence = by.has_fence;
+    request->fence = by.fence;
+    request->has_session = by.has_session;
+    request->session = by.session;
+    request->has_after = one_in(mix, 2);
+    request->after = by.key;
+    request->has_max = one_in(mix, 2);
+    request->max = below(mix, 4);
+    go(mix);
+}
+
 static void get(struct mix *mix)
 {
     struct op_state_get_request *request = &mix->request.state_get;
@@ -490,6 +512,10 @@ static void get(struct mix *mix)
         request->token = session->token;
     }
     request->key = pick(mix, keys, 3);
+    if (one_in(mix, 4)) {
+        list_keys(mix);
+        return;
+    }
     go(mix);
 }
 

@@ -1,0 +1,52 @@
+/* The workload's generators of lists. Pages are short, so that most lists take several of them, and
+ * begin where there may be something or nothing. */
+#include "tests/sim/calls.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool draw_max(struct run *run, uint64_t *ret_max)
+{
+    *ret_max = 1 + run_random(run, 4);
+    return run_chance(run, 50);
+}
+
+bool draw_grant_list(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_session *session = any_session(run);
+    if (session == NULL) {
+        return false;
+    }
+    struct tenure_grant_list_request *request = &draft->request.grant_list;
+    request->user = acting(run, draft, session->user);
+    request->token = tampered(run, draft, session->token, OP_TOKEN_session);
+    return true;
+}
+
+bool draw_state_list(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_state_list_request *request = &draft->request.state_list;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *session = any_session(run);
+    if (actor->worker ? fence == NULL : session == NULL) {
+        return false;
+    }
+    request->has_after = run_chance(run, 50);
+    snprintf(draft->text, sizeof(draft->text), "key-%" PRIu64, run_random(run, KEYS));
+    request->after = tenure_text(draft->text);
+    request->has_max = draw_max(run, &request->max);
+    if (fence == NULL) {
+        request->user = acting(run, draft, session->user);
+        request->has_token = true;
+        request->token = tampered(run, draft, session->token, OP_TOKEN_session);
+        return true;
+    }
+    request->user = tenure_text(fence->user);
+    request->has_fence = true;
+    request->fence = tenure_text(fence->token);
+    request->session = reach(run, fence);
+    request->has_session = run_chance(run, 70);
+    return true;
+}

@@ -8,6 +8,7 @@
 #include "env/log.h"
 #include "env/loop.h"
 #include "env/uv/uv.h"
+#include "node/manual.h"
 #include "node/metrics.h"
 #include "node/monitor.h"
 #include "node/node.h"
@@ -46,6 +47,7 @@ static void print_help(void)
          "                        (tenurectl cluster init writes one), then exit\n"
          "      --check-config    say whether the configuration is good, then exit\n"
          "      --metrics         print what /metrics shows, as Markdown, then exit\n"
+         "      --man 5|8         print a manual page (troff), then exit\n"
          "  -V, --version         print the version, then exit\n"
          "  -h, --help            print this, then exit\n"
          "\n"
@@ -58,14 +60,12 @@ static void print_help(void)
 
 static int parse(int argc, char **argv, struct arguments *ret)
 {
-    enum { INIT = 1000, CHECK, METRICS };
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"init", required_argument, NULL, INIT},
-                                            {"check-config", no_argument, NULL, CHECK},
-                                            {"metrics", no_argument, NULL, METRICS},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    enum { INIT = 1000, CHECK, METRICS, MANUAL };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},   {"init", required_argument, NULL, INIT},
+        {"check-config", no_argument, NULL, CHECK}, {"metrics", no_argument, NULL, METRICS},
+        {"man", required_argument, NULL, MANUAL},   {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
         switch (option) {
@@ -81,6 +81,12 @@ static int parse(int argc, char **argv, struct arguments *ret)
         case METRICS:
             node_metrics_page(print_line, NULL);
             exit(EXIT_SUCCESS);
+        case MANUAL:
+            if (node_manual_print(optarg)) {
+                exit(EXIT_SUCCESS);
+            }
+            fprintf(stderr, "tenured: --man %s: give 5 or 8\n", optarg);
+            return EXIT_USAGE;
         case 'V':
             puts("tenured " NODE_VERSION);
             exit(EXIT_SUCCESS);

@@ -16,6 +16,9 @@ enum cli_exit {
     CLI_UNCERTAIN = 5,
 };
 
+/* "refused: nothing changed, the line says why": for help and manual page. */
+const char *cli_exit_text(enum cli_exit code);
+
 /* One line for a person: what is wrong, and what to do. */
 struct cli_error {
     char text[1024];

@@ -1,4 +1,4 @@
-/* Help, the manual page and completions, all from the table of commands. */
+/* Help, from the table of commands; and the version. */
 #include <string.h>
 
 #include "client-lib/cli/cli.h"
@@ -41,9 +41,32 @@ static const char values_help[] =
     "  BYTES     the text itself, hex:DIGITS, @FILE, @- (standard input), or text:ANYTHING\n"
     "  TOKEN     the token's text, @FILE or @-\n";
 
-static const char exit_help[] = "\nExit codes: 0 done, 1 local failure, 2 usage, 3 refused, "
-                                "4 retries exhausted\n(nothing happened), 5 unknown outcome (it "
-                                "may have happened).\n";
+const char *cli_exit_text(enum cli_exit code)
+{
+    switch (code) {
+    case CLI_DONE:
+        return "done";
+    case CLI_LOCAL:
+        return "local failure: a file, a certificate, this machine";
+    case CLI_USAGE:
+        return "wrong usage: a command, an option or a value";
+    case CLI_REFUSED:
+        return "refused by the cluster: definite, nothing changed";
+    case CLI_RETRIES:
+        return "retries exhausted: definite, nothing happened before the deadline";
+    case CLI_UNCERTAIN:
+        break;
+    }
+    return "unknown outcome: it may have happened";
+}
+
+static void print_exits(FILE *out)
+{
+    fprintf(out, "\nExit codes:\n");
+    for (int code = CLI_DONE; code <= CLI_UNCERTAIN; code++) {
+        fprintf(out, "  %d  %s\n", code, cli_exit_text((enum cli_exit)code));
+    }
+}
 
 void cli_help(FILE *out, const struct cli_table *table)
 {
@@ -58,13 +81,12 @@ void cli_help(FILE *out, const struct cli_table *table)
         fprintf(out, "  %-*s%s\n", COLUMN, command->words, command->help);
     }
     print_options(out, "Options", table->common, table->common_count);
-    fprintf(out,
-            "\nservers, ca, cert, key, tenant and timeout also come from the environment\n"
-            "(TENURE_SERVERS, ..., TENURE_TIMEOUT) and from the file that --config or\n"
-            "TENURE_CONFIG names. An option that a command has too is the command's when it\n"
-            "stands behind the command: \"tenurectl --key FILE state put --key NAME\".\n"
-            "\n\"tenurectl COMMAND --help\" says more of a command.\n%s",
-            exit_help);
+    fprintf(out, "\nservers, ca, cert, key, tenant and timeout also come from the environment\n"
+                 "(TENURE_SERVERS, ..., TENURE_TIMEOUT) and from the file that --config or\n"
+                 "TENURE_CONFIG names. An option that a command has too is the command's when it\n"
+                 "stands behind the command: \"tenurectl --key FILE state put --key NAME\".\n"
+                 "\n\"tenurectl COMMAND --help\" says more of a command.\n");
+    print_exits(out);
 }
 
 void cli_command_help(FILE *out, const struct cli_table *table, const struct cli_command *command)
@@ -83,7 +105,8 @@ void cli_command_help(FILE *out, const struct cli_table *table, const struct cli
     if (takes_connection(command)) {
         print_options(out, "Connection and output", table->common, table->common_count);
     }
-    fprintf(out, "%s%s", command->row == NULL ? "" : values_help, exit_help);
+    fprintf(out, "%s", command->row == NULL ? "" : values_help);
+    print_exits(out);
 }
 
 static int help_of(const struct cli_run *run, const char *words)

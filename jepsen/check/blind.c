@@ -114,23 +114,86 @@ static bool is_new(struct search *search, const struct spot *spot)
     return model_names_number(search->seen, bytes_of(spot, sizeof *spot)) == end;
 }
 
+static void take(const struct search *search, const struct spot *from, uint32_t which,
+                 struct spot *ret_spot, bool *ret_can)
+{
+    *ret_spot = *from;
+    ret_spot->set[which / 64] |= 1ULL << (which % 64);
+    *ret_can = blind_step(&ret_spot->state, &search->ops[which]);
+}
+
+static bool same_state(const struct spot *a, const struct spot *b)
+{
+    return memcmp(&a->state, &b->state, sizeof a->state) == 0;
+}
+
+/* A write may change something later; so may a revoke of what is not yet there. */
+static bool changes_later(const struct blind_state *state, const struct blind_op *op)
+{
+    return op->kind == BLIND_WRITE || (op->kind == BLIND_REVOKE && state->life == BLIND_UNBORN);
+}
+
+/* A known operation that can happen now and changes nothing, now or later, may as well happen now:
+ * whatever order ends well with it later, ends well with it here. */
+static bool take_idle(struct search *search, struct frame *frame, uint64_t first,
+                      struct spot *ret_spot)
+{
+    for (uint32_t i = 0; i < search->count && search->ops[i].call_ns <= first; i++) {
+        bool can = false;
+
+        if (!in(frame->spot.set, i) && !search->ops[i].unknown &&
+            !changes_later(&frame->spot.state, &search->ops[i])) {
+            take(search, &frame->spot, i, ret_spot, &can);
+        }
+        if (can && same_state(ret_spot, &frame->spot)) {
+            frame->next = search->count; /* no other way is looked at from here */
+            return is_new(search, ret_spot);
+        }
+    }
+    return false;
+}
+
+/* An unknown operation that need not be tried here: one that does the same and was called before it
+ * is still free, and whatever ends well with this one ends well with that. */
+static bool has_twin(const struct search *search, const struct spot *spot, uint32_t which)
+{
+    const struct blind_op *op = &search->ops[which];
+
+    for (uint32_t i = 0; i < which; i++) {
+        const struct blind_op *other = &search->ops[i];
+
+        if (!in(spot->set, i) && other->unknown && other->kind == op->kind &&
+            other->key == op->key && other->value == op->value) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The next spot behind `frame`, or false when there is none left. */
 static bool advance(struct search *search, struct frame *frame, struct spot *ret_spot)
 {
     uint64_t first = first_return(search, &frame->spot);
 
+    if (frame->next == 0 && take_idle(search, frame, first, ret_spot)) {
+        return true;
+    }
     for (; frame->next < search->count; frame->next++) {
         const struct blind_op *op = &search->ops[frame->next];
+        bool can;
 
         if (op->call_ns > first) {
             return false; /* by call: so are all behind it */
         }
-        if (in(frame->spot.set, frame->next)) {
+        if (in(frame->spot.set, frame->next) ||
+            (op->unknown && has_twin(search, &frame->spot, frame->next))) {
             continue;
         }
-        *ret_spot = frame->spot;
-        ret_spot->set[frame->next / 64] |= 1ULL << (frame->next % 64);
-        if (blind_step(&ret_spot->state, op) && is_new(search, ret_spot)) {
+        take(search, &frame->spot, frame->next, ret_spot, &can);
+        if (op->unknown && same_state(ret_spot, &frame->spot)) {
+            continue; /* as good as never */
+        }
+        if (can && is_new(search, ret_spot)) {
             frame->next++;
             return true;
         }
@@ -160,12 +223,34 @@ static enum blind_result run(struct search *search)
     }
 }
 
+/* What nobody read may be any value, and a write of it that perhaps never happened did not. */
+static uint32_t simplify(const struct blind_op *ops, uint32_t count, struct blind_op *ret_ops)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool seen = ops[i].kind != BLIND_WRITE;
+
+        for (uint32_t k = 0; k < count && !seen; k++) {
+            seen = ops[k].kind == BLIND_READ && ops[k].key == ops[i].key &&
+                   ops[k].value == ops[i].value;
+        }
+        if (seen || !ops[i].unknown) {
+            ret_ops[kept] = ops[i];
+            ret_ops[kept++].value = seen ? ops[i].value : UINT32_MAX;
+        }
+    }
+    return kept;
+}
+
 enum blind_result blind_search(const struct blind_op *ops, uint32_t count, uint64_t steps_max)
 {
-    struct search search = {.ops = ops, .count = count, .steps_left = steps_max};
+    struct blind_op simple[BLIND_OPS_MAX];
+    struct search search = {.ops = simple, .steps_left = steps_max};
     enum blind_result result;
 
     ASSERT(count <= BLIND_OPS_MAX);
+    count = search.count = simplify(ops, count, simple);
     search.seen = model_names_create();
     search.frames = calloc(count + 1, sizeof *search.frames);
     ASSERT(search.frames != NULL);

@@ -123,6 +123,32 @@ static void test_random_histories(void **state)
     assert_true(good > 100 && RANDOM_ROUNDS - good > 100);
 }
 
+/* A duel: for a second everybody asks the same session, and nobody learns whether the revokes and the
+ * writes of those seconds came through. One of the reads is wrong, or none. */
+static void test_much_at_once(void **state)
+{
+    enum { ASKED = 90, LOST = 40, ALL = 1 + ASKED + LOST + 2 };
+    struct blind_op ops[ALL] = {{.kind = BLIND_CREATE, .call_ns = 0, .ret_ns = 1}};
+
+    (void)state;
+    for (uint32_t wrong = 0; wrong < 2; wrong++) {
+        for (uint32_t i = 1; i < ALL - 2; i++) {
+            bool asked = i <= ASKED;
+
+            ops[i] = (struct blind_op){.call_ns = i + 1, .ret_ns = 1000 + i};
+            ops[i].kind = asked        ? i % 2 == 0 ? BLIND_ALIVE : BLIND_READ
+                          : i % 2 == 0 ? BLIND_REVOKE
+                                       : BLIND_WRITE;
+            ops[i].unknown = !asked;
+            ops[i].value = asked ? 0 : i;
+        }
+        ops[ALL - 2] = (struct blind_op){
+            .kind = BLIND_READ, .value = wrong, .call_ns = 2000, .ret_ns = 2001};
+        ops[ALL - 1] = (struct blind_op){.kind = BLIND_ENDED, .call_ns = 2002, .ret_ns = 2003};
+        assert_int_equal(blind_search(ops, ALL, 5000), wrong ? BLIND_NO : BLIND_YES);
+    }
+}
+
 /* Many writes at once and a read of none of them: too many orders to look at. */
 static void test_gives_up_in_the_end(void **state)
 {
@@ -141,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_short_histories),
         cmocka_unit_test(test_random_histories),
+        cmocka_unit_test(test_much_at_once),
         cmocka_unit_test(test_gives_up_in_the_end),
     };
 

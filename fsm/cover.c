@@ -1,20 +1,30 @@
-/* Covers and watermarks: revoking all that a user or an agent has open, in O(1). Writes down
- * nothing about sessions: that they are dead follows from the watermark (life.c).
+/* Covers and watermarks: revoking all that a user, an agent or a tenant has open, or everyone, in
+ * O(1). Writes down nothing about sessions: that they are dead follows from the watermark (life.c).
  *
  *  1. A cover's sessions are listed in the order of C: they join at the end and C only grows.
  *  2. A cover's watermarks are listed in the order of position.
  *  3. heads = fresh + the sum of `below` over its watermarks.
  *  4. A cover is freed when nothing refers to it and it has no watermark.
  *  5. A watermark goes when nothing is below it any more and watermark_us has passed; going, it
- *     raises the tenant's auth floor.
+ *     raises the tenant's auth floor, everyone's that of all tenants.
  *  6. Of the watermarks without anything below, a cover has one newest at most, which the next
  *     revoke moves: so their number follows the sessions, not the revokes.
- *  7. A tenant's watermark_count is the number of its watermarks.
+ *  7. A tenant's watermark_count is the number of its watermarks. Everyone's are no tenant's.
  */
 #include "fsm/machine.h"
 
 #include "base/assert.h"
 #include "base/sat.h"
+
+/* What tells one cover of a kind from another. */
+static const struct cover_shape {
+    bool of_tenant, named;
+} shapes[COVER_KINDS] = {
+    [COVER_USER] = {true, true},
+    [COVER_AGENT] = {true, true},
+    [COVER_TENANT] = {true, false},
+    [COVER_ALL] = {false, false},
+};
 
 struct cover_query {
     const struct fsm *fsm;
@@ -52,18 +62,26 @@ static bool match_cover(const void *arg, uint32_t slot)
            cover->name == query->name;
 }
 
-uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant, uint32_t name)
+bool fsm_cover_named(enum cover_kind kind)
 {
-    struct cover_query query = {fsm, kind, tenant, name};
+    return shapes[kind].named;
+}
 
-    return index_find(fsm->indexes[INDEX_COVER], fsm_hash_cover(fsm, kind, tenant, name),
-                      match_cover, &query);
+uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant,
+                      struct bytes name)
+{
+    struct cover_query query = {fsm, kind, shapes[kind].of_tenant ? tenant : SLOT_NONE,
+                                shapes[kind].named ? names_find(fsm->names, name) : SLOT_NONE};
+    uint32_t slot = index_find(fsm->indexes[INDEX_COVER],
+                               fsm_hash_cover(fsm, kind, query.tenant, query.name), match_cover,
+                               &query);
+
+    return shapes[kind].named && query.name == SLOT_NONE ? SLOT_NONE : slot;
 }
 
 uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, struct bytes name)
 {
-    uint32_t name_slot = names_find(fsm->names, name);
-    uint32_t slot = name_slot == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, tenant, name_slot);
+    uint32_t slot = fsm_cover_of(fsm, kind, tenant, name);
     struct cover_record *cover;
 
     if (slot != SLOT_NONE) {
@@ -73,10 +91,11 @@ uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, 
     ASSERT(slot != SLOT_NONE); /* sized for every session, tombstone and watermark */
     cover = cover_write(fsm, slot);
     cover->kind = kind;
-    cover->tenant = tenant;
-    cover->name = names_hold(fsm->names, name);
-    ASSERT(cover->name != SLOT_NONE);
-    index_insert(fsm->indexes[INDEX_COVER], fsm_hash_cover(fsm, kind, tenant, cover->name), slot);
+    cover->tenant = shapes[kind].of_tenant ? tenant : SLOT_NONE;
+    cover->name = shapes[kind].named ? names_hold(fsm->names, name) : SLOT_NONE;
+    ASSERT(!shapes[kind].named || cover->name != SLOT_NONE);
+    index_insert(fsm->indexes[INDEX_COVER], fsm_hash_cover(fsm, kind, cover->tenant, cover->name),
+                 slot);
     return slot;
 }
 
@@ -91,7 +110,9 @@ static void cover_settle(struct fsm *fsm, uint32_t slot)
     ASSERT(cover->session_first == SLOT_NONE);
     index_remove(fsm->indexes[INDEX_COVER],
                  fsm_hash_cover(fsm, cover->kind, cover->tenant, cover->name), slot);
-    names_release(fsm->names, cover->name);
+    if (cover->name != SLOT_NONE) {
+        names_release(fsm->names, cover->name);
+    }
     table_free(fsm->tables[FSM_COVERS], slot);
 }
 
@@ -123,10 +144,12 @@ static bool movable(const struct fsm *fsm, const struct cover_record *cover)
 }
 
 /* No tenant takes revoking away from another: it has its part of all watermarks, and of that a part
- * for those that deny somebody. Those that deny nobody leave room in the table too. */
-enum { TENANT_SHARE = 4, NOBODY_SHARE = 2 };
+ * for those that deny somebody. Those that deny nobody leave room in the table too. All tenants
+ * together leave some for everyone's. */
+enum { TENANT_SHARE = 4, NOBODY_SHARE = 2, ALL_SHARE = 64 };
 
-enum op_outcome fsm_watermark_room(struct fsm_context *ctx, uint32_t cover_slot)
+enum op_outcome fsm_watermark_room(struct fsm_context *ctx, enum cover_kind kind,
+                                   uint32_t cover_slot)
 {
     struct fsm *fsm = ctx->fsm;
     const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], ctx->tenant);
@@ -137,17 +160,45 @@ enum op_outcome fsm_watermark_room(struct fsm_context *ctx, uint32_t cover_slot)
     if (cover != NULL && movable(fsm, cover)) {
         return OP_OK;
     }
+    if (!shapes[kind].of_tenant) {
+        return fsm_room(ctx, FSM_WATERMARKS, 1);
+    }
     if (tenant->watermark_count >= capacity / TENANT_SHARE / (somebody ? 1 : NOBODY_SHARE)) {
         return fsm_refuse_full(ctx, "watermarks_max");
     }
-    return fsm_room(ctx, FSM_WATERMARKS, 1 + (somebody ? 0 : capacity / TENANT_SHARE));
+    return fsm_room(ctx, FSM_WATERMARKS,
+                    1 + (somebody ? 0 : capacity / TENANT_SHARE) + 1 + capacity / ALL_SHARE);
+}
+
+/* One watermark more or less of the tenant, if it is one's. */
+static void tenant_count(struct fsm *fsm, uint32_t tenant_slot, int change)
+{
+    if (tenant_slot != SLOT_NONE) {
+        struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], tenant_slot);
+
+        ASSERT(change > 0 || tenant->watermark_count > 0);
+        tenant->watermark_count += (uint32_t)change;
+    }
+}
+
+/* Invariant 5. */
+static void floor_raise(struct fsm *fsm, uint32_t tenant_slot, uint64_t position)
+{
+    if (tenant_slot == SLOT_NONE) {
+        struct meta_record *meta = table_write(fsm->tables[FSM_META], 1);
+
+        meta->auth_floor = u64_max(meta->auth_floor, position);
+    } else {
+        struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], tenant_slot);
+
+        tenant->auth_floor = u64_max(tenant->auth_floor, position);
+    }
 }
 
 /* An empty record at the end of the cover's list. */
 static uint32_t watermark_append(struct fsm *fsm, uint32_t cover_slot)
 {
     struct cover_record *cover = cover_write(fsm, cover_slot);
-    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], cover->tenant);
     uint32_t slot = table_take(fsm->tables[FSM_WATERMARKS]);
     struct watermark_record *watermark;
 
@@ -161,7 +212,7 @@ static uint32_t watermark_append(struct fsm *fsm, uint32_t cover_slot)
         watermark_write(fsm, cover->watermark_last)->next = slot;
     }
     cover->watermark_last = slot;
-    tenant->watermark_count++;
+    tenant_count(fsm, cover->tenant, 1);
     return slot;
 }
 
@@ -184,12 +235,10 @@ void fsm_watermark_drop(struct fsm *fsm, uint32_t slot)
     const struct watermark_record *watermark = watermark_read(fsm, slot);
     uint32_t cover_slot = watermark->cover;
     struct cover_record *cover = cover_write(fsm, cover_slot);
-    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], cover->tenant);
 
     ASSERT(watermark->below == 0);
-    ASSERT(tenant->watermark_count > 0);
-    tenant->watermark_count--;
-    tenant->auth_floor = u64_max(tenant->auth_floor, watermark->position);
+    tenant_count(fsm, cover->tenant, -1);
+    floor_raise(fsm, cover->tenant, watermark->position);
     if (watermark->previous == SLOT_NONE) {
         cover->watermark_first = watermark->next;
     } else {

@@ -22,8 +22,8 @@ static void *carve(struct carver *carver, size_t size)
 }
 
 /* Slots of each table. A task pins one tombstone at most; each session and each tombstone refers to
- * COVER_KINDS covers, each watermark to one: so tombstones and covers are never full before what
- * they come from is. */
+ * the covers of its user and agent, of its tenant and of everyone, each watermark to one: so
+ * tombstones and covers are never full before what they come from is. */
 static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table)
 {
     uint64_t stones = limits->tombstones_max + limits->tasks_max + 1;
@@ -38,7 +38,8 @@ static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table
     case FSM_TENANTS:
         return (uint32_t)limits->tenants_max;
     case FSM_COVERS:
-        return (uint32_t)((limits->sessions_max + stones) * COVER_KINDS + limits->watermarks_max);
+        return (uint32_t)((limits->sessions_max + stones) * 2 + limits->tenants_max + 1 +
+                          limits->watermarks_max);
     case FSM_WATERMARKS:
         return (uint32_t)limits->watermarks_max;
     case FSM_SESSIONS:

@@ -112,8 +112,7 @@ static bool verifier_equal(struct fsm *fsm, const uint8_t *stored, const uint8_t
 /* Same tenant as the caller, and this user in it. */
 static bool owned(const struct fsm_context *ctx, const struct session_head *head, struct bytes user)
 {
-    uint32_t name = names_find(ctx->fsm->names, user);
-    uint32_t cover = fsm_cover_of(ctx->fsm, COVER_USER, ctx->tenant, name);
+    uint32_t cover = fsm_cover_of(ctx->fsm, COVER_USER, ctx->tenant, user);
 
     return (head != NULL) & (cover != SLOT_NONE) &&
            (head->tenant == ctx->tenant) & (head->cover[COVER_USER] == cover);

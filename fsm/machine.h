@@ -14,7 +14,7 @@
 
 enum fsm_index {
     INDEX_TENANT,      /* by name */
-    INDEX_COVER,       /* by (kind, tenant, name) */
+    INDEX_COVER,       /* by (kind, tenant, name), none where the kind has none */
     INDEX_SESSION,     /* by selector */
     INDEX_TOMBSTONE,   /* by selector */
     INDEX_TASK,        /* by id */
@@ -307,7 +307,11 @@ uint32_t fsm_tenant_of(const struct fsm *fsm, struct bytes name);
 void fsm_client_drop(struct fsm *fsm, uint32_t slot);
 
 /* ---- cover.c: watermarks ---- */
-uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant, uint32_t name);
+/* Has a cover of this kind a name, of a user or an agent? */
+bool fsm_cover_named(enum cover_kind kind);
+/* `name` is looked at where the kind is named, `tenant` where it is a tenant's. */
+uint32_t fsm_cover_of(const struct fsm *fsm, enum cover_kind kind, uint32_t tenant,
+                      struct bytes name);
 /* Finds or makes it; the caller has checked that names and covers fit. */
 uint32_t fsm_cover_hold(struct fsm *fsm, enum cover_kind kind, uint32_t tenant, struct bytes name);
 /* First watermark above `position`; SLOT_NONE when there is none. */
@@ -315,7 +319,7 @@ uint32_t fsm_watermark_above(const struct fsm *fsm, uint32_t cover, uint64_t pos
 /* Position of the newest watermark, 0 for none. */
 uint64_t fsm_watermark_newest(const struct fsm *fsm, uint32_t cover);
 /* OK when a revoke of this cover (SLOT_NONE: nobody made it yet) can be kept. */
-enum op_outcome fsm_watermark_room(struct fsm_context *ctx, uint32_t cover);
+enum op_outcome fsm_watermark_room(struct fsm_context *ctx, enum cover_kind kind, uint32_t cover);
 /* Moves the cover's newest watermark when nothing is below it, for the new one stands for all that
  * it could deny; otherwise adds one. The caller has checked the room. */
 void fsm_watermark_add(struct fsm *fsm, uint32_t cover, uint64_t position, uint64_t time);

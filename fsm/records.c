@@ -13,6 +13,7 @@
 #define FIELD_VERIFIER(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), 32},
 #define FIELD_U32X2(S, tag, path) FIELD_U32(S, tag, path[0]) FIELD_U32(S, tag + 1, path[1])
 #define FIELD_U32X3(S, tag, path) FIELD_U32X2(S, tag, path) FIELD_U32(S, tag + 2, path[2])
+#define FIELD_U32X4(S, tag, path) FIELD_U32X3(S, tag, path) FIELD_U32(S, tag + 3, path[3])
 #define FIELD_U64X3(S, tag, path)                                                                  \
     FIELD_U64(S, tag, path[0]) FIELD_U64(S, tag + 1, path[1]) FIELD_U64(S, tag + 2, path[2])
 #define FIELD_(S, tag, KIND, name) FIELD_##KIND(S, tag, name)
@@ -26,8 +27,8 @@
 #define SIZE_ID 16
 #define SIZE_DIGEST 16
 #define SIZE_VERIFIER 32
-#define SIZE_U32X2 8
 #define SIZE_U32X3 12
+#define SIZE_U32X4 16
 #define SIZE_U64X3 24
 #define SIZE_(S, tag, KIND, name) +SIZE_##KIND
 #define META_LIMIT_SIZE_(tag, name, standard, least, greatest, help) +8

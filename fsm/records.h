@@ -16,8 +16,8 @@
 #define RECORD_MEMBER_ID(name) struct id128 name;
 #define RECORD_MEMBER_DIGEST(name) uint8_t name[16];
 #define RECORD_MEMBER_VERIFIER(name) uint8_t name[32];
-#define RECORD_MEMBER_U32X2(name) uint32_t name[2];
 #define RECORD_MEMBER_U32X3(name) uint32_t name[3];
+#define RECORD_MEMBER_U32X4(name) uint32_t name[4];
 #define RECORD_MEMBER_U64X3(name) uint64_t name[3];
 #define RECORD_MEMBER_(S, tag, KIND, name) RECORD_MEMBER_##KIND(name)
 
@@ -26,7 +26,8 @@
     F(S, 1, U64, time) /* T */                                                                     \
     F(S, 2, U64, position)                                                                         \
     F(S, 3, U64, term)                                                                             \
-    F(S, 4, ID, incarnation)
+    F(S, 4, ID, incarnation)                                                                       \
+    F(S, 5, U64, auth_floor) /* of all tenants */
 #define META_LIMIT_MEMBER_(tag, name, standard, least, greatest, help) uint64_t name;
 struct meta_record {
     META_FIELDS(RECORD_MEMBER_, meta_record)
@@ -49,11 +50,11 @@ struct tenant_record {
 };
 
 /* ---- cover: what a watermark can be set on, and the sessions under it ---- */
-enum cover_kind { COVER_USER = 0, COVER_AGENT = 1, COVER_KINDS = 2 };
+enum cover_kind { COVER_USER, COVER_AGENT, COVER_TENANT, COVER_ALL, COVER_KINDS };
 #define COVER_FIELDS(F, S)                                                                         \
     F(S, 1, U32, kind)                                                                             \
-    F(S, 2, U32, tenant)                                                                           \
-    F(S, 3, U32, name)                                                                             \
+    F(S, 2, U32, tenant)        /* none: everyone's */                                             \
+    F(S, 3, U32, name)          /* none: all of the tenant's */                                    \
     F(S, 4, U32, heads)         /* sessions and tombstones that refer to it */                     \
     F(S, 5, U32, fresh)         /* those created above its newest watermark */                     \
     F(S, 6, U32, session_first) /* sessions not yet swept, by C */                                 \
@@ -88,7 +89,7 @@ struct watermark_record {
     F(S, 5, U64, created_time) /* T at C */                                                        \
     F(S, 6, U64, secret_made)  /* first position of the request that made the present secret */    \
     F(S, 7, U64, tasks_until)  /* when the last of its tasks is forgotten */                       \
-    F(S, 8, U32X2, cover)      /* by enum cover_kind; takes tags 8 and 9 */                        \
+    F(S, 13, U32X4, cover)     /* by enum cover_kind; tags 13 to 16 */                             \
     F(S, 10, U32, tenant)                                                                          \
     F(S, 11, U32, task_count)                                                                      \
     F(S, 12, U64, revoked) /* position of the newest revoke of this very session, 0: none */
@@ -106,9 +107,9 @@ enum { GRANTS_INLINE = 3 };
     F(S, 23, U64, end_position) /* of the command that ended it; 0 while LIVE */                   \
     F(S, 24, U64, end_time)                                                                        \
     F(S, 25, U64, state_bytes)                                                                     \
-    F(S, 26, U32X2, cover_next) /* tags 26, 27 */                                                  \
-    F(S, 28, U32X2, cover_previous)                                                                \
-    F(S, 30, U64X3, grant_given) /* tags 30 to 32; used when grant_count <= GRANTS_INLINE */       \
+    F(S, 51, U32X4, cover_next)     /* tags 51 to 54 */                                            \
+    F(S, 55, U32X4, cover_previous) /* tags 55 to 58 */                                            \
+    F(S, 30, U64X3, grant_given)    /* tags 30 to 32; used when grant_count <= GRANTS_INLINE */    \
     F(S, 33, U64X3, grant_deadline)                                                                \
     F(S, 36, U32X3, grant_permission)                                                              \
     F(S, 39, U32, grant_count)                                                                     \

@@ -3,19 +3,19 @@
  */
 #include "fsm/machine.h"
 
+/* `field` names whom it is about, where the kind has a name. */
 static enum op_outcome revoke(struct fsm_context *ctx, enum cover_kind kind, struct bytes name,
                               const char *field)
 {
     struct fsm *fsm = ctx->fsm;
-    uint32_t known = names_find(fsm->names, name);
+    bool named = fsm_cover_named(kind);
     enum op_outcome outcome;
 
-    if (name.size == 0) {
+    if (named && name.size == 0) {
         return fsm_refuse_field(ctx, field);
     }
-    outcome = fsm_watermark_room(
-        ctx, known == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, ctx->tenant, known));
-    if (outcome == OP_OK) {
+    outcome = fsm_watermark_room(ctx, kind, fsm_cover_of(fsm, kind, ctx->tenant, name));
+    if (outcome == OP_OK && named) {
         outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(fsm, name));
     }
     if (outcome != OP_OK) {
@@ -41,6 +41,26 @@ enum op_outcome fsm_do_revoke_agent(struct fsm_context *ctx,
     reply->has_watermark = true;
     reply->watermark = ctx->position;
     return revoke(ctx, COVER_AGENT, request->agent, "agent");
+}
+
+enum op_outcome fsm_do_revoke_tenant(struct fsm_context *ctx,
+                                     const struct op_revoke_tenant_request *request,
+                                     struct op_revoke_tenant_reply *reply)
+{
+    (void)request;
+    reply->has_watermark = true;
+    reply->watermark = ctx->position;
+    return revoke(ctx, COVER_TENANT, BYTES_NONE, NULL);
+}
+
+enum op_outcome fsm_do_revoke_all(struct fsm_context *ctx,
+                                  const struct op_revoke_all_request *request,
+                                  struct op_revoke_all_reply *reply)
+{
+    (void)request;
+    reply->has_watermark = true;
+    reply->watermark = ctx->position;
+    return revoke(ctx, COVER_ALL, BYTES_NONE, NULL);
 }
 
 /* The watermark of one session is in its record: of one that is dead already too, for its tasks of

@@ -98,19 +98,20 @@ static enum op_outcome create_check(struct fsm_context *ctx,
     return OP_OK;
 }
 
+/* Whom a session stands under, by enum cover_kind. */
+#define COVER_NAMES(request) {[COVER_USER] = (request)->user, [COVER_AGENT] = (request)->agent}
+
 /* Is the login older than a revoke that covers it, or than one that was dropped already? */
 static bool login_revoked(const struct fsm_context *ctx,
                           const struct op_session_create_request *request)
 {
     const struct fsm *fsm = ctx->fsm;
     const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], ctx->tenant);
-    struct bytes names[COVER_KINDS] = {
-        [COVER_USER] = request->user, [COVER_AGENT] = request->agent};
-    uint64_t floor = tenant->auth_floor;
+    struct bytes names[COVER_KINDS] = COVER_NAMES(request);
+    uint64_t floor = u64_max(tenant->auth_floor, fsm_meta(fsm)->auth_floor);
 
     for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
-        uint32_t name = names_find(fsm->names, names[kind]);
-        uint32_t cover = name == SLOT_NONE ? SLOT_NONE : fsm_cover_of(fsm, kind, ctx->tenant, name);
+        uint32_t cover = fsm_cover_of(fsm, kind, ctx->tenant, names[kind]);
 
         if (cover != SLOT_NONE) {
             floor = u64_max(floor, fsm_watermark_newest(fsm, cover));
@@ -167,6 +168,7 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
     struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], slot);
     struct session_head *head = &session->head;
+    struct bytes names[COVER_KINDS] = COVER_NAMES(request);
 
     head->selector = ctx->command->minted_id;
     memcpy(head->verifier, ctx->command->minted_verifier, sizeof head->verifier);
@@ -175,8 +177,9 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     head->created_time = ctx->now;
     head->secret_made = ctx->position;
     head->tenant = ctx->tenant;
-    head->cover[COVER_USER] = fsm_cover_hold(fsm, COVER_USER, ctx->tenant, request->user);
-    head->cover[COVER_AGENT] = fsm_cover_hold(fsm, COVER_AGENT, ctx->tenant, request->agent);
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        head->cover[kind] = fsm_cover_hold(fsm, kind, ctx->tenant, names[kind]);
+    }
     session->idle_us = opening->idle;
     session->idle_deadline = sat_add(ctx->now, opening->idle);
     session->absolute_deadline = sat_add(ctx->now, opening->absolute);

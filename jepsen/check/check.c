@@ -56,6 +56,12 @@ static bool near_deadline(const struct history *history, const struct event *eve
     return reply.session_validate.idle < near_us || reply.session_validate.absolute < near_us;
 }
 
+static bool is_revoke(enum op_number f)
+{
+    return f == OP_revoke_user || f == OP_revoke_agent || f == OP_revoke_tenant ||
+           f == OP_revoke_all || f == OP_session_revoke;
+}
+
 static void count(const struct history *history, struct check_counters *counters)
 {
     uint32_t least_term = UINT32_MAX, most_term = 0;
@@ -69,9 +75,7 @@ static void count(const struct history *history, struct check_counters *counters
         counters->retried += event->attempt > 1;
         counters->fenced += event->outcome == OP_FENCED;
         counters->near_deadline += near_deadline(history, event);
-        counters->revokes += event->outcome == OP_OK &&
-                             (event->f == OP_revoke_user || event->f == OP_revoke_agent ||
-                              event->f == OP_session_revoke);
+        counters->revokes += event->outcome == OP_OK && is_revoke(event->f);
         if (history_definite(event) && event->term != 0) {
             least_term = event->term < least_term ? event->term : least_term;
             most_term = event->term > most_term ? event->term : most_term;

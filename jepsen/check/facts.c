@@ -179,23 +179,63 @@ static void note_close(struct facts *facts, uint32_t row, const union op_request
     }
 }
 
-static void note_revoke(struct facts *facts, uint32_t row, const union op_request *request)
+bool facts_is_revoke(const struct history *history, const struct event *event,
+                     const union op_request *request, enum fact_kind *ret_kind, uint32_t *ret_name)
+{
+    struct names *names = history->names;
+
+    *ret_name = 0;
+    if (event->f == OP_revoke_user) {
+        *ret_kind = FACT_USER;
+        *ret_name = model_names_number(names, request->revoke_user.user);
+    } else if (event->f == OP_revoke_agent) {
+        *ret_kind = FACT_AGENT;
+        *ret_name = model_names_number(names, request->revoke_agent.agent);
+    } else if (event->f == OP_revoke_tenant) {
+        *ret_kind = FACT_TENANT;
+    } else if (event->f == OP_revoke_all) {
+        *ret_kind = FACT_ALL;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+uint32_t facts_covered(const struct fact_session *session, enum fact_kind kind)
+{
+    switch (kind) {
+    case FACT_USER:
+        return session->user;
+    case FACT_AGENT:
+        return session->agent;
+    case FACT_TENANT:
+    case FACT_ALL:
+    case FACT_KINDS:
+        break;
+    }
+    return 0;
+}
+
+static bool note_revoke(struct facts *facts, uint32_t row, const union op_request *request)
 {
     const struct event *event = &facts->history->events[row];
-    bool of_user = event->f == OP_revoke_user;
-    struct fact_revokes **all = of_user ? &facts->users : &facts->agents;
-    uint32_t *end = of_user ? &facts->user_end : &facts->agent_end;
-    struct names *names = facts->history->names;
-    uint32_t name = model_names_number(names, of_user ? request->revoke_user.user
-                                                      : request->revoke_agent.agent);
+    struct bytes tenant = history_caller_of(facts->history, event).tenant;
     struct fact_revokes *of;
+    struct fact_names *all;
+    enum fact_kind kind;
+    uint32_t name;
 
-    *all = model_names_grow(*all, end, name + 1, sizeof **all);
-    of = &(*all)[name];
+    if (!facts_is_revoke(facts->history, event, request, &kind, &name)) {
+        return false;
+    }
+    all = &facts->revokes[kind];
+    all->names = model_names_grow(all->names, &all->end, name + 1, sizeof *all->names);
+    of = &all->names[name];
     of->items = model_names_grow(of->items, &of->capacity, of->count + 1, sizeof *of->items);
     of->items[of->count++] = (struct fact_revoke){
-        .tenant = model_names_number(names, history_caller_of(facts->history, event).tenant),
+        .tenant = kind == FACT_ALL ? 0 : model_names_number(facts->history->names, tenant),
         .row = row};
+    return true;
 }
 
 /* By the fields' names. What mints a fence is about a task, not by its leave. */
@@ -309,7 +349,7 @@ static void note(struct facts *facts, uint32_t row)
         return;
     }
     history_request(facts->history, event, &request);
-    if (event->outcome != OP_OK) {
+    if (event->outcome != OP_OK || note_revoke(facts, row, &request)) {
         return;
     }
     if (event->f == OP_session_create) {
@@ -323,8 +363,6 @@ static void note(struct facts *facts, uint32_t row)
     } else if (event->f == OP_task_complete || event->f == OP_task_fail ||
                event->f == OP_task_cancel) {
         note_close(facts, row, &request);
-    } else if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
-        note_revoke(facts, row, &request);
     } else if (event->f == OP_grant_revoke) {
         note_taken(facts, row, &request);
     } else if (event->f == OP_session_revoke) {
@@ -361,18 +399,16 @@ void facts_done(struct facts *facts)
     for (uint32_t i = 0; i < facts->task_count; i++) {
         free(facts->tasks[i].claims);
     }
-    for (uint32_t i = 0; i < facts->user_end; i++) {
-        free(facts->users[i].items);
-    }
-    for (uint32_t i = 0; i < facts->agent_end; i++) {
-        free(facts->agents[i].items);
+    for (size_t kind = 0; kind < FACT_KINDS; kind++) {
+        for (uint32_t i = 0; i < facts->revokes[kind].end; i++) {
+            free(facts->revokes[kind].names[i].items);
+        }
+        free(facts->revokes[kind].names);
     }
     free(facts->sessions);
     free(facts->tasks);
     free(facts->session_of);
     free(facts->task_of);
-    free(facts->users);
-    free(facts->agents);
 }
 
 static uint32_t first_revoke(const struct facts *facts, const struct fact_revokes *of,
@@ -387,7 +423,8 @@ static uint32_t first_revoke(const struct facts *facts, const struct fact_revoke
         if (event->position <= epoch) {
             break;
         }
-        if (of->items[i - 1].tenant == tenant && event->ret_ns < call_ns) {
+        if ((of->items[i - 1].tenant == 0 || of->items[i - 1].tenant == tenant) &&
+            event->ret_ns < call_ns) {
             found = of->items[i - 1].row;
         }
     }
@@ -399,12 +436,13 @@ uint32_t facts_revoke(const struct facts *facts, const struct fact_session *sess
 {
     uint32_t found = UINT32_MAX;
 
-    if (session->user < facts->user_end) {
-        found = first_revoke(facts, &facts->users[session->user], session->tenant, epoch, call_ns);
-    }
-    if (found == UINT32_MAX && session->agent < facts->agent_end) {
-        found = first_revoke(facts, &facts->agents[session->agent], session->tenant, epoch,
-                             call_ns);
+    for (enum fact_kind kind = FACT_USER; kind < FACT_KINDS && found == UINT32_MAX; kind++) {
+        const struct fact_names *all = &facts->revokes[kind];
+        uint32_t name = facts_covered(session, kind);
+
+        if (name < all->end) {
+            found = first_revoke(facts, &all->names[name], session->tenant, epoch, call_ns);
+        }
     }
     if (found == UINT32_MAX && session->revoke_row != UINT32_MAX) {
         const struct event *event = &facts->history->events[session->revoke_row];

@@ -42,13 +42,22 @@ struct fact_task {
     uint32_t closed; /* row that says so; 0: none (no task is closed in the first row) */
 };
 
+/* What a revoke is of, but for one session. */
+enum fact_kind { FACT_USER, FACT_AGENT, FACT_TENANT, FACT_ALL, FACT_KINDS };
+
 struct fact_revoke {
-    uint32_t tenant, row;
+    uint32_t tenant, row; /* tenant 0: of all */
 };
 
 struct fact_revokes {
     struct fact_revoke *items; /* by position */
     uint32_t count, capacity;
+};
+
+/* Those of one kind, by the number of the name. */
+struct fact_names {
+    struct fact_revokes *names;
+    uint32_t end;
 };
 
 struct facts {
@@ -59,9 +68,15 @@ struct facts {
     uint32_t task_count, task_capacity;
     uint32_t *session_of, *task_of; /* by the number of the id */
     uint32_t session_of_end, task_of_end;
-    struct fact_revokes *users, *agents; /* by the number of the name */
-    uint32_t user_end, agent_end;
+    struct fact_names revokes[FACT_KINDS];
 };
+
+/* Is this a revoke of whoever has a name, of a tenant, or of all? Then of what kind, and for a user
+ * or an agent which name. */
+bool facts_is_revoke(const struct history *history, const struct event *event,
+                     const union op_request *request, enum fact_kind *ret_kind, uint32_t *ret_name);
+/* The name by which revokes of that kind cover this session; 0: the kind has none. */
+uint32_t facts_covered(const struct fact_session *session, enum fact_kind kind);
 
 void facts_init(struct facts *facts, const struct history *history, const struct order *order);
 void facts_done(struct facts *facts);
@@ -71,8 +86,8 @@ uint32_t facts_task(const struct facts *facts, struct id128 id);
  * or at it for a read. They may lie later when the session is `unsure`. */
 const struct fact_deadlines *facts_deadlines(const struct facts *facts, uint32_t session,
                                              const struct event *event);
-/* The first revoke of this user or agent whose position lies above `epoch`, or UINT32_MAX; only
- * those that had returned before `call_ns`. */
+/* The first revoke over this session whose position lies above `epoch`, or UINT32_MAX; only those
+ * that had returned before `call_ns`. */
 uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,
                       uint64_t call_ns);
 /* The session that a call is about (index), and the task whose fence it shows; 0: none. */

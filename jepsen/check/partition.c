@@ -80,22 +80,27 @@ static bool told_again(const struct cut *cut, const struct event *event, bool by
            event->position;
 }
 
-static void add_revoke(struct cut *cut, const struct event *event, const union op_request *request,
-                       const struct blind_op *op)
+static bool add_revoke(struct cut *cut, const struct event *event, const union op_request *request,
+                       struct blind_op *op)
 {
-    struct names *names = cut->history->names;
-    bool of_user = event->f == OP_revoke_user;
-    uint32_t tenant = model_names_number(names, history_caller_of(cut->history, event).tenant);
-    uint32_t name = model_names_number(names, of_user ? request->revoke_user.user
-                                                      : request->revoke_agent.agent);
+    struct bytes caller = history_caller_of(cut->history, event).tenant;
+    uint32_t tenant = model_names_number(cut->history->names, caller);
+    enum fact_kind kind;
+    uint32_t name;
 
+    if (!facts_is_revoke(cut->history, event, request, &kind, &name)) {
+        return false;
+    }
+    op->kind = BLIND_REVOKE;
     for (uint32_t i = 1; i < cut->facts.session_count; i++) {
         const struct fact_session *session = &cut->facts.sessions[i];
 
-        if (session->tenant == tenant && (of_user ? session->user : session->agent) == name) {
+        if ((kind == FACT_ALL || session->tenant == tenant) &&
+            facts_covered(session, kind) == name && (event->outcome == OP_OK || op->unknown)) {
             add(cut, i, op, 0);
         }
     }
+    return true;
 }
 
 static void add_row(struct cut *cut, uint32_t row, bool unknown)
@@ -111,11 +116,7 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
     union op_reply reply;
 
     history_request(cut->history, event, &request);
-    if (event->f == OP_revoke_user || event->f == OP_revoke_agent) {
-        if (event->outcome == OP_OK || unknown) {
-            op.kind = BLIND_REVOKE;
-            add_revoke(cut, event, &request, &op);
-        }
+    if (add_revoke(cut, event, &request, &op)) {
         return;
     }
     if (event->f == OP_session_revoke) {

@@ -2,7 +2,8 @@
  *
  * Sound and n log n. A command of unknown outcome may have been applied at any position that is
  * free, or nowhere: it is placed only when the answers cannot be explained without it, and then the
- * replay begins again.
+ * replay begins again. Where its position is known and the law leaves open whether a limit refused
+ * it, it was refused when the answers cannot be explained otherwise.
  */
 #include "jepsen/check/order.h"
 
@@ -25,7 +26,10 @@ struct replay {
     const struct check_options *options;
     struct placed placed[PLACED_MAX]; /* by position */
     uint32_t placed_count;
-    uint32_t failed; /* index in order->rows */
+    uint32_t open[PLACED_MAX]; /* rows without an answer that a limit may have refused */
+    uint32_t open_count;
+    uint64_t refused; /* bits of them: those that it has */
+    uint32_t failed;  /* index in order->rows */
     struct model_reason reason;
 };
 
@@ -46,6 +50,29 @@ static void fill(const struct history *history, const struct event *event,
                             .position = event->position,
                             .time = event->time,
                             .request = request};
+}
+
+/* Did a limit refuse this one, as far as anybody can tell? */
+static bool refused(struct replay *replay, struct model *model, const struct model_op *op,
+                    uint32_t row)
+{
+    struct model_expect expect;
+    uint32_t at = 0;
+
+    model_expect(model, op, &expect);
+    if ((expect.also & (1ULL << OP_LIMIT)) == 0 || expect.outcome != OP_OK) {
+        return false;
+    }
+    while (at < replay->open_count && replay->open[at] != row) {
+        at++;
+    }
+    if (at == PLACED_MAX) {
+        return false;
+    }
+    if (at == replay->open_count) {
+        replay->open[replay->open_count++] = row;
+    }
+    return (replay->refused >> at) & 1;
 }
 
 /* A command without an answer has the one that the law gives. Whoever does not know its answer
@@ -69,7 +96,9 @@ static bool step_row(struct replay *replay, struct model *model, uint32_t row)
 
     fill(replay->history, event, &request, &op);
     if (!history_definite(event)) {
-        apply_unanswered(model, &op, row);
+        if (!refused(replay, model, &op, row)) {
+            apply_unanswered(model, &op, row);
+        }
         return true;
     }
     answer.outcome = event->outcome;
@@ -154,7 +183,8 @@ static bool related(const struct replay *replay, uint32_t unknown, const struct 
     const struct event *event = &history->events[unknown];
 
     return !is_placed(replay, unknown) && replay->order->call_ns[unknown] < failed->ret_ns &&
-           (event->f == OP_revoke_agent ||
+           (event->f == OP_revoke_agent || event->f == OP_revoke_tenant ||
+            event->f == OP_revoke_all ||
             bytes_equal(user_of(history, event), user_of(history, failed)));
 }
 
@@ -267,6 +297,24 @@ static bool try_row(struct replay *replay, uint32_t row, const struct event *fai
            (first != last && try_at(replay, row, first, least, below));
 }
 
+/* Has a limit refuse one that it may have, so that the replay gets further. */
+static bool refuse_one(struct replay *replay)
+{
+    for (uint32_t i = 0; i < replay->open_count; i++) {
+        struct replay before = *replay;
+
+        if ((replay->refused >> i) & 1) {
+            continue;
+        }
+        replay->refused |= 1ULL << i;
+        if (replay_all(replay) || replay->failed > before.failed) {
+            return true;
+        }
+        *replay = before;
+    }
+    return false;
+}
+
 /* Places one unknown command so that the replay gets further. `ret_any`: there was one to try. */
 static bool place_one(struct replay *replay, bool *ret_any)
 {
@@ -298,7 +346,7 @@ bool check_witness(const struct history *history, const struct order *order,
     if (replay_all(&replay)) {
         return true;
     }
-    while (replay.failed < order->count && place_one(&replay, &any)) {
+    while (replay.failed < order->count && (refuse_one(&replay) || place_one(&replay, &any))) {
     }
     if (replay.failed == order->count) {
         return true;

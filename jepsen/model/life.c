@@ -19,20 +19,23 @@ bool life_passed(const struct model *model, uint64_t deadline, uint64_t time)
     return time >= deadline;
 }
 
-/* The first watermark of a list that covers the session: C(s) is not above it. */
-static const struct mark *first_above(const struct model *model, const struct marks *all,
-                                      uint32_t end, uint32_t name, const struct session *session)
+static bool ignored(const struct model *model, enum cover_kind kind)
 {
-    if (name >= end || model->mutation == MODEL_MUTATION_REVOKE_IGNORED) {
-        return NULL;
-    }
-    for (uint32_t i = 0; i < all[name].count; i++) {
-        const struct mark *mark = &all[name].items[i];
+    return model->mutation == MODEL_MUTATION_REVOKE_IGNORED ||
+           (model->mutation == MODEL_MUTATION_REVOKE_NARROW &&
+            (kind == COVER_TENANT || kind == COVER_ALL));
+}
 
-        if (mark->tenant == session->tenant &&
-            (mark->position > session->epoch ||
-             model->mutation == MODEL_MUTATION_REVOKE_LATER_TOO)) {
-            return mark;
+/* The first watermark on a cover of the session that lies above C. */
+static const struct mark *first_above(const struct model *model, enum cover_kind kind,
+                                      const struct session *session)
+{
+    const struct cover *cover = &model->covers[session->covers[kind]];
+
+    for (uint32_t i = 0; i < cover->mark_count && !ignored(model, kind); i++) {
+        if (cover->marks[i].position > session->epoch ||
+            model->mutation == MODEL_MUTATION_REVOKE_LATER_TOO) {
+            return &cover->marks[i];
         }
     }
     return NULL;
@@ -48,14 +51,17 @@ static const struct mark *earlier(const struct mark *a, const struct mark *b)
 
 static const struct mark *first_mark(const struct model *model, const struct session *session)
 {
-    const struct mark *user = first_above(model, model->user_marks, model->user_mark_end,
-                                          session->user, session);
-    const struct mark *agent = first_above(model, model->agent_marks, model->agent_mark_end,
-                                           session->agent, session);
+    const struct mark *first = session->own_first.position == 0 ? NULL : &session->own_first;
 
-    const struct mark *own = session->own_first.position == 0 ? NULL : &session->own_first;
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        first = earlier(first, first_above(model, kind, session));
+    }
+    return first;
+}
 
-    return earlier(earlier(user, agent), own);
+static uint64_t newest_of(const struct cover *cover)
+{
+    return cover->mark_count == 0 ? 0 : cover->marks[cover->mark_count - 1].position;
 }
 
 uint64_t life_watermark(const struct model *model, const struct session *session)
@@ -65,15 +71,9 @@ uint64_t life_watermark(const struct model *model, const struct session *session
     if (model->mutation == MODEL_MUTATION_REVOKE_IGNORED) {
         return 0;
     }
-    for (int agent = 0; agent < 2; agent++) {
-        const struct marks *all = agent ? model->agent_marks : model->user_marks;
-        uint32_t end = agent ? model->agent_mark_end : model->user_mark_end;
-        uint32_t name = agent ? session->agent : session->user;
-
-        for (uint32_t i = 0; name < end && i < all[name].count; i++) {
-            if (all[name].items[i].tenant == session->tenant) {
-                newest = u64_max(newest, all[name].items[i].position);
-            }
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        if (!ignored(model, kind)) {
+            newest = u64_max(newest, newest_of(&model->covers[session->covers[kind]]));
         }
     }
     return newest;
@@ -231,35 +231,31 @@ const struct grant *life_copy(struct model *model, const struct task *task, uint
     return NULL;
 }
 
-static uint64_t newest_of(const struct marks *all, uint32_t end, uint32_t name, uint32_t tenant)
-{
-    uint64_t newest = 0;
-
-    for (uint32_t i = 0; name < end && i < all[name].count; i++) {
-        if (all[name].items[i].tenant == tenant) {
-            newest = u64_max(newest, all[name].items[i].position);
-        }
-    }
-    return newest;
-}
-
-bool life_login_revoked(const struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
+bool life_login_revoked(struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
                         uint64_t position)
 {
-    return newest_of(model->user_marks, model->user_mark_end, user, tenant) > position ||
-           newest_of(model->agent_marks, model->agent_mark_end, agent, tenant) > position;
+    const uint32_t names[COVER_KINDS] = {[COVER_USER] = user, [COVER_AGENT] = agent};
+
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        uint32_t cover = state_cover_of(model, kind, tenant, names[kind]);
+
+        if (newest_of(&model->covers[cover]) > position) {
+            return true;
+        }
+    }
+    return false;
 }
 
-/* A mark of anybody above `position` that the tenant may have dropped by now. */
-static bool may_be_dropped(const struct model *model, const struct marks *all, uint32_t end,
-                           uint32_t tenant, uint64_t position, uint64_t time)
+/* A mark above `position`, of whomever, that may be dropped by now. */
+bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time)
 {
-    for (uint32_t name = 0; name < end; name++) {
-        for (uint32_t i = 0; i < all[name].count; i++) {
-            const struct mark *mark = &all[name].items[i];
+    for (uint32_t i = 1; i < model->cover_count; i++) {
+        const struct cover *cover = &model->covers[i];
 
-            if (mark->tenant == tenant && mark->position > position &&
-                time >= sat_add(mark->time, model->limits.watermark_us)) {
+        for (uint32_t j = 0; j < cover->mark_count; j++) {
+            if ((cover->kind == COVER_ALL || cover->tenant == tenant) &&
+                cover->marks[j].position > position &&
+                time >= sat_add(cover->marks[j].time, model->limits.watermark_us)) {
                 return true;
             }
         }
@@ -267,8 +263,37 @@ static bool may_be_dropped(const struct model *model, const struct marks *all, u
     return false;
 }
 
-bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time)
+/* Is a session under this cover surely remembered? */
+static bool somebody(struct model *model, enum cover_kind kind, uint32_t cover, uint64_t time)
 {
-    return may_be_dropped(model, model->user_marks, model->user_mark_end, tenant, position, time) ||
-           may_be_dropped(model, model->agent_marks, model->agent_mark_end, tenant, position, time);
+    for (uint32_t i = 1; i < model->session_count && cover != 0; i++) {
+        const struct session *session = &model->sessions[i];
+
+        if (session->covers[kind] == cover && !life_forgotten(model, session, time)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Section 10: a tenant has a quarter of all watermarks, half of that for whom nobody stands under,
+ * who leave a quarter free too; all tenants leave one and a 64th for everyone's. */
+bool life_marks_full(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t cover,
+                     uint64_t time)
+{
+    uint64_t most = model->limits.watermarks_max, kept = 0, own = 0;
+
+    for (uint32_t i = 1; i < model->cover_count; i++) {
+        kept += model->covers[i].kept;
+        own += model->covers[i].kind != COVER_ALL && model->covers[i].tenant == tenant
+                   ? model->covers[i].kept
+                   : 0;
+    }
+    if (kind == COVER_ALL) {
+        return kept >= most;
+    }
+    if (own < most / 8 && kept + 2 + most / 64 + most / 4 <= most) {
+        return false;
+    }
+    return !somebody(model, kind, cover, time) || own >= most / 4 || kept + 2 + most / 64 > most;
 }

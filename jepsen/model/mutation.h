@@ -21,6 +21,7 @@ enum model_mutation {
     MODEL_MUTATION_DEADLINE_LATE,  /* a deadline d has passed iff T > d */
     MODEL_MUTATION_DEADLINE_EARLY, /* … iff T >= d - 1 */
     MODEL_MUTATION_REVOKE_IGNORED,
+    MODEL_MUTATION_REVOKE_NARROW,    /* of a tenant, or of all, is ignored */
     MODEL_MUTATION_REVOKE_LATER_TOO, /* sessions created after a revoke die of it */
     MODEL_MUTATION_G_IGNORED,        /* a permission given anew comes back to old tasks */
     MODEL_MUTATION_DEDUPE_IGNORED,

@@ -1,4 +1,4 @@
-/* The law of clients, sessions and revokes: docs/MODEL.md sections 4 and 6. */
+/* The law of clients and sessions: docs/MODEL.md sections 4 and 6. Of revokes: rules_revoke.c. */
 #include "jepsen/model/rules.h"
 
 void expect_client_register(struct model *model, const struct ask *ask, struct model_expect *expect)
@@ -134,6 +134,17 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     }
 }
 
+static void stand_under_covers(struct model *model, struct session *session)
+{
+    const uint32_t names[COVER_KINDS] = {
+        [COVER_USER] = session->user, [COVER_AGENT] = session->agent};
+
+    for (enum cover_kind kind = COVER_USER; kind < COVER_KINDS; kind++) {
+        session->covers[kind] = state_cover(model, kind, session->tenant, names[kind]);
+        model->covers[session->covers[kind]].fresh++;
+    }
+}
+
 void apply_session_create(struct model *model, const struct ask *ask,
                           const struct model_answer *answer)
 {
@@ -148,6 +159,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->user = ask->user;
     session->agent = state_name(model, request->agent);
     session->metadata = request->has_metadata ? state_name(model, request->metadata) : 0;
+    stand_under_covers(model, session);
     session->epoch = session->made = reply->epoch;
     session->created = ask->time;
     session->idle_time = opening.idle;
@@ -340,73 +352,6 @@ void apply_session_end(struct model *model, const struct ask *ask,
     (void)answer;
     model->sessions[session].ended = ask->op->position;
     model->sessions[session].ended_time = ask->time;
-}
-
-static struct mark mark_here(const struct model *model, const struct ask *ask)
-{
-    return (struct mark){.tenant = ask->tenant,
-                         .position = ask->op->position,
-                         .time = ask->time,
-                         .time_before = model->time};
-}
-
-void expect_revoke_user(struct model *model, const struct ask *ask, struct model_expect *expect)
-{
-    (void)model;
-    expect->reply.revoke_user.watermark = ask->op->position;
-}
-
-void apply_revoke_user(struct model *model, const struct ask *ask,
-                       const struct model_answer *answer)
-{
-    (void)answer;
-    state_mark_add(model, false, state_name(model, ask->op->request->revoke_user.user),
-                   mark_here(model, ask));
-}
-
-void expect_revoke_agent(struct model *model, const struct ask *ask, struct model_expect *expect)
-{
-    (void)model;
-    expect->reply.revoke_agent.watermark = ask->op->position;
-}
-
-void apply_revoke_agent(struct model *model, const struct ask *ask,
-                        const struct model_answer *answer)
-{
-    (void)answer;
-    state_mark_add(model, true, state_name(model, ask->op->request->revoke_agent.agent),
-                   mark_here(model, ask));
-}
-
-/* A watermark on one session, alive or dead: what it began stands under it too (W6). */
-void expect_session_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)
-{
-    const struct op_session_revoke_request *request = &ask->op->request->session_revoke;
-    uint32_t session = state_session_of(model, request->session);
-    const struct session *of = &model->sessions[session];
-
-    if (session == 0 || !ask_owns(model, ask, of->tenant, of->user)) {
-        expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "no such session of this user");
-        return;
-    }
-    if (life_forgotten(model, of, ask->time)) {
-        expect_also(expect, OP_NOT_FOUND);
-    }
-    expect->reply.session_revoke.session = request->session;
-    expect->reply.session_revoke.watermark = ask->op->position;
-}
-
-void apply_session_revoke(struct model *model, const struct ask *ask,
-                          const struct model_answer *answer)
-{
-    uint32_t session = state_session_of(model, ask->op->request->session_revoke.session);
-    struct session *of = &model->sessions[session];
-
-    (void)answer;
-    if (of->own_first.position == 0) {
-        of->own_first = mark_here(model, ask);
-    }
-    of->own_newest = ask->op->position;
 }
 
 void expect_session_get(struct model *model, const struct ask *ask, struct model_expect *expect)

@@ -17,15 +17,9 @@ struct model *model_create(struct names *names, const struct op_limits *limits)
     model->session_count = 1;
     model->tasks = model_names_grow(NULL, &model->task_capacity, 1, sizeof *model->tasks);
     model->task_count = 1;
+    model->covers = model_names_grow(NULL, &model->cover_capacity, 1, sizeof *model->covers);
+    model->cover_count = 1;
     return model;
-}
-
-static void marks_free(struct marks *marks, uint32_t end)
-{
-    for (uint32_t i = 0; i < end; i++) {
-        free(marks[i].items);
-    }
-    free(marks);
 }
 
 void model_destroy(struct model *model)
@@ -46,8 +40,11 @@ void model_destroy(struct model *model)
     for (uint32_t i = 0; i < model->client_count; i++) {
         free(model->clients[i].records);
     }
-    marks_free(model->user_marks, model->user_mark_end);
-    marks_free(model->agent_marks, model->agent_mark_end);
+    for (uint32_t i = 0; i < model->cover_count; i++) {
+        free(model->covers[i].marks);
+    }
+    free(model->covers);
+    free(model->cover_of);
     free(model->sessions);
     free(model->tasks);
     free(model->clients);
@@ -183,17 +180,54 @@ void state_record_add(struct client *client, struct record record)
     client->records[at] = record;
 }
 
-void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct mark mark)
+/* A name that no text has: kind, tenant and name side by side. */
+static uint32_t cover_name(struct model *model, enum cover_kind kind, uint32_t tenant,
+                           uint32_t name)
 {
-    struct marks **all = of_agent ? &model->agent_marks : &model->user_marks;
-    uint32_t *end = of_agent ? &model->agent_mark_end : &model->user_mark_end;
-    struct marks *marks;
+    uint32_t parts[3] = {kind, kind == COVER_ALL ? 0 : tenant,
+                         kind == COVER_USER || kind == COVER_AGENT ? name : 0};
+    uint8_t bytes[sizeof parts + 1] = {0};
 
-    *all = model_names_grow(*all, end, name + 1, sizeof **all);
-    marks = &(*all)[name];
-    marks->items = model_names_grow(marks->items, &marks->capacity, marks->count + 1,
-                                    sizeof *marks->items);
-    marks->items[marks->count++] = mark;
+    memcpy(bytes + 1, parts, sizeof parts);
+    return model_names_number(model->names, bytes_of(bytes, sizeof bytes));
+}
+
+uint32_t state_cover_of(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t name)
+{
+    return object_of(model->cover_of, model->cover_of_end, cover_name(model, kind, tenant, name));
+}
+
+uint32_t state_cover(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t name)
+{
+    uint32_t number = cover_name(model, kind, tenant, name);
+    uint32_t cover = object_of(model->cover_of, model->cover_of_end, number);
+
+    if (cover != 0) {
+        return cover;
+    }
+    cover = model->cover_count;
+    model->covers = model_names_grow(model->covers, &model->cover_capacity, model->cover_count + 1,
+                                     sizeof *model->covers);
+    model->cover_of = model_names_grow(model->cover_of, &model->cover_of_end, number + 1,
+                                       sizeof *model->cover_of);
+    model->cover_of[number] = model->cover_count++;
+    model->covers[cover].kind = kind;
+    model->covers[cover].tenant = kind == COVER_ALL ? 0 : tenant;
+    return cover;
+}
+
+/* Section 10: a revoke moves the newest watermark when nothing is below it. Nothing surely is where
+ * nobody was created between that and the one before. */
+void state_mark_add(struct model *model, uint32_t cover, struct mark mark)
+{
+    struct cover *of = &model->covers[cover];
+
+    of->marks = model_names_grow(of->marks, &of->mark_capacity, of->mark_count + 1,
+                                 sizeof *of->marks);
+    of->marks[of->mark_count++] = mark;
+    of->kept += of->kept == 0 || !of->newest_alone;
+    of->newest_alone = of->fresh == 0;
+    of->fresh = 0;
 }
 
 struct key *state_key(struct session *session, uint32_t key)

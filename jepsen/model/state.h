@@ -24,9 +24,11 @@ struct key {
     uint64_t version;
 };
 
+/* What a revoke may be of (section 2). */
+enum cover_kind { COVER_USER, COVER_AGENT, COVER_TENANT, COVER_ALL, COVER_KINDS };
+
 /* One revoke. */
 struct mark {
-    uint32_t tenant;
     uint64_t position;
     uint64_t time;
     uint64_t time_before; /* T of what was applied before it */
@@ -43,7 +45,8 @@ struct session {
     bool rotated;
     uint64_t first_rotated; /* T */
     uint32_t tenant, user, agent, metadata;
-    uint64_t epoch; /* C */
+    uint32_t covers[COVER_KINDS]; /* what of its kinds it stands under */
+    uint64_t epoch;               /* C */
     uint64_t created;
     uint64_t idle_time;
     uint64_t idle, absolute; /* deadlines */
@@ -104,9 +107,15 @@ struct task {
     uint64_t newest;
 };
 
-struct marks {
-    struct mark *items;
-    uint32_t count, capacity;
+/* One user, agent or tenant that may be revoked, or all; and the revokes of it. */
+struct cover {
+    enum cover_kind kind;
+    uint32_t tenant;
+    struct mark *marks;
+    uint32_t mark_count, mark_capacity;
+    uint32_t kept;     /* at most so many of them take room */
+    uint32_t fresh;    /* sessions created since the newest */
+    bool newest_alone; /* nobody was created between the newest and the one before */
 };
 
 /* A request number and what it was answered. */
@@ -136,8 +145,10 @@ struct model {
     uint32_t session_count, session_capacity;
     struct task *tasks;
     uint32_t task_count, task_capacity;
-    struct marks *user_marks, *agent_marks; /* by the number of the name */
-    uint32_t user_mark_end, agent_mark_end;
+    struct cover *covers; /* the first is nobody */
+    uint32_t cover_count, cover_capacity;
+    uint32_t *cover_of; /* by the number of the name that tells it from others */
+    uint32_t cover_of_end;
     struct client *clients;
     uint32_t client_count, client_capacity;
     struct policy *policies;
@@ -171,7 +182,11 @@ struct client *state_client_add(struct model *model, uint64_t id);
 /* NULL when that number has none. */
 struct record *state_record(struct client *client, uint64_t number);
 void state_record_add(struct client *client, struct record record);
-void state_mark_add(struct model *model, bool of_agent, uint32_t name, struct mark mark);
+/* The cover of this kind; `name` is looked at for a user or an agent. 0 when there is none. */
+uint32_t state_cover_of(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t name);
+/* Made when there is none. */
+uint32_t state_cover(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t name);
+void state_mark_add(struct model *model, uint32_t cover, struct mark mark);
 struct key *state_key(struct session *session, uint32_t key);
 struct grant *state_grant(struct session *session, uint32_t permission);
 struct done *state_done(struct task *task, uint64_t n);
@@ -189,8 +204,11 @@ uint64_t life_reuse_time(const struct model *model, const struct session *sessio
 /* May it be forgotten at T, tombstone and all? */
 bool life_forgotten(struct model *model, const struct session *session, uint64_t time);
 /* Does a watermark lie above `position` that covers a session of these? */
-bool life_login_revoked(const struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
+bool life_login_revoked(struct model *model, uint32_t tenant, uint32_t user, uint32_t agent,
                         uint64_t position);
+/* May there be no room for a revoke of this cover (0: nobody stood under it yet)? (section 10) */
+bool life_marks_full(struct model *model, enum cover_kind kind, uint32_t tenant, uint32_t cover,
+                     uint64_t time);
 /* May the tenant's auth floor lie above `position` by now? */
 bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time);
 /* The position of the newest watermark over this session, 0: none. */

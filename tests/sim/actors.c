@@ -65,10 +65,11 @@ static void actor_start(struct run_actor *actor)
     char name[32];
     snprintf(name, sizeof(name), "app-%zu", (size_t)(actor - run->actors));
     actor->env = sim_process_start(actor->host, name);
-    actor->client = open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX);
+    const char *tenant = actor->root ? "acme" : NULL;
+    actor->client = open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX);
     actor->timer = env_timer_create(actor->env, on_timer, actor);
     ASSERT(actor->client != NULL && actor->timer != NULL);
-    repeat_open(actor, open_client(run, actor->env, run->plan.timeout_us, NULL, NODES_MAX));
+    repeat_open(actor, open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX));
     struct run_draws before = run_enter(run, next_step(actor));
     env_timer_start(actor->timer, run_random(run, SIM_SECOND));
     run_leave(run, before);
@@ -78,17 +79,19 @@ void actors_create(struct run *run)
 {
     run->office = sim_host_create(run->sim, "office");
     certify(run->office, "tenure://sim/-/operator/root");
-    run->actor_count = run->plan.services + run->plan.workers;
+    run->actor_count = run->plan.services + run->plan.workers + (run->plan.root ? 1 : 0);
     ASSERT(run->actor_count <= ACTORS_MAX);
     for (size_t i = 0; i < run->actor_count; i++) {
         struct run_actor *actor = &run->actors[i];
         char name[32];
         actor->run = run;
         actor->worker = i >= run->plan.services;
+        actor->root = i == run->plan.services + run->plan.workers;
         snprintf(name, sizeof(name), "apps-%zu", i);
         actor->host = sim_host_create(run->sim, name);
-        certify(actor->host, actor->worker ? "tenure://sim/acme/service/worker"
-                                           : "tenure://sim/acme/service/gateway");
+        certify(actor->host, actor->root     ? "tenure://sim/-/operator/root"
+                             : actor->worker ? "tenure://sim/acme/service/worker"
+                                             : "tenure://sim/acme/service/gateway");
         actor_start(actor);
     }
 }

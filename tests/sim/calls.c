@@ -177,6 +177,20 @@ static bool draw_revoke_agent(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* What kills everybody is asked for seldom, so that most runs stay lively. */
+static bool draw_revoke_tenant(struct run_actor *actor, struct draft *draft)
+{
+    (void)draft;
+    return run_chance(actor->run, actor->root ? 100 : 4);
+}
+
+static bool draw_revoke_all(struct run_actor *actor, struct draft *draft)
+{
+    (void)actor;
+    (void)draft;
+    return true;
+}
+
 static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -396,12 +410,14 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 14, 0},
+    {OP_session_validate, draw_session_validate, 13, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
     {OP_session_rotate, draw_session_rotate, 2, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
+    {OP_revoke_tenant, draw_revoke_tenant, 1, 0},
+    {OP_revoke_all, draw_revoke_all, 0, 0}, /* an operator's, call_root */
     {OP_grant_add, draw_grant_add, 8, 0},
     {OP_permission_check, draw_permission_check, 7, 0},
     {OP_grant_list, draw_grant_list, 2, 0},
@@ -555,10 +571,30 @@ static const struct generator *draw_generator(struct run_actor *actor)
     UNREACHABLE("the weights of a mix add up to 100");
 }
 
+/* Seldom, as what it revokes may be everything. */
+static void call_root(struct run_actor *actor, struct draft *draft)
+{
+    static const enum op_number numbers[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
+                                             OP_revoke_tenant, OP_revoke_all,   OP_revoke_all};
+    if (!run_chance(actor->run, 2)) {
+        return;
+    }
+    enum op_number number = numbers[run_random(actor->run, sizeof(numbers) / sizeof(numbers[0]))];
+    for (size_t i = 0; i < GENERATORS; i++) {
+        if (generators[i].number == number && generators[i].draw(actor, draft)) {
+            record_call(actor, number, &draft->request, NULL);
+        }
+    }
+}
+
 void call_any(struct run_actor *actor)
 {
     static struct draft draft;
     memset(&draft, 0, offsetof(struct draft, value));
+    if (actor->root) {
+        call_root(actor, &draft);
+        return;
+    }
     if (call_by_table(actor, &draft)) {
         return;
     }

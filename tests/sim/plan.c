@@ -17,7 +17,7 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->clients_max = 200;
     limits->requests_max = 8192;
     limits->tenants_max = 4;
-    limits->watermarks_max = 1000;
+    limits->watermarks_max = UINT64_C(16) << run_random(run, 7);
     limits->names_max = 512;
     limits->blocks_max = 32768;
     limits->keys_max = 8192;
@@ -116,6 +116,7 @@ void plan_draw(struct run *run)
         plan->on[FAULT_DUEL] = on[FAULT_DUEL];
         plan->on[FAULT_RIVALS] = on[FAULT_RIVALS];
     }
+    plan->root = run_chance(run, 25);
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */
         plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 112 /

@@ -237,13 +237,14 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
 
 /* ---- calls ---- */
 
-static struct history_caller caller_of(bool worker, struct id128 instance)
+static struct history_caller caller_of(bool root, bool worker, struct id128 instance)
 {
-    return (struct history_caller){
-        .tenant = bytes_of_text("acme"),
-        .certificate = bytes_of_text(worker ? "service/worker" : "service/gateway"),
-        .role = OP_ROLE_SERVICE,
-        .instance = instance};
+    return (struct history_caller){.tenant = bytes_of_text("acme"),
+                                   .certificate = bytes_of_text(root     ? "operator/root"
+                                                                : worker ? "service/worker"
+                                                                         : "service/gateway"),
+                                   .role = root ? OP_ROLE_OPERATOR : OP_ROLE_SERVICE,
+                                   .instance = instance};
 }
 
 static uint32_t note_call(struct run_actor *actor, struct id128 instance, enum op_number number,
@@ -255,7 +256,7 @@ static uint32_t note_call(struct run_actor *actor, struct id128 instance, enum o
         .seq = ++actor->seq,
         .attempt = (uint16_t)attempt,
         .f = number,
-        .caller = caller_of(actor->worker, instance),
+        .caller = caller_of(actor->root, actor->worker, instance),
         .call_ns = sim_now_us(run->sim) * 1000,
         .request = request,
     };
@@ -288,7 +289,7 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     if (number == OP_session_create) {
         copy_text(flight->agent, decoded, offsetof(struct op_session_create_request, agent));
     }
-    if (number != OP_revoke_agent) {
+    if (method.request->field_count > 0 && strcmp(method.request->fields[0].name, "user") == 0) {
         copy_text(flight->user, decoded, method.request->fields[0].offset);
     }
     free(decoded);
@@ -371,7 +372,8 @@ void record_registrations(struct run *run)
 {
     for (size_t i = 0; i < run->watch.client_count; i++) {
         const struct run_client *client = &run->watch.clients[i];
-        const struct history_caller caller = caller_of(client->worker, client->instance);
+        const struct history_caller caller = caller_of(client->root, client->worker,
+                                                       client->instance);
         const struct recorder_registration made = {.client = client->id,
                                                    .time = client->time,
                                                    .term = client->term,

@@ -101,6 +101,7 @@ struct plan {
     bool busy;        /* many calls, and nodes that are away for long */
     bool duels;       /* many of them */
     bool bare;        /* faults stop on a bare majority first (L1) */
+    bool root;        /* an operator revokes, too: of a tenant, or of all */
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */
     bool on[FAULTS];
@@ -187,6 +188,7 @@ struct run_actor {
     uint64_t stood_us; /* when its process last stood still */
     bool stands;
     bool worker;
+    bool root;  /* an operator, who does nothing but revoke */
     bool quiet; /* begins nothing more */
 };
 
@@ -237,6 +239,7 @@ struct run_client {
     uint64_t term;
     struct id128 instance;
     bool worker;     /* of a worker's certificate */
+    bool root;       /* of an operator's */
     uint64_t lowest; /* what lies below is answered as forgotten, never applied */
     uint64_t heard;  /* T of its newest command */
 };

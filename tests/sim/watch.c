@@ -82,6 +82,7 @@ static void learn_command(struct run *run, const struct op_command *command, uin
             .term = term,
             .instance = command->caller.instance,
             .worker = bytes_equal(command->caller.name, bytes_of_text("service/worker")),
+            .root = command->caller.role == OP_ROLE_OPERATOR,
             .heard = time};
     } else if (command->client != 0 && hear_client(run, command, time)) {
         watch->commands = grown(watch->commands, &watch->command_capacity, watch->command_count,

@@ -163,6 +163,13 @@ static void simple(struct mix *mix, struct call *call)
         begin(mix, call, OP_revoke_agent);
         call->fields.revoke_agent.agent = text(agents[mix_below(mix, 2)]);
         return;
+    case 9: /* of everybody, and so seldom */
+        if (chance(mix, 10)) {
+            begin(mix, call, chance(mix, 50) ? OP_revoke_tenant : OP_revoke_all);
+            call->caller.role = OP_ROLE_OPERATOR;
+            return;
+        }
+        /* fall through */
     case 3:
     case 4:
     case 5:

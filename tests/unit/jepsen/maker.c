@@ -45,8 +45,8 @@ static struct model_op op_of(const struct maker *maker, const struct maker_calle
 
     return (struct model_op){.f = f,
                              .tenant = bytes_of_text(caller->tenant),
-                             .certificate = bytes_of_text(caller->tenant),
-                             .role = OP_ROLE_SERVICE,
+                             .certificate = bytes_of_text(caller->root ? "root" : caller->tenant),
+                             .role = caller->root ? OP_ROLE_OPERATOR : OP_ROLE_SERVICE,
                              .instance = instance,
                              .client = numbered ? caller->client : 0,
                              .number = numbered ? caller->number : 0,

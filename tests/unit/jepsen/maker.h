@@ -10,6 +10,7 @@ struct maker_caller {
     uint64_t client; /* 0: not registered */
     uint64_t number;
     uint8_t worker; /* of its instance */
+    bool root;      /* an operator, who names the tenant */
 };
 
 struct maker;

@@ -25,7 +25,7 @@ struct known_task {
 
 struct mix {
     struct maker *maker;
-    struct maker_caller callers[4]; /* two tenants, two workers of each */
+    struct maker_caller callers[5]; /* two tenants, two workers of each; an operator */
     struct known_session sessions[SESSIONS_MAX];
     uint32_t session_count;
     struct known_task tasks[TASKS_MAX];
@@ -219,11 +219,17 @@ static void revoke_one(struct mix *mix)
 
 static void revoke(struct mix *mix)
 {
+    uint64_t kind = below(mix, 20);
+
     mix->caller = &mix->callers[one_in(mix, 4) ? 2 : 0];
-    mix->f = one_in(mix, 2) ? OP_revoke_user : OP_revoke_agent;
-    if (mix->f == OP_revoke_user) {
+    if (kind < 2) {
+        mix->f = kind == 0 ? OP_revoke_tenant : OP_revoke_all;
+        mix->caller = one_in(mix, 4) ? mix->caller : &mix->callers[4];
+    } else if (kind < 10) {
+        mix->f = OP_revoke_user;
         mix->request.revoke_user.user = pick(mix, users, 3);
     } else {
+        mix->f = OP_revoke_agent;
         mix->request.revoke_agent.agent = pick(mix, agents, 2);
     }
     go(mix);
@@ -609,8 +615,9 @@ void maker_mix(struct maker *maker, uint32_t steps)
 {
     struct mix mix = {.maker = maker};
 
-    for (uint8_t i = 0; i < 4; i++) {
-        mix.callers[i] = (struct maker_caller){.tenant = i < 2 ? "acme" : "umbrella", .worker = i};
+    for (uint8_t i = 0; i < 5; i++) {
+        mix.callers[i] = (struct maker_caller){
+            .tenant = i < 2 ? "acme" : "umbrella", .worker = i, .root = i == 4};
         memset(&mix.request, 0, sizeof mix.request);
         maker_call(maker, &mix.callers[i], OP_client_register, &mix.request);
     }

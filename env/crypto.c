@@ -33,6 +33,14 @@ void env_sha256(struct bytes data, uint8_t ret_digest[32])
     ASSERT(ok == 1); /* fails only without memory or without any provider */
 }
 
+void env_hmac_sha256(struct bytes key, struct bytes data, uint8_t ret_code[32])
+{
+    size_t size = 0;
+    bool made = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.data, key.size, data.data,
+                          data.size, ret_code, 32, &size) != NULL;
+    ASSERT(made && size == 32); /* as above */
+}
+
 struct env_hasher {
     EVP_MD *sha256;
 };

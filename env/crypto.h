@@ -13,6 +13,8 @@ struct env_hasher *env_hasher_create(void);
 void env_hasher_destroy(struct env_hasher *hasher);
 void env_hasher_sha256(const struct env_hasher *hasher, struct bytes data, uint8_t ret_digest[32]);
 
+void env_hmac_sha256(struct bytes key, struct bytes data, uint8_t ret_code[32]);
+
 /* Overwrites memory that held a secret; the compiler may not remove it. */
 void env_wipe(void *buffer, size_t size);
 

@@ -10,7 +10,7 @@
 #include "node/yaml.h"
 #include "op/text.h"
 
-enum { BIRTH_VERSION = 1, NODE_ID_MAX = 65535 };
+enum { BIRTH_VERSION = 2, NODE_ID_MAX = 65535 };
 
 /* ---- the file ---- */
 
@@ -31,6 +31,7 @@ struct file {
     char *incarnation;
     uint64_t time_us;
     char *hash_key;
+    char *derive_key;
     struct file_member *members;
     uint64_t members_count;
     struct file_limit *limits;
@@ -60,6 +61,7 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("incarnation", CYAML_FLAG_POINTER, struct file, incarnation, 32, 32),
     CYAML_FIELD_UINT("time_us", CYAML_FLAG_DEFAULT, struct file, time_us),
     CYAML_FIELD_STRING_PTR("hash_key", CYAML_FLAG_POINTER, struct file, hash_key, 32, 32),
+    CYAML_FIELD_STRING_PTR("derive_key", CYAML_FLAG_POINTER, struct file, derive_key, 64, 64),
     CYAML_FIELD_SEQUENCE_COUNT("members", CYAML_FLAG_POINTER, struct file, members, members_count,
                                &member_schema, 1, RLOG_MEMBERS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("limits", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
@@ -153,6 +155,10 @@ static bool take(const struct file *file, struct node_bootstrap *ret, char *erro
         snprintf(error, error_size, "incarnation and hash_key are 32 hexadecimal digits");
         return false;
     }
+    if (!hex_read(bytes_of_text(file->derive_key), ret->derive_key, NODE_DERIVE_KEY)) {
+        snprintf(error, error_size, "derive_key is 64 hexadecimal digits");
+        return false;
+    }
     return take_limits(file, &ret->limits, error, error_size) &&
            take_members(file, ret, error, error_size);
 }
@@ -182,6 +188,7 @@ void node_birth_write(struct node_bootstrap *bootstrap)
     base_write_u8(&writer, BIRTH_VERSION);
     base_write_u64(&writer, bootstrap->time);
     base_write_bytes(&writer, bytes_of(bootstrap->hash_key, sizeof(bootstrap->hash_key)));
+    base_write_bytes(&writer, bytes_of(bootstrap->derive_key, NODE_DERIVE_KEY));
     op_limits_write(&writer, &bootstrap->limits);
     base_write_u8(&writer, (uint8_t)bootstrap->birth.member_count);
     for (size_t i = 0; i < bootstrap->birth.member_count; i++) {
@@ -199,11 +206,13 @@ bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_
     uint8_t version = base_read_u8(&reader);
     ret_bootstrap->time = base_read_u64(&reader);
     struct bytes key = base_read_bytes(&reader, sizeof(ret_bootstrap->hash_key));
+    struct bytes derive_key = base_read_bytes(&reader, NODE_DERIVE_KEY);
     if (version != BIRTH_VERSION || reader.failed ||
         !op_limits_read(&reader, &ret_bootstrap->limits)) {
         return false;
     }
     memcpy(ret_bootstrap->hash_key, key.data, key.size);
+    memcpy(ret_bootstrap->derive_key, derive_key.data, derive_key.size);
     uint8_t count = base_read_u8(&reader);
     for (size_t i = 0; i < count && count == birth->member_count; i++) {
         struct bytes address = base_read_short(&reader, ENV_ADDRESS_MAX - 1);

@@ -7,6 +7,7 @@
 #ifndef NODE_BOOTSTRAP_H
 #define NODE_BOOTSTRAP_H
 
+#include "node/derive.h"
 #include "op/op.h"
 #include "raftlog/raftlog.h"
 
@@ -15,6 +16,7 @@ struct node_bootstrap {
     char clients[RLOG_MEMBERS_MAX][ENV_ADDRESS_MAX]; /* client address of each member */
     uint64_t time;                                   /* T0 */
     uint8_t hash_key[16];
+    uint8_t derive_key[NODE_DERIVE_KEY]; /* secret (node/derive.h) */
     struct op_limits limits;
     uint8_t machine_bytes[16 * 1024];
 };
@@ -23,7 +25,7 @@ struct node_bootstrap {
 bool node_bootstrap_load(const char *path, struct node_bootstrap *ret_bootstrap, char *error,
                          size_t error_size);
 
-/* birth.machine in and out: version, T0, hash key, limits, client addresses. */
+/* birth.machine in and out: version, T0, both keys, limits, client addresses. */
 void node_birth_write(struct node_bootstrap *bootstrap);
 bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_bootstrap);
 

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "env/crypto.h"
 #include "fsm/fsm.h"
+#include "node/derive.h"
 #include "node/internal.h"
 
 #define TO(state) (1u << (state))
@@ -131,6 +132,23 @@ static void complete_token(const struct node_request *request, const struct fsm_
     memcpy(token->secret, request->secret, sizeof(token->secret));
 }
 
+/* A derived value is made here: its key is no part of the FSM's state. */
+static void complete_derived(struct node *node, const struct node_request *request,
+                             union op_reply *value, uint8_t derived[32])
+{
+    if (request->row->number != OP_session_derive) {
+        return;
+    }
+    union op_request asked;
+    node_request_decode(request, &asked, NULL);
+    const struct node_derive_source source = {.tenant = request->caller.tenant,
+                                              .session = value->session_derive.session,
+                                              .label = asked.session_derive.label};
+    node_derive(node->bootstrap->derive_key, &source, derived);
+    value->session_derive.has_value = true;
+    value->session_derive.value = bytes_of(derived, 32);
+}
+
 void node_request_reply(struct node *node, struct node_request *request,
                         const struct fsm_reply *reply, uint64_t clock)
 {
@@ -150,10 +168,12 @@ void node_request_reply(struct node *node, struct node_request *request,
         node_request_answer(node, request, &head, &details, NULL, NULL);
         return;
     }
+    uint8_t derived[32];
     union op_reply value;
     bool loaded = op_load(&reader, request->row->reply, &value);
     ASSERT(loaded); /* the FSM wrote it */
     complete_token(request, reply, &value);
+    complete_derived(node, request, &value, derived);
     const struct op_row *row = request->row;
     node_request_answer(node, request, &head, NULL, row->reply, &value);
     if (op_minted_token(row) != NULL) {

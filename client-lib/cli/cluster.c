@@ -175,18 +175,24 @@ static void print_birth(FILE *out, struct env *env, const struct birth *birth)
     uint8_t random[2][16];
     char incarnation[33];
     char hash_key[33];
+    uint8_t derivation[32];
+    char derive_key[65];
     env_random(env, random, sizeof(random));
+    env_random(env, derivation, sizeof(derivation));
+    hex_write(derive_key, bytes_of(derivation, sizeof(derivation)));
     hex_write(incarnation, bytes_of(random[0], 16));
     hex_write(hash_key, bytes_of(random[1], 16));
     fprintf(out,
             "# The birth of a cluster: the same file for `tenured --init` on every node.\n"
+            "# derive_key is a secret: keep this file as you keep private keys.\n"
             "tenure_bootstrap: 1\n"
             "cluster: \"%s\"\n"
             "incarnation: \"%s\"\n"
             "time_us: %" PRIu64 "\n"
             "hash_key: \"%s\"\n"
+            "derive_key: \"%s\"\n"
             "members:\n",
-            birth->name, incarnation, env_wall_us(env), hash_key);
+            birth->name, incarnation, env_wall_us(env), hash_key, derive_key);
     for (size_t i = 0; i < birth->member_count; i++) {
         fprintf(out, "  - id: %" PRIu64 "\n    peer: \"%s\"\n    client: \"%s\"\n",
                 birth->members[i].id, birth->members[i].peer, birth->members[i].client);

@@ -389,3 +389,30 @@ void apply_session_get(struct model *model, const struct ask *ask,
     (void)ask;
     (void)answer;
 }
+
+/* The value is free: jepsen/check/derived.c compares them. */
+void expect_session_derive(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_derive_request *request = &ask->op->request->session_derive;
+    struct op_session_derive_reply *reply = &expect->reply.session_derive;
+    uint32_t session;
+
+    if (request->label.size == 0) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "a value is derived for a label");
+        return;
+    }
+    session = expect_session(model, ask, &request->token, expect);
+    if (session != 0) {
+        reply->session = request->token.id;
+        reply->epoch = model->sessions[session].epoch;
+        expect->free_tags = TAG(3);
+    }
+}
+
+void apply_session_derive(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    (void)model;
+    (void)ask;
+    (void)answer; /* it changes nothing */
+}

@@ -192,6 +192,10 @@ static void mint(struct model *model, const struct model_op *op, struct id128 id
         answer->reply.session_rotate.has_token = true;
         token = &answer->reply.session_rotate.token;
         token->id = request->session_rotate.token.id;
+    } else if (op->f == OP_session_derive) {
+        answer->reply.session_derive.has_value = true; /* one for each session will do */
+        answer->reply.session_derive.value = bytes_of(request->session_derive.token.id.bytes,
+                                                      sizeof(struct id128));
     } else if (op->f == OP_task_begin) {
         answer->reply.task_begin.task = id;
     } else if (op->f == OP_task_claim || op->f == OP_task_hand_over) {

@@ -75,7 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static const char bootstrap_text[] = "\1tenure_bootstrap: 1\ncluster: prod\n"
                                      "incarnation: 000102030405060708090a0b0c0d0e0f\n"
                                      "time_us: 1700000000000000\n"
-                                     "hash_key: 000102030405060708090a0b0c0d0e0f\nmembers:\n";
+                                     "hash_key: 000102030405060708090a0b0c0d0e0f\n"
+                                     "derive_key: 000102030405060708090a0b0c0d0e0f"
+                                     "000102030405060708090a0b0c0d0e0f\nmembers:\n";
 
 static void put_bootstrap(struct base_writer *writer, int members, bool limits)
 {

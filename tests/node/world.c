@@ -122,6 +122,7 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
         ret->birth.incarnation.bytes[i] = (uint8_t)sim_random(world->sim, 256);
         ret->hash_key[i] = (uint8_t)sim_random(world->sim, 256);
     }
+    memset(ret->derive_key, 0x5a, sizeof(ret->derive_key));
     ret->time = WORLD_T0;
     op_limits_init(&ret->limits);
     static const struct {

@@ -68,6 +68,7 @@ static void bootstrap_of(struct run *run, struct node_bootstrap *ret)
         ret->birth.incarnation.bytes[i] = (uint8_t)run_random(run, 256);
         ret->hash_key[i] = (uint8_t)run_random(run, 256);
     }
+    memset(ret->derive_key, 0x5a, sizeof(ret->derive_key));
     ret->time = RUN_T0;
     ret->limits = run->plan.limits;
     ret->birth.member_count = run->plan.nodes;

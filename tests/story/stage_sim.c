@@ -124,6 +124,7 @@ static void bootstrap_of(struct world *world, struct node_bootstrap *ret)
         ret->birth.incarnation.bytes[i] = (uint8_t)sim_random(world->sim, 256);
         ret->hash_key[i] = (uint8_t)sim_random(world->sim, 256);
     }
+    memset(ret->derive_key, 0x5a, sizeof(ret->derive_key));
     ret->time = UINT64_C(1700000000000000);
     op_limits_init(&ret->limits);
     static const struct {

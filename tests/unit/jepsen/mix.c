@@ -177,6 +177,10 @@ static void ask_session(struct mix *mix, enum op_number f)
     } else if (f == OP_grant_list) {
         mix->request.grant_list.user = user;
         mix->request.grant_list.token = token;
+    } else if (f == OP_session_derive) {
+        mix->request.session_derive.user = user;
+        mix->request.session_derive.token = token;
+        mix->request.session_derive.label = bytes_of_text("memory");
     } else if (f == OP_session_touch) {
         mix->request.session_touch.user = user;
         mix->request.session_touch.token = token;
@@ -567,7 +571,9 @@ static void step(struct mix *mix)
     if (what < 10 || mix->session_count == 0) {
         create(mix);
     } else if (what < 14) {
-        ask_session(mix, one_in(mix, 3) ? OP_session_get : OP_session_validate);
+        ask_session(mix, one_in(mix, 3)   ? OP_session_get
+                         : one_in(mix, 8) ? OP_session_derive
+                                          : OP_session_validate);
     } else if (what < 17) {
         ask_session(mix, OP_session_touch);
     } else if (what < 18) {

@@ -123,8 +123,8 @@ static void test_random_histories(void **state)
     assert_true(good > 100 && RANDOM_ROUNDS - good > 100);
 }
 
-/* A duel: for a second everybody asks the same session, and nobody learns whether the revokes and the
- * writes of those seconds came through. One of the reads is wrong, or none. */
+/* A duel: for a second everybody asks the same session, and nobody learns whether the revokes and
+ * the writes of those seconds came through. One of the reads is wrong, or none. */
 static void test_much_at_once(void **state)
 {
     enum { ASKED = 90, LOST = 40, ALL = 1 + ASKED + LOST + 2 };

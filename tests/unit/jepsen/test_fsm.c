@@ -157,6 +157,11 @@ static void add_secret(const struct model_op *op, const struct machine *machine,
         token->epoch = answer->reply.task_claim.epoch;
         token->attempt = answer->reply.task_claim.attempt;
     }
+    if (op->f == OP_session_derive) {
+        answer->reply.session_derive.has_value = true;
+        answer->reply.session_derive.value = bytes_of(op->request->session_derive.token.id.bytes,
+                                                      sizeof(struct id128));
+    }
     if (token != NULL && machine->reply.minted) {
         memcpy(token->secret, secret, sizeof token->secret);
     }

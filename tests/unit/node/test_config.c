@@ -130,6 +130,8 @@ static const char good_bootstrap[] = "tenure_bootstrap: 1\n"
                                      "incarnation: 000102030405060708090a0b0c0d0e0f\n"
                                      "time_us: 1700000000000000\n"
                                      "hash_key: f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff\n"
+                                     "derive_key: 000102030405060708090a0b0c0d0e0f"
+                                     "101112131415161718191a1b1c1d1e1f\n"
                                      "members:\n"
                                      "  - id: 1\n"
                                      "    peer: 10.0.0.1:7401\n"
@@ -165,6 +167,8 @@ static void a_good_bootstrap_is_taken_and_kept(void **state)
     assert_true(node_birth_read(&bootstrap.birth, &again));
     assert_int_equal(again.time, bootstrap.time);
     assert_memory_equal(again.hash_key, bootstrap.hash_key, 16);
+    assert_int_equal(bootstrap.derive_key[31], 0x1f);
+    assert_memory_equal(again.derive_key, bootstrap.derive_key, sizeof(again.derive_key));
     assert_memory_equal(&again.limits, &bootstrap.limits, sizeof(again.limits));
     assert_string_equal(again.clients[2], "10.0.0.3:7400");
 }

@@ -1,5 +1,6 @@
-/* An agent platform's use of Tenure, whole: a session for a user, a permission asked before an action,
- * a background task with a fence, and a worker that wakes too late. Needs tenure.h and libtenure alone.
+/* An agent platform's use of Tenure, whole: a session for a user, a permission asked before an
+ * action, a background task with a fence, and a worker that wakes too late. Needs tenure.h and
+ * libtenure, and nothing else of Tenure.
  *
  * Usage: agent SERVER[,SERVER...] CA CERTIFICATE KEY
  *

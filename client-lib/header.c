@@ -162,6 +162,20 @@ static void print_items(void)
 #undef ITEM_
 }
 
+/* What it does, who may ask for it, what it needs. */
+static void print_comment(const struct op_row *row)
+{
+    bool service = (row->roles & OP_ROLE_SERVICE) != 0;
+    bool operator_too = (row->roles & OP_ROLE_OPERATOR) != 0;
+    printf("/* %s.\n * A %s, for %s%s%s.", row->help, op_access_text(row->access),
+           service ? "services" : "", service && operator_too ? " and " : "",
+           operator_too ? "operators" : "");
+    if (row->needs[0] != '\0') {
+        printf(" The session or task has to hold the permission %s.", row->needs);
+    }
+    puts(" */");
+}
+
 static void print_functions(const struct op_row *row)
 {
     const char *name = row->name;
@@ -169,11 +183,13 @@ static void print_functions(const struct op_row *row)
            "    void *arg, const struct tenure_result *result,\n"
            "    const struct tenure_%s_reply *reply);\n",
            name, name);
+    print_comment(row);
     printf("TENURE_API enum tenure_outcome tenure_%s(\n"
            "    struct tenure_client *client, const struct tenure_%s_request *request,\n"
            "    struct tenure_%s_reply *ret_reply, struct tenure_result *ret_result);\n",
            name, name, name);
-    printf("TENURE_API tenure_call tenure_%s_start(\n"
+    printf("/* The same, and returns at once: the callback tells the end. */\n"
+           "TENURE_API tenure_call tenure_%s_start(\n"
            "    struct tenure_client *client, const struct tenure_%s_request *request,\n"
            "    tenure_%s_cb callback, void *arg);\n\n",
            name, name, name);

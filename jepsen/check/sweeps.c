@@ -225,6 +225,32 @@ static bool told_again(const struct look *look)
            (look->event->f == OP_task_fail && reply.task_fail.closed != look->event->position);
 }
 
+/* S9: a try that was sent after a higher attempt had returned finds the object with another secret,
+ * so it mints none. */
+static bool sweep_minted(const struct look *look)
+{
+    bool claim = look->event->f == OP_task_claim;
+    union op_reply reply;
+
+    if ((!claim && look->event->f != OP_task_hand_over) || look->event->superseded) {
+        return true;
+    }
+    history_reply(look->facts->history, look->event, &reply);
+    const struct fact_task *task = &look->facts->tasks[facts_task(
+        look->facts, claim ? reply.task_claim.task : reply.task_hand_over.task)];
+    for (uint32_t i = 0; i < task->claim_count; i++) {
+        const struct event *other = &look->facts->history->events[task->claims[i].row];
+
+        if (task->claims[i].attempt > look->event->position &&
+            other->ret_ns < look->event->call_ns) {
+            return refuse(look, MODEL_S9,
+                          "a secret for an attempt, asked for after a higher one had returned",
+                          task->claims[i].row);
+        }
+    }
+    return true;
+}
+
 static bool sweep_row(struct look *look)
 {
     enum op_outcome outcome = look->event->outcome;
@@ -239,8 +265,8 @@ static bool sweep_row(struct look *look)
         return sweep_s4_expired(look) && sweep_s6(look, false);
     }
     return outcome != OP_OK || told_again(look) ||
-           (sweep_s2(look) && sweep_s3(look) && sweep_s12(look) && sweep_s4_ok(look) &&
-            sweep_s6(look, true));
+           (sweep_minted(look) && sweep_s2(look) && sweep_s3(look) && sweep_s12(look) &&
+            sweep_s4_ok(look) && sweep_s6(look, true));
 }
 
 /* S5: between two answers the cluster's clock goes on as the client's does. Rows in the order of
@@ -359,6 +385,36 @@ static bool sweep_s9(struct look *look, const struct order *order)
     return true;
 }
 
+static bool minted(const struct event *event)
+{
+    return event->outcome == OP_OK && !event->superseded &&
+           op_minted_token(op_row_of_number(event->f)) != NULL;
+}
+
+/* S9: of one try only one mints, and none once a higher one has returned. */
+static bool sweep_tries(struct look *look, const struct order *order)
+{
+    const struct history *history = look->facts->history;
+
+    for (uint32_t i = 0; i < order->numbered_count; i++) {
+        const struct event *b = &history->events[order->numbered[i]];
+
+        for (uint32_t j = i + 1; j < order->numbered_count && minted(b); j++) {
+            const struct event *a = &history->events[order->numbered[j]]; /* a try not below b's */
+
+            if (a->client != b->client || a->number != b->number) {
+                break;
+            }
+            if (minted(a) && (a->attempt == b->attempt || a->ret_ns < b->call_ns)) {
+                look->row = order->numbered[i];
+                return refuse(look, MODEL_S9, "two secrets for one try, or for a lower one later",
+                              order->numbered[j]);
+            }
+        }
+    }
+    return true;
+}
+
 /* ---- sessions that were found compromised ---- */
 
 /* A token that is looked for among those that a request shows, targets included. */
@@ -432,7 +488,7 @@ bool check_sweeps(const struct history *history, const struct order *order,
     bool good;
 
     facts_init(&facts, history, order);
-    good = sweep_s9(&look, order) && sweep_s5(&look, order);
+    good = sweep_s9(&look, order) && sweep_tries(&look, order) && sweep_s5(&look, order);
     for (uint32_t i = 0; good && i < order->count; i++) {
         look.row = order->rows[i];
         look.event = &history->events[look.row];

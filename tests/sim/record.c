@@ -273,8 +273,8 @@ static void copy_text(char to[16], const void *request, size_t offset)
     memcpy(to, text.data, text.size);
 }
 
-void record_call(struct run_actor *actor, enum op_number number, const void *request,
-                 struct run_fence *fence)
+uint64_t record_call(struct run_actor *actor, enum op_number number, const void *request,
+                     struct run_fence *fence)
 {
     struct tenure_method method = tenure_method_of(number);
     struct flight *flight = calloc(1, sizeof(*flight));
@@ -299,7 +299,8 @@ void record_call(struct run_actor *actor, enum op_number number, const void *req
     ASSERT(tenure_call_start(actor->client, &method, request, nothing, flight) != 0);
     flight->pending = LIST_ENTRY(actor->client->calls.all.previous, struct tenure_pending,
                                  in_client);
-    repeat_choose(actor, &method, request, flight->pending->id);
+    repeat_choose(actor, &method, request, flight->pending->id, fence);
+    return flight->pending->id;
 }
 
 /* ---- what is sent once more ---- */

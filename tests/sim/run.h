@@ -165,11 +165,24 @@ struct run_repeat {
     struct env_timer *timer;
     struct step step;
     uint64_t original; /* id of the call that it repeats */
+    uint64_t number;   /* the original's, once it is known */
+    uint64_t registration;
+    uint32_t tries;
     uint32_t draw;
     uint32_t row;
     bool later;   /* by a try above those of the original */
     bool another; /* under the number of another call */
     bool sent;
+    /* A claim that is repeated when a later claim has outdone it. */
+    bool outdone;
+    bool holds;      /* the number stays open in the actor's client */
+    bool due;        /* the later claim was answered OK, `after_us` ago */
+    uint64_t second; /* its id; 0: not yet */
+    uint64_t after_us;
+    struct run_fence *fence;
+    char user[16];
+    struct tenure_id task;
+    uint64_t lease;
 };
 
 struct run_actor {
@@ -417,8 +430,9 @@ void call_probe(struct run_actor *actor);
 void call_last_reads(struct run_actor *actor, size_t session);
 
 /* record.c */
-void record_call(struct run_actor *actor, enum op_number number, const void *request,
-                 struct run_fence *fence);
+/* Returns the call's id. */
+uint64_t record_call(struct run_actor *actor, enum op_number number, const void *request,
+                     struct run_fence *fence);
 /* A call was sent once more, `arg` is its own. */
 void record_mark(void *arg);
 /* The row of a request that is sent once more; its answer. */
@@ -434,9 +448,10 @@ void record_place(struct run *run);
 /* Takes `client`. */
 void repeat_open(struct run_actor *actor, struct tenure_client *client);
 void repeat_close(struct run_actor *actor);
-/* A numbered call has begun: perhaps it is to be repeated. `original`: its id. */
+/* A numbered call has begun: perhaps it is to be repeated. `original`: its id; `fence`: where a
+ * claim's goes, or NULL. */
 void repeat_choose(struct run_actor *actor, const struct tenure_method *method, const void *request,
-                   uint64_t original);
+                   uint64_t original, struct run_fence *fence);
 /* A call has ended; its struct is valid until the return. */
 void repeat_answered(struct run_actor *actor, const struct tenure_pending *original,
                      enum tenure_outcome outcome);

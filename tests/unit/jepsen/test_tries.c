@@ -121,7 +121,8 @@ static void tell(struct scene *scene, enum op_outcome outcome, const union op_re
     history_return(scene->maker.history, scene->maker.row, &answer);
 }
 
-/* The highest try's secret counts, in whatever order the tries were sent. */
+/* The highest try's secret counts, in whatever order they were answered: none was when the last was
+ * sent. */
 static void test_the_highest_try_minted_last(void **state)
 {
     static const uint8_t sent[] = {4, 2, 3};
@@ -146,12 +147,16 @@ static void test_the_highest_try_minted_last(void **state)
         scene_validate(&scene);
         union op_reply valid = scene.maker.answer.reply;
         maker_lose(&scene.maker); /* that secret is about to go */
+        uint64_t sent_ns = 0;
         for (size_t t = 0; t < sizeof sent; t++) {
             maker_retry(&scene.maker, &scene.caller, OP_session_create, &create);
-            scene.maker.history->events[scene.maker.row].position = made.session_create.epoch;
+            struct event *event = &scene.maker.history->events[scene.maker.row];
+            event->position = made.session_create.epoch;
             made.session_create.token.secret[31] = sent[t];
             tell(&scene, OP_OK, &made);
-            scene.maker.history->events[scene.maker.row].attempt = sent[t];
+            event->attempt = sent[t];
+            sent_ns = t == 0 ? event->call_ns : sent_ns;
+            event->call_ns = sent_ns;
         }
         scene.token.secret[31] = cases[i].shown;
         scene_validate(&scene);
@@ -228,6 +233,65 @@ static void test_a_lost_rotation_after_a_reuse(void **state)
     }
 }
 
+/* A try that is not above those before it mints nothing. */
+static void test_only_a_higher_try_mints(void **state)
+{
+    static const struct {
+        uint8_t attempt;
+        bool minted;
+        enum check_kind kind;
+    } cases[] = {{1, true, CHECK_VIOLATION},
+                 {1, false, CHECK_OK},
+                 {2, true, CHECK_VIOLATION},
+                 {3, true, CHECK_OK}};
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        scene.maker.history->events[scene.maker.row].attempt = 2;
+        union op_reply made = scene.maker.answer.reply;
+        maker_retry(&scene.maker, &scene.caller, OP_session_create, &scene.request);
+        made.session_create.has_token = cases[i].minted;
+        made.session_create.token.secret[31] ^= 1;
+        tell(&scene, OP_OK, &made);
+        scene.maker.history->events[scene.maker.row].attempt = cases[i].attempt;
+        scene.maker.history->events[scene.maker.row].superseded = !cases[i].minted;
+        assert_int_equal(verdict_of(scene.maker.history), cases[i].kind);
+        scene_done(&scene);
+    }
+}
+
+/* A claim that is asked for again when its process has claimed the task once more mints nothing. */
+static void test_an_outdone_claim_mints_nothing(void **state)
+{
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    for (int minted = 0; minted < 2; minted++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        scene_begin(&scene, OP_TASK_SCOPE_SESSION, 60);
+        scene_claim(&scene, 30);
+        union op_request claim = scene.request;
+        union op_reply first = scene.maker.answer.reply;
+        scene_claim(&scene, 30);
+        assert_int_equal(scene.maker.answer.outcome, OP_OK);
+        scene.caller.number--;
+        maker_retry(&scene.maker, &scene.caller, OP_task_claim, &claim);
+        first.task_claim.has_fence = minted;
+        tell(&scene, OP_OK, &first);
+        scene.maker.history->events[scene.maker.row].superseded = !minted;
+        assert_int_equal(verdict_of(scene.maker.history), minted ? CHECK_VIOLATION : CHECK_OK);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +301,8 @@ int main(void)
         cmocka_unit_test(test_the_highest_try_minted_last),
         cmocka_unit_test(test_a_reused_number_tells_nothing),
         cmocka_unit_test(test_a_lost_rotation_after_a_reuse),
+        cmocka_unit_test(test_only_a_higher_try_mints),
+        cmocka_unit_test(test_an_outdone_claim_mints_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,15 @@ static int order_keys(const void *arg, uint32_t a, uint32_t b)
                          fsm_key_text(fsm, table_read(fsm->tables[FSM_KEYS], b), y));
 }
 
+static int order_epochs(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_SESSIONS];
+    const struct session_record *x = table_read(table, a);
+    const struct session_record *y = table_read(table, b);
+
+    return by_number(x->head.created, y->head.created);
+}
+
 /* Of what, whose, and in which order. */
 static const struct {
     enum fsm_table table;
@@ -206,6 +215,7 @@ static const struct {
     sorted_order order;
 } sets[FSM_SORTED] = {
     [SORTED_KEYS] = {FSM_KEYS, FSM_SESSIONS, order_keys},
+    [SORTED_SESSIONS] = {FSM_SESSIONS, FSM_COVERS, order_epochs},
 };
 
 /* ---- laying out ---- */

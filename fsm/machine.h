@@ -42,7 +42,8 @@ enum fsm_heap {
 
 /* Sorted sets: what lists go through. */
 enum fsm_sorted {
-    SORTED_KEYS, /* of a session, by their bytes */
+    SORTED_KEYS,     /* of a session, by their bytes */
+    SORTED_SESSIONS, /* of a user, by C */
     FSM_SORTED,
 };
 
@@ -202,6 +203,10 @@ bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_
 void fsm_reuse(struct fsm_context *ctx);
 /* Blocks that the older verifiers of a session take. */
 uint32_t fsm_older_blocks(const struct session_record *session);
+
+/* ---- session_list.c ---- */
+/* A page looks at no more than so many records: what is dead and not yet swept counts too. */
+enum { FSM_PAGE_RECORDS = 1024 };
 
 /* ---- state.c ---- */
 /* Who reads the state of which session. */

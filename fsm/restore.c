@@ -127,6 +127,18 @@ static void rebuild_keys(struct fsm *fsm)
     }
 }
 
+static void rebuild_sessions(struct fsm *fsm)
+{
+    const struct table *sessions = fsm->tables[FSM_SESSIONS];
+
+    for (uint32_t slot = table_next(sessions, SLOT_NONE); slot != SLOT_NONE;
+         slot = table_next(sessions, slot)) {
+        const struct session_record *session = table_read(sessions, slot);
+
+        sorted_add(fsm->sorted[SORTED_SESSIONS], session->head.cover[COVER_USER], slot);
+    }
+}
+
 static void rebuild(struct fsm *fsm)
 {
     names_rebuild(fsm->names);
@@ -148,6 +160,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_heaps(fsm, FSM_TASKS);
     rebuild_heaps(fsm, FSM_CLIENTS);
     rebuild_keys(fsm);
+    rebuild_sessions(fsm);
 }
 
 #define META_LIMIT_SAME_(tag, name, standard, least, greatest, help)                               \

@@ -194,6 +194,7 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     fsm_covers_link(fsm, slot);
     fsm_schedule(fsm, FSM_SESSIONS, slot);
     index_insert(fsm->indexes[INDEX_SESSION], fsm_hash_id(fsm, head->selector), slot);
+    sorted_add(fsm->sorted[SORTED_SESSIONS], head->cover[COVER_USER], slot);
     return slot;
 }
 

@@ -111,6 +111,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     ASSERT(end.ended);
     tell_ended(sweep, record, &end);
     fsm_covers_unlink(fsm, slot);
+    sorted_remove(fsm->sorted[SORTED_SESSIONS], record->head.cover[COVER_USER], slot);
     if (forgotten) {
         fsm_covers_leave(fsm, &record->head);
     } else {

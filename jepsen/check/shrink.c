@@ -14,7 +14,8 @@ void check_plain(const struct history *history, const struct check_options *opti
     order_init(&order, history);
     if (check_orders(history, &order, options, ret_verdict) &&
         (options->witness_only || (check_sweeps(history, &order, options, ret_verdict) &&
-                                   check_derived(history, &order, options, ret_verdict))) &&
+                                   check_derived(history, &order, options, ret_verdict) &&
+                                   check_lists(history, &order, ret_verdict))) &&
         check_witness(history, &order, options, ret_verdict) && !options->witness_only &&
         options->blind_steps != 0) {
         (void)check_blind(history, &order, options, ret_verdict);

@@ -38,6 +38,8 @@ enum model_property {
     MODEL_S14,
 };
 
+struct model_answer;
+
 struct model_op {
     enum op_number f;
     struct bytes tenant;      /* of the certificate, or the one that an operator named */
@@ -50,6 +52,9 @@ struct model_op {
     uint64_t position;
     uint64_t time; /* T there */
     const union op_request *request;
+    /* What was answered, for where the law leaves a choice; NULL: the law chooses itself. */
+    const struct model_answer *seen;
+    bool unanswered; /* nobody saw its answer: the ids that it made are not known */
 };
 
 /* What was answered. Of tokens, `secret` tells one from another. */

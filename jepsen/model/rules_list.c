@@ -137,3 +137,115 @@ void apply_state_list(struct model *model, const struct ask *ask, const struct m
     (void)ask;
     (void)answer;
 }
+
+/* ---- sessions: by their epochs ---- */
+
+/* The page that was seen, or NULL. */
+static const struct op_session_list_reply *seen_sessions(const struct ask *ask)
+{
+    const struct model_answer *seen = ask->op->seen;
+
+    return seen != NULL && seen->outcome == OP_OK ? &seen->reply.session_list : NULL;
+}
+
+/* The line that was seen for this session, or NULL. */
+static const struct op_item_listed_session *seen_session(const struct ask *ask, uint64_t epoch)
+{
+    const struct op_session_list_reply *seen = seen_sessions(ask);
+
+    for (uint32_t i = 0; seen != NULL && i < seen->sessions_count; i++) {
+        if (seen->sessions[i].epoch == epoch) {
+            return &seen->sessions[i];
+        }
+    }
+    return NULL;
+}
+
+/* Must it be listed? Where that is open, what was seen decides. */
+static bool session_listed(struct model *model, const struct ask *ask, uint32_t session)
+{
+    const struct session *of = &model->sessions[session];
+    uint64_t also;
+    bool open = of->unnamed || rule_may_be_compromised(model, ask, session);
+
+    return ask_owns(model, ask, of->tenant, of->user) &&
+           life_of(model, of, ask->time, &also) == 0 &&
+           (!open || seen_sessions(ask) == NULL || seen_session(ask, of->epoch) != NULL);
+}
+
+static struct op_item_listed_session session_line(struct model *model, const struct ask *ask,
+                                                  const struct session *of)
+{
+    const struct op_item_listed_session *seen = of->unnamed ? seen_session(ask, of->epoch) : NULL;
+
+    return (struct op_item_listed_session){.session = seen != NULL ? seen->session
+                                                                   : state_id_of(model, of->id),
+                                           .epoch = of->epoch,
+                                           .agent = model_names_bytes(model->names, of->agent),
+                                           .has_policy = of->policy != 0,
+                                           .policy = model_names_bytes(model->names, of->policy),
+                                           .idle = sat_sub(of->idle, ask->time),
+                                           .absolute = sat_sub(of->absolute, ask->time)};
+}
+
+/* The first behind that epoch which must be listed, or 0. */
+static uint32_t next_session(struct model *model, const struct ask *ask, uint64_t after)
+{
+    uint32_t next = 0;
+
+    for (uint32_t i = 1; i < model->session_count; i++) {
+        uint64_t epoch = model->sessions[i].epoch;
+
+        if (epoch > after && (next == 0 || epoch < model->sessions[next].epoch) &&
+            session_listed(model, ask, i)) {
+            next = i;
+        }
+    }
+    return next;
+}
+
+/* A page ends where it was told to, or sooner: what is dead counts for its cost. Up to where it was
+ * seen to end, nothing may be missing. */
+void expect_session_list(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_list_request *request = &ask->op->request->session_list;
+    const struct op_session_list_reply *seen = seen_sessions(ask);
+    struct op_session_list_reply *reply = &expect->reply.session_list;
+    uint64_t max = request->has_max ? request->max : OP_MAX_listed_session;
+    uint64_t after = request->has_after ? request->after : 0;
+    uint32_t session;
+
+    if (!page_valid(request->has_max, request->max, OP_MAX_listed_session, expect)) {
+        return;
+    }
+    reply->has_next = seen != NULL && seen->has_next && seen->next > after;
+    reply->next = reply->has_next ? seen->next : OP_INFINITE;
+    for (session = next_session(model, ask, after);
+         session != 0 && model->sessions[session].epoch <= reply->next;
+         session = next_session(model, ask, model->sessions[session].epoch)) {
+        if (reply->sessions_count == max) {
+            reply->has_next = true; /* nowhere behind the last */
+            reply->next = reply->sessions[max - 1].epoch;
+            return;
+        }
+        reply->sessions[reply->sessions_count++] = session_line(model, ask,
+                                                                &model->sessions[session]);
+    }
+}
+
+/* A session whose creation nobody saw has its id from here. */
+void apply_session_list(struct model *model, const struct ask *ask,
+                        const struct model_answer *answer)
+{
+    const struct op_session_list_reply *reply = &answer->reply.session_list;
+
+    (void)ask;
+    for (uint32_t k = 0; k < reply->sessions_count; k++) {
+        for (uint32_t i = 1; i < model->session_count; i++) {
+            if (model->sessions[i].unnamed &&
+                model->sessions[i].epoch == reply->sessions[k].epoch) {
+                state_session_name(model, &model->sessions[i], reply->sessions[k].session);
+            }
+        }
+    }
+}

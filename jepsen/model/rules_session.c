@@ -155,6 +155,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
 
     session->incarnation = state_id(model, reply->token.incarnation);
     session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
+    session->unnamed = ask->op->unanswered;
     session->tenant = ask->tenant;
     session->user = ask->user;
     session->agent = state_name(model, request->agent);

@@ -114,6 +114,17 @@ struct session *state_session_add(struct model *model, struct id128 id)
     return session;
 }
 
+void state_session_name(struct model *model, struct session *session, struct id128 id)
+{
+    uint32_t name = state_id(model, id);
+
+    model->session_of = model_names_grow(model->session_of, &model->session_of_end, name + 1,
+                                         sizeof *model->session_of);
+    model->session_of[name] = (uint32_t)(session - model->sessions);
+    session->id = name;
+    session->unnamed = false;
+}
+
 struct task *state_task_add(struct model *model, struct id128 id)
 {
     uint32_t name = state_id(model, id);

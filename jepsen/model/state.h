@@ -36,6 +36,7 @@ struct mark {
 
 struct session {
     uint32_t id, secret, incarnation;
+    bool unnamed;          /* nobody saw its creation: its id is made up */
     uint32_t older;        /* secret that an earlier try of what made the present one was given */
     uint32_t before;       /* secret that the last rotation replaced */
     bool before_counts;    /* perhaps: nobody was told that this rotation was carried out */
@@ -167,6 +168,8 @@ struct ask {
 
 uint32_t state_name(struct model *model, struct bytes text);
 uint32_t state_id(struct model *model, struct id128 id);
+/* Nobody knew the session's id: this is it. */
+void state_session_name(struct model *model, struct session *session, struct id128 id);
 /* The id of that number. */
 struct id128 state_id_of(const struct model *model, uint32_t number);
 uint32_t state_secret(struct model *model, const struct op_token *token);

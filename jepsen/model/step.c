@@ -166,13 +166,15 @@ void model_doubt(struct model *model, const struct model_op *op)
 bool model_step(struct model *model, const struct model_op *op, const struct model_answer *answer,
                 struct model_reason *ret_reason)
 {
+    struct model_op known = *op;
     struct model_expect expect;
 
-    model_expect(model, op, &expect);
-    if (!model_judge(&expect, op, answer, ret_reason)) {
+    known.seen = answer;
+    model_expect(model, &known, &expect);
+    if (!model_judge(&expect, &known, answer, ret_reason)) {
         return false;
     }
-    model_apply(model, op, answer);
+    model_apply(model, &known, answer);
     return true;
 }
 
@@ -228,13 +230,15 @@ void model_apply_unanswered(struct model *model, const struct model_op *op, stru
                             const uint8_t minted_secret[32])
 {
     struct ask ask = ask_of(model, op);
+    struct model_op unknown = *op;
     struct model_answer answer = {.outcome = OP_OK};
     uint32_t session;
     bool doubtful;
 
+    unknown.unanswered = true;
     model_answer(model, op, minted_id, minted_secret, &answer);
     if (op->f != OP_session_rotate) {
-        model_apply(model, op, &answer);
+        model_apply(model, &unknown, &answer);
         return;
     }
     session = state_session_of(model, op->request->session_rotate.token.id);

@@ -57,6 +57,9 @@ static void ask_session(struct scenario *scenario, const struct binding *binding
     request.grant_list.token = token_of(binding);
     questions->answers[questions->count++] = ask(scenario, binding, OP_grant_list, &request);
     memset(&request, 0, sizeof request);
+    request.session_list.user = bytes_of_text(binding->user);
+    questions->answers[questions->count++] = ask(scenario, binding, OP_session_list, &request);
+    memset(&request, 0, sizeof request);
     request.state_list.user = bytes_of_text(binding->user);
     request.state_list.has_token = true;
     request.state_list.token = token_of(binding);

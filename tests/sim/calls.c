@@ -410,7 +410,8 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 13, 0},
+    {OP_session_validate, draw_session_validate, 11, 0},
+    {OP_session_list, draw_session_list, 2, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
     {OP_session_rotate, draw_session_rotate, 2, 0},
     {OP_session_end, draw_session_end, 3, 0},

@@ -24,6 +24,25 @@ bool draw_grant_list(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* Behind nothing, behind a session that is known, or behind nearly all. */
+static bool draw_after(struct run *run, uint64_t *ret_after)
+{
+    struct run_session *session = any_session(run);
+    *ret_after = session == NULL ? 0 : session->made + run_random(run, 2);
+    return run_chance(run, 40);
+}
+
+bool draw_session_list(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_session_list_request *request = &draft->request.session_list;
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    request->user = tenure_text(draft->user);
+    request->has_after = draw_after(run, &request->after);
+    request->has_max = draw_max(run, &request->max);
+    return true;
+}
+
 bool draw_state_list(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;

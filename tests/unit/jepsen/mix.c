@@ -239,6 +239,21 @@ static void revoke(struct mix *mix)
     go(mix);
 }
 
+static void list_sessions(struct mix *mix)
+{
+    struct op_session_list_request *request = &mix->request.session_list;
+    const struct known_session *session = some_session(mix);
+
+    mix->f = OP_session_list;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->has_after = one_in(mix, 2);
+    request->after = below(mix, mix->maker->position + 1);
+    request->has_max = one_in(mix, 2);
+    request->max = below(mix, 4);
+    go(mix);
+}
+
 /* Whoever rotates knows the new secret; `spoil` shows wrong ones. */
 static void rotate(struct mix *mix)
 {
@@ -571,9 +586,13 @@ static void step(struct mix *mix)
     if (what < 10 || mix->session_count == 0) {
         create(mix);
     } else if (what < 14) {
-        ask_session(mix, one_in(mix, 3)   ? OP_session_get
-                         : one_in(mix, 8) ? OP_session_derive
-                                          : OP_session_validate);
+        if (one_in(mix, 4)) {
+            list_sessions(mix);
+        } else {
+            ask_session(mix, one_in(mix, 3)   ? OP_session_get
+                             : one_in(mix, 8) ? OP_session_derive
+                                              : OP_session_validate);
+        }
     } else if (what < 17) {
         ask_session(mix, OP_session_touch);
     } else if (what < 18) {

@@ -24,7 +24,7 @@ static void count_bits(struct stage *stage, const uint8_t *drawn[], size_t size,
     for (size_t bit = 0; bit < 8 * size; bit++) {
         unsigned set = 0;
         for (size_t i = 0; i < DRAWN; i++) {
-            set += drawn[i][bit / 8] >> bit % 8 & 1U;
+            set += (unsigned)drawn[i][bit / 8] >> bit % 8 & 1U;
         }
         EXPECT(stage, set > DRAWN / 4 && set < 3 * DRAWN / 4, "bit %zu of %s is set in %u of %d",
                bit, what, set, DRAWN);

@@ -369,8 +369,7 @@ static void names_are_names(struct stage *stage)
                                         "alice*",
                                         "${alice}",
                                         "{\"$ne\":null}",
-                                        "al\xc3\xaf"
-                                        "ce",
+                                        "\xc3\xa0lice",
                                         "alice/../alice"};
     struct stage_session alice, other;
     char value[STAGE_VALUE];

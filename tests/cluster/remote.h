@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <tenure.h>
 
-enum { REMOTE_NODES_MAX = 5, REMOTE_ALL = SIZE_MAX };
+enum { REMOTE_NODES_MAX = 5 };
+
+#define REMOTE_ALL SIZE_MAX /* no node in particular */
 
 struct remote {
     char folder[512];

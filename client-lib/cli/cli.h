@@ -27,8 +27,13 @@ struct cli_error {
 /* Always false, so that a caller can return it. */
 __attribute__((format(printf, 2, 3))) bool cli_fail(struct cli_error *ret_error, const char *format,
                                                     ...);
-/* Prints "tenurectl: TEXT" to standard error and gives `code` back. */
-int cli_complain(const char *text, enum cli_exit code);
+enum cli_output { CLI_TABLE, CLI_JSON };
+
+/* Prints "tenurectl: TEXT", or an object with class and message, to standard error, and gives
+ * `code` back. */
+int cli_complain(enum cli_output output, const char *text, enum cli_exit code);
+/* What to do after this outcome, for a person; never NULL. */
+const char *cli_advice(enum tenure_outcome outcome);
 
 /* ---- memory of one run: what arguments and files were turned into (cli/memory.c) ---- */
 
@@ -83,8 +88,6 @@ const struct cli_command *cli_find(const struct cli_table *table, const char *wo
 
 /* ---- one run (cli/parse.c) ---- */
 
-enum cli_output { CLI_TABLE, CLI_JSON };
-
 struct cli_given {
     const struct cli_option *option;
     const char *text;
@@ -113,6 +116,8 @@ bool cli_number_of(const struct cli_run *run, const char *name, uint64_t standar
                    uint64_t greatest, uint64_t *ret_number, struct cli_error *ret_error);
 
 void cli_help(FILE *out, const struct cli_table *table);
+/* On standard output, in the form that was asked for; of all commands when it is NULL. */
+void cli_show_help(const struct cli_run *run, const struct cli_command *command);
 void cli_command_help(FILE *out, const struct cli_table *table, const struct cli_command *command);
 
 /* ---- texts of values (cli/text.c) ---- */
@@ -184,6 +189,14 @@ bool cli_file_create(const char *path, unsigned mode, const char *content,
 bool cli_file_exists(const char *path);
 /* One level, mode 0700; fine when it is there. */
 bool cli_folder_make(const char *path, struct cli_error *ret_error);
+
+/* A file that a command wrote. */
+struct cli_made {
+    const char *name; /* in JSON */
+    const char *path;
+};
+/* The paths, one a line, or as one object. */
+void cli_print_made(const struct cli_run *run, const struct cli_made *made, size_t count);
 
 /* ---- the commands ---- */
 

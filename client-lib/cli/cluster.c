@@ -206,10 +206,10 @@ int cli_run_cluster_init(const struct cli_run *run)
     struct cli_error error;
     struct env *env;
     if (!take_birth(run, &birth, &error)) {
-        return cli_complain(error.text, CLI_USAGE);
+        return cli_complain(run->output, error.text, CLI_USAGE);
     }
     if (env_uv_create(&env) != ENV_OK) {
-        return cli_complain("cannot set up an event loop", CLI_LOCAL);
+        return cli_complain(run->output, "cannot set up an event loop", CLI_LOCAL);
     }
     char *text = NULL;
     size_t size = 0;
@@ -227,9 +227,9 @@ int cli_run_cluster_init(const struct cli_run *run)
     }
     free(text);
     if (!written) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
-    printf("%s\n", path);
+    cli_print_made(run, &(struct cli_made){"file", path}, 1);
     return CLI_DONE;
 }
 
@@ -240,7 +240,7 @@ static int state_time(const struct cli_run *run, const struct cli_settings *sett
     struct cli_error error;
     struct tenure_client *client;
     if (!tenure_open(&settings->options, error.text, sizeof(error.text), &client)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     struct tenure_cluster_time_request request = {.time = env_wall_us(client->env)};
     struct tenure_cluster_time_reply reply;
@@ -270,12 +270,13 @@ int cli_run_cluster_time(const struct cli_run *run)
     enum cli_exit code;
     uint64_t time;
     if (strcmp(run->positional, "now") != 0 && !cli_number_read(run->positional, &time)) {
-        return cli_complain("cluster time: give Unix time in microseconds, or \"now\" for this "
+        return cli_complain(run->output,
+                            "cluster time: give Unix time in microseconds, or \"now\" for this "
                             "machine's wall clock",
                             CLI_USAGE);
     }
     if (!cli_settings_load(run, &settings, &error, &code)) {
-        return cli_complain(error.text, code);
+        return cli_complain(run->output, error.text, code);
     }
     return state_time(run, &settings);
 }

@@ -240,5 +240,5 @@ int cli_run_completion(const struct cli_run *run)
             return CLI_DONE;
         }
     }
-    return cli_complain("completion: give bash, zsh or fish", CLI_USAGE);
+    return cli_complain(run->output, "completion: give bash, zsh or fish", CLI_USAGE);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client-lib/cli/cli.h"
+#include "client-lib/cli/json.h"
 
 enum { COLUMN = 22 };
 
@@ -109,30 +110,89 @@ void cli_command_help(FILE *out, const struct cli_table *table, const struct cli
     print_exits(out);
 }
 
-static int help_of(const struct cli_run *run, const char *words)
+/* ---- for programs ---- */
+
+static void set_text(json_t *object, const char *name, const char *text)
 {
-    const struct cli_command *command = cli_find(run->table, words);
-    if (command == NULL) {
-        struct cli_error error;
-        (void)cli_fail(&error, "\"%s\" is no command: see tenurectl help", words);
-        return cli_complain(error.text, CLI_USAGE);
-    }
-    cli_command_help(stdout, run->table, command);
-    return CLI_DONE;
+    json_object_set_new(object, name, json_string(text));
 }
+
+static json_t *options_json(const struct cli_option *options, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *option = json_object();
+        set_text(option, "name", options[i].name);
+        set_text(option, "argument", options[i].argument);
+        set_text(option, "help", options[i].help);
+        json_object_set_new(option, "required", json_boolean(options[i].required));
+        json_object_set_new(option, "repeatable", json_boolean(options[i].repeatable));
+        json_array_append_new(list, option);
+    }
+    return list;
+}
+
+static json_t *command_json(const struct cli_command *command)
+{
+    json_t *object = json_object();
+    set_text(object, "command", command->words);
+    set_text(object, "help", command->help);
+    if (command->positional != NULL) {
+        set_text(object, "argument", command->positional);
+    }
+    if (command->row != NULL) {
+        set_text(object, "needs", command->row->needs);
+    }
+    json_object_set_new(object, "options", options_json(command->options, command->option_count));
+    return object;
+}
+
+static json_t *table_json(const struct cli_table *table)
+{
+    json_t *object = json_object();
+    json_t *commands = json_array();
+    for (size_t i = 0; i < table->count; i++) {
+        json_array_append_new(commands, command_json(&table->commands[i]));
+    }
+    json_object_set_new(object, "commands", commands);
+    json_object_set_new(object, "options", options_json(table->common, table->common_count));
+    return object;
+}
+
+void cli_show_help(const struct cli_run *run, const struct cli_command *command)
+{
+    if (run->output == CLI_JSON) {
+        cli_print_json(stdout, command == NULL ? table_json(run->table) : command_json(command));
+    } else if (command == NULL) {
+        cli_help(stdout, run->table);
+    } else {
+        cli_command_help(stdout, run->table, command);
+    }
+}
+
+/* ---- the commands ---- */
 
 int cli_run_help(const struct cli_run *run)
 {
+    const struct cli_command *command = NULL;
     if (run->positional != NULL) {
-        return help_of(run, run->positional);
+        command = cli_find(run->table, run->positional);
     }
-    cli_help(stdout, run->table);
+    if (run->positional != NULL && command == NULL) {
+        struct cli_error error;
+        (void)cli_fail(&error, "\"%s\" is no command: see tenurectl help", run->positional);
+        return cli_complain(run->output, error.text, CLI_USAGE);
+    }
+    cli_show_help(run, command);
     return CLI_DONE;
 }
 
 int cli_run_version(const struct cli_run *run)
 {
-    (void)run;
-    printf("tenurectl " TENURE_VERSION "\n");
+    if (run->output == CLI_JSON) {
+        cli_print_json(stdout, json_pack("{s:s}", "version", TENURE_VERSION));
+    } else {
+        printf("tenurectl " TENURE_VERSION "\n");
+    }
     return CLI_DONE;
 }

@@ -8,22 +8,18 @@ static int run_command(const struct cli_run *run)
     if (run->version) {
         return cli_run_version(run);
     }
-    if (run->help && run->command != NULL) {
-        cli_command_help(stdout, run->table, run->command);
-        return CLI_DONE;
-    }
     if (run->help) {
-        cli_help(stdout, run->table);
+        cli_show_help(run, run->command);
         return CLI_DONE;
     }
     return run->command->run(run);
 }
 
 /* What could not be printed was not done, as far as the caller can know. */
-static int finish(int code)
+static int finish(enum cli_output output, int code)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        return cli_complain("cannot write to standard output", CLI_LOCAL);
+        return cli_complain(output, "cannot write to standard output", CLI_LOCAL);
     }
     return code;
 }
@@ -40,9 +36,9 @@ int main(int argc, char **argv)
         cli_help(stderr, &table);
         code = CLI_USAGE;
     } else if (!cli_parse(&table, argc, argv, &memory, &run, &error)) {
-        code = cli_complain(error.text, CLI_USAGE);
+        code = cli_complain(run.output, error.text, CLI_USAGE);
     } else {
-        code = finish(run_command(&run));
+        code = finish(run.output, run_command(&run));
     }
     cli_memory_done(&memory);
     cli_table_done(&table);

@@ -99,7 +99,8 @@ static void outcomes(void)
 #define OUTCOME_(number, NAME, CLASS, message)                                                     \
     put(".TP\n.B ", #NAME, "\n");                                                                  \
     printf("%d (" #CLASS "): ", (int)cli_exit_of((enum tenure_outcome)number));                    \
-    put("", message, ".\n");
+    put("", message, "; ");                                                                        \
+    put("", cli_advice((enum tenure_outcome)number), ".\n");
     OP_OUTCOMES(OUTCOME_)
 #undef OUTCOME_
 }
@@ -153,9 +154,12 @@ static const char output[] =
     ".SH OUTPUT\n"
     "Results go to standard output, one field a line, or as one JSON object in a line with\n"
     ".BR \"\\-o json\" .\n"
-    "What was not done is one line on standard error that begins with \\(lqtenurectl:\\(rq, or "
-    "one\n"
-    "JSON object there; its keys\n.IR class ,\n.I outcome\nand\n.I message\nsay what happened.\n";
+    "What was not done is one line on standard error that begins with \\(lqtenurectl:\\(rq and\n"
+    "says what to do, or one JSON object there: its key\n.I class\nis LOCAL, USAGE, REFUSED,\n"
+    "RETRY or UNKNOWN, one for each exit status, and\n.I message\nis for a person; an answer of the\n"
+    "cluster has\n.IR outcome ,\n.I advice\nand\n.I details\ntoo.\n"
+    "Help and version are objects as well; what\n.B man\nand\n.B completion\nprint is the same\n"
+    "in both forms.\n";
 
 static const char tail[] =
     ".SH FILES\n"

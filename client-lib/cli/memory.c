@@ -16,7 +16,7 @@ void *cli_take(struct cli_memory *memory, size_t size)
 {
     struct block *block = calloc(1, sizeof(*block) + size);
     if (block == NULL) {
-        exit(cli_complain("out of memory", CLI_LOCAL));
+        exit(cli_complain(CLI_TABLE, "out of memory", CLI_LOCAL));
     }
     block->older = memory->newest;
     block->size = size;
@@ -51,10 +51,4 @@ bool cli_fail(struct cli_error *ret_error, const char *format, ...)
     vsnprintf(ret_error->text, sizeof(ret_error->text), format, arguments);
     va_end(arguments);
     return false;
-}
-
-int cli_complain(const char *text, enum cli_exit code)
-{
-    fprintf(stderr, "tenurectl: %s\n", text);
-    return (int)code;
 }

@@ -23,7 +23,7 @@ static int call(const struct cli_run *run, const struct cli_settings *settings,
     struct cli_error error;
     struct tenure_client *client;
     if (!tenure_open(&settings->options, error.text, sizeof(error.text), &client)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     union any_reply reply;
     struct tenure_result result = {.outcome = TENURE_OK};
@@ -49,13 +49,13 @@ int cli_run_operation(const struct cli_run *run)
         if (run->given[i].option->field != NULL &&
             !cli_fill(run->memory, method.request, method.request_map, request, &run->given[i],
                       &error)) {
-            return cli_complain(error.text, CLI_USAGE);
+            return cli_complain(run->output, error.text, CLI_USAGE);
         }
     }
     struct cli_settings settings;
     enum cli_exit code;
     if (!cli_settings_load(run, &settings, &error, &code)) {
-        return cli_complain(error.text, code);
+        return cli_complain(run->output, error.text, code);
     }
     return call(run, &settings, &method, request);
 }

@@ -203,10 +203,24 @@ static bool check_required(const struct parser *parser)
     return true;
 }
 
+/* Before all else, so that a complaint about the rest has the form that was asked for. */
+static enum cli_output output_asked_for(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bool next = strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0;
+        if (strcmp(argv[i], "--output=json") == 0 ||
+            (next && i + 1 < argc && strcmp(argv[i + 1], "json") == 0)) {
+            return CLI_JSON;
+        }
+    }
+    return CLI_TABLE;
+}
+
 bool cli_parse(const struct cli_table *table, int argc, char **argv, struct cli_memory *memory,
                struct cli_run *ret_run, struct cli_error *ret_error)
 {
-    *ret_run = (struct cli_run){.table = table, .memory = memory};
+    *ret_run = (struct cli_run){
+        .table = table, .memory = memory, .output = output_asked_for(argc, argv)};
     struct parser parser = {
         .table = table, .argc = argc, .argv = argv, .next = 1, .run = ret_run, .error = ret_error};
     parser.given = cli_take(memory, ((size_t)argc + 1) * sizeof(*parser.given));

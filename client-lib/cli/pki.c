@@ -44,21 +44,22 @@ int cli_run_pki_init(const struct cli_run *run)
     const char *certificate = path_of(run, folder, "/ca.pem");
     const char *key = path_of(run, folder, "/ca.key");
     if (!cli_number_of(run, "days", CA_DAYS, 1, DAYS_MAX, &days, &error)) {
-        return cli_complain(error.text, CLI_USAGE);
+        return cli_complain(run->output, error.text, CLI_USAGE);
     }
     struct pair *pair = cli_take(run->memory, sizeof(*pair));
     int rc = env_pki_ca(name == NULL ? "Tenure CA" : name, (unsigned)days, pair->certificate,
                         pair->key);
     if (rc == ENV_INVALID) {
-        return cli_complain("--name: give 1 to 64 printable ASCII characters", CLI_USAGE);
+        return cli_complain(run->output, "--name: give 1 to 64 printable ASCII characters",
+                            CLI_USAGE);
     }
     if (rc != 0) {
-        return cli_complain("OpenSSL could not make the authority", CLI_LOCAL);
+        return cli_complain(run->output, "OpenSSL could not make the authority", CLI_LOCAL);
     }
     if (!cli_folder_make(folder, &error) || !write_pair(pair, certificate, key, &error)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
-    printf("%s\n%s\n", certificate, key);
+    cli_print_made(run, (struct cli_made[]){{"certificate", certificate}, {"key", key}}, 2);
     return CLI_DONE;
 }
 
@@ -138,12 +139,12 @@ int cli_run_pki_issue(const struct cli_run *run)
     const char *prefix = cli_text_of(run, "out");
     if (!cli_number_of(run, "days", LEAF_DAYS, 1, DAYS_MAX, &days, &error) ||
         !check_identity(identity, &error)) {
-        return cli_complain(error.text, CLI_USAGE);
+        return cli_complain(run->output, error.text, CLI_USAGE);
     }
     const char *ca_certificate;
     const char *ca_key;
     if (!read_authority(run, &ca_certificate, &ca_key, &error)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     struct pair *pair = cli_take(run->memory, sizeof(*pair));
     int rc = env_pki_issue(ca_certificate, ca_key, identity, (unsigned)days, pair->certificate,
@@ -151,13 +152,13 @@ int cli_run_pki_issue(const struct cli_run *run)
     if (rc != 0) {
         (void)cli_fail(&error, "%s: its ca.pem and ca.key are no authority that can issue this",
                        cli_text_of(run, "ca"));
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     const char *certificate = path_of(run, prefix, ".pem");
     const char *key = path_of(run, prefix, ".key");
     if (!write_pair(pair, certificate, key, &error)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
-    printf("%s\n%s\n", certificate, key);
+    cli_print_made(run, (struct cli_made[]){{"certificate", certificate}, {"key", key}}, 2);
     return CLI_DONE;
 }

@@ -386,7 +386,7 @@ void cli_print_refusal(const struct cli_printer *printer, const struct tenure_re
     if (printer->output == CLI_TABLE) {
         char line[1024];
         cli_refusal_line(result, line, sizeof(line));
-        fprintf(printer->err, "tenurectl: %s\n", line);
+        fprintf(printer->err, "tenurectl: %s; %s\n", line, cli_advice(result->outcome));
         return;
     }
     struct cli_memory memory = {NULL};
@@ -394,6 +394,7 @@ void cli_print_refusal(const struct cli_printer *printer, const struct tenure_re
     cli_result_json(object, result);
     set_text(object, "class", op_class_name(op_outcome_class((enum op_outcome)result->outcome)));
     set_text(object, "message", result->message);
+    set_text(object, "advice", cli_advice(result->outcome));
     json_object_set_new(
         object, "details",
         cli_struct_json(&memory, &op_details_struct, tenure_details_map, &result->details));

@@ -233,7 +233,7 @@ static void complain_of(const struct row *row)
 {
     char line[1024];
     cli_refusal_line(&row->result, line, sizeof(line));
-    fprintf(stderr, "tenurectl: %s: %s\n", row->server, line);
+    fprintf(stderr, "tenurectl: %s: %s; %s\n", row->server, line, cli_advice(row->result.outcome));
 }
 
 /* The worst of all servers; but who waits for a leader is content with one. */
@@ -254,8 +254,12 @@ static int verdict(const struct cli_run *run, const struct row *rows, size_t cou
             complain_of(&rows[i]);
         }
     }
-    return rows[0].round->wait_leader ? cli_complain("no server leads and serves", CLI_RETRIES)
-                                      : code;
+    return rows[0].round->wait_leader
+               ? cli_complain(run->output,
+                              "no server leads and serves: is a majority up? "
+                              "tenurectl status tells what each says",
+                              CLI_RETRIES)
+               : code;
 }
 
 static int report(const struct cli_run *run, struct row *rows, size_t count)
@@ -292,10 +296,10 @@ int cli_run_status(const struct cli_run *run)
     enum cli_exit code;
     struct round round = {.wait_leader = false};
     if (!cli_settings_load(run, &settings, &error, &code)) {
-        return cli_complain(error.text, code);
+        return cli_complain(run->output, error.text, code);
     }
     if (!take_round(run, &settings, &round, &error)) {
-        return cli_complain(error.text, CLI_USAGE);
+        return cli_complain(run->output, error.text, CLI_USAGE);
     }
     size_t count = settings.options.server_count;
     struct row *rows = cli_take(run->memory, count * sizeof(*rows));
@@ -310,7 +314,7 @@ int cli_run_status(const struct cli_run *run)
                                                               : ANSWER_US;
     }
     if (!ask_all(rows, count, &error)) {
-        return cli_complain(error.text, CLI_LOCAL);
+        return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     return report(run, rows, count);
 }

@@ -298,7 +298,9 @@ static void a_refusal_is_one_line_on_standard_error(void **state)
     begin(&printed, CLI_TABLE);
     cli_print_refusal(&printed.printer, &fenced);
     end(&printed);
-    assert_string_equal(printed.err, "tenurectl: FENCED W4: task epoch 17, session epoch 23\n");
+    assert_string_equal(printed.err, "tenurectl: FENCED W4: task epoch 17, session epoch 23; "
+                                     "this task may not act there any more: begin another, or "
+                                     "claim it anew\n");
     assert_int_equal(printed.out_size, 0);
     release(&printed);
     begin(&printed, CLI_JSON);
@@ -331,6 +333,28 @@ static void json_is_whole_whatever_the_message(void **state)
     release(&printed);
 }
 
+/* So that nobody stands before an answer and knows no further. */
+static void every_outcome_has_advice_and_an_exit_code(void **state)
+{
+    static const struct {
+        enum tenure_outcome outcome;
+        const char *class;
+    } outcomes[] = {
+#define OUTCOME_(number, NAME, CLASS, message) {(enum tenure_outcome)number, #CLASS},
+        OP_OUTCOMES(OUTCOME_)
+#undef OUTCOME_
+    };
+    static const char *const classes[] = {[CLI_DONE] = "DONE",
+                                          [CLI_REFUSED] = "REFUSED",
+                                          [CLI_RETRIES] = "RETRY",
+                                          [CLI_UNCERTAIN] = "UNKNOWN"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        assert_true(strlen(cli_advice(outcomes[i].outcome)) > 10);
+        assert_string_equal(classes[cli_exit_of(outcomes[i].outcome)], outcomes[i].class);
+    }
+}
+
 static void exit_codes_follow_the_class(void **state)
 {
     (void)state;
@@ -353,6 +377,7 @@ int main(void)
         cmocka_unit_test(details_follow_the_message),
         cmocka_unit_test(a_refusal_is_one_line_on_standard_error),
         cmocka_unit_test(json_is_whole_whatever_the_message),
+        cmocka_unit_test(every_outcome_has_advice_and_an_exit_code),
         cmocka_unit_test(exit_codes_follow_the_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

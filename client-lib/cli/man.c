@@ -156,7 +156,8 @@ static const char output[] =
     ".BR \"\\-o json\" .\n"
     "What was not done is one line on standard error that begins with \\(lqtenurectl:\\(rq and\n"
     "says what to do, or one JSON object there: its key\n.I class\nis LOCAL, USAGE, REFUSED,\n"
-    "RETRY or UNKNOWN, one for each exit status, and\n.I message\nis for a person; an answer of the\n"
+    "RETRY or UNKNOWN, one for each exit status, and\n.I message\n"
+    "is for a person; an answer of the\n"
     "cluster has\n.IR outcome ,\n.I advice\nand\n.I details\ntoo.\n"
     "Help and version are objects as well; what\n.B man\nand\n.B completion\nprint is the same\n"
     "in both forms.\n";

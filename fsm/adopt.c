@@ -7,6 +7,7 @@
  *  3. The task gets no more than both held: its own pairs as they stood at the end of its session,
  *     and of them the adopter's, with the adopter's G.
  *  4. E = A = the position of the adoption; no secret opens the task before it is claimed.
+ *  5. A revoke of a lineage that the task leaves still reaches it (lineage.c).
  */
 #include "fsm/machine.h"
 
@@ -93,22 +94,16 @@ static enum op_outcome adopt_ask(struct fsm_context *ctx,
     if (adoption->adopter.head->task_count >= ctx->fsm->limits.session_tasks_max) {
         return fsm_refuse_full(ctx, "session_tasks_max");
     }
-    common_pairs(ctx, adoption);
-    return fsm_room(ctx, FSM_BLOCKS,
-                    fsm_grants_blocks(adoption->pairs.count) + fsm_grants_blocks(GRANTS_INLINE) +
-                        chain_blocks((size_t)TASK_VERIFIERS_OLDER * 32));
-}
-
-/* The session that it leaves is dead; its tombstone is pinned by one task less. */
-static void leave_session(struct fsm *fsm, const struct fsm_session *own)
-{
-    struct session_head *head = fsm_head_write(fsm, own);
-
-    ASSERT(head->task_count > 0);
-    head->task_count--;
-    if (head->task_count == 0 && own->stone != NULL) {
-        fsm_tombstone_unpin(fsm, own->slot);
+    outcome = fsm_lineage_room(ctx, &adoption->task, &adoption->adopter);
+    if (outcome != OP_OK) {
+        return outcome;
     }
+    common_pairs(ctx, adoption);
+    return fsm_room(
+        ctx, FSM_BLOCKS,
+        fsm_grants_blocks(adoption->pairs.count) + fsm_pin_blocks(&adoption->adopter) +
+            chain_blocks((size_t)TASK_VERIFIERS_OLDER * 32) +
+            chain_blocks((adoption->task.record->lineage_count + 1) * sizeof(struct id128)));
 }
 
 /* Invariant 4. */
@@ -118,6 +113,7 @@ static const struct task_record *adopt(struct fsm_context *ctx, const struct ado
     struct task_record *task = table_write(fsm->tables[FSM_TASKS], adoption->task.slot);
 
     fsm_task_disown(fsm, task);
+    fsm_lineage_leave(fsm, task, &adoption->task.own, &adoption->adopter);
     chain_free(fsm_blocks(fsm), task->target_chain);
     fsm_grants_free(fsm, task->pair_chain, task->pair_count);
     task->target_chain = SLOT_NONE;
@@ -127,8 +123,8 @@ static const struct task_record *adopt(struct fsm_context *ctx, const struct ado
     task->session = adoption->adopter.head->selector;
     task->epoch = ctx->position;
     task->attempt = ctx->position;
-    fsm_task_pin(fsm, &adoption->adopter, fsm_task_forgotten_time(fsm, task));
-    leave_session(fsm, &adoption->task.own);
+    fsm_task_pin(fsm, task->session, fsm_task_forgotten_time(fsm, task));
+    fsm_task_unpin(fsm, adoption->task.own.head->selector);
     return task;
 }
 

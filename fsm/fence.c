@@ -64,18 +64,24 @@ static bool reach_fails(const struct fsm *fsm, const struct fence_question *q)
            !is_target(fsm, task, q->target->head->selector);
 }
 
-/* W6: a revoke after E of anything that the task stands under. */
-bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task)
+static bool revoked_after(const struct fsm *fsm, const struct session_head *head, uint64_t epoch)
 {
-    if (task->own.head->revoked > task->record->epoch) {
+    if (head->revoked > epoch) {
         return true;
     }
     for (size_t kind = 0; kind < COVER_KINDS; kind++) {
-        if (fsm_watermark_newest(fsm, task->own.head->cover[kind]) > task->record->epoch) {
+        if (fsm_watermark_newest(fsm, head->cover[kind]) > epoch) {
             return true;
         }
     }
     return false;
+}
+
+/* W6: a revoke after E of anything that the task stands under, or of a lineage that it left. */
+bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task)
+{
+    return revoked_after(fsm, task->own.head, task->record->epoch) ||
+           fsm_lineage_revoked(fsm, task->record);
 }
 
 /* W7: the permission is among the pairs that still hold, and another session holds it too, since

@@ -133,7 +133,7 @@ void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_gra
     memset(record->grant_permission, 0, sizeof record->grant_permission);
     memset(record->grant_given, 0, sizeof record->grant_given);
     memset(record->grant_deadline, 0, sizeof record->grant_deadline);
-    if (grants->count > GRANTS_INLINE || record->head.task_count > 0) {
+    if (grants->count > GRANTS_INLINE || record->head.pins > 0) {
         record->grant_chain = write_chain(fsm, grants);
         return;
     }

@@ -276,9 +276,25 @@ enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *
 /* W6: has a revoke after E reached what the task stands under? */
 bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task);
 
+/* ---- lineage.c: what a task keeps of the sessions that it stands under ---- */
+/* The session that has no parent: itself, or above it. */
+struct fsm_session fsm_root_of(const struct fsm *fsm, const struct fsm_session *session);
+/* A task more of this session, whose tombstone is kept until then. */
+void fsm_task_pin(struct fsm *fsm, struct id128 own, uint64_t until);
+/* Blocks that this may take. */
+uint32_t fsm_pin_blocks(const struct fsm_session *own);
+void fsm_task_unpin(struct fsm *fsm, struct id128 own);
+/* OK when the task may leave its lineage for this session's: it remembers so many. */
+enum op_outcome fsm_lineage_room(struct fsm_context *ctx, const struct fsm_task *task,
+                                 const struct fsm_session *adopter);
+/* Remembers the lineage of `own`, unless the adopter's is the same. */
+void fsm_lineage_leave(struct fsm *fsm, struct task_record *task, const struct fsm_session *own,
+                       const struct fsm_session *adopter);
+/* Was one that it left revoked after `epoch`? */
+bool fsm_lineage_revoked(const struct fsm *fsm, const struct task_record *task);
+void fsm_lineages_free(struct fsm *fsm, const struct task_record *task);
+
 /* ---- task.c, claim.c ---- */
-/* A task more under this session, whose tombstone is kept until then. */
-void fsm_task_pin(struct fsm *fsm, const struct fsm_session *own, uint64_t until);
 /* OPEN: nobody owns it, and no secret opens it; the caller has counted the blocks. */
 void fsm_task_disown(struct fsm *fsm, struct task_record *task);
 

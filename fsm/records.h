@@ -92,7 +92,10 @@ struct watermark_record {
     F(S, 13, U32X4, cover)     /* by enum cover_kind; tags 13 to 16 */                             \
     F(S, 10, U32, tenant)                                                                          \
     F(S, 11, U32, task_count)                                                                      \
-    F(S, 12, U64, revoked) /* position of the newest revoke of this very session, 0: none */
+    F(S, 12, U64,                                                                                  \
+      revoked)          /* position of the newest revoke of this session and all below, 0: none */ \
+    F(S, 17, U32, pins) /* tasks that its tombstone is kept for: its own, and of its lineage */    \
+    F(S, 18, U32, spare)
 struct session_head {
     SESSION_HEAD_FIELDS(RECORD_MEMBER_, session_head)
 };
@@ -177,7 +180,9 @@ enum { TASK_VERIFIERS_OLDER = 3 };
     F(S, 22, U32, target_count)                                                                    \
     F(S, 23, U32, spare)                                                                           \
     F(S, 24, U32, result_chain) /* of DONE and FAILED */                                           \
-    F(S, 25, U32, result_size)
+    F(S, 25, U32, result_size)                                                                     \
+    F(S, 26, U32, lineage_chain) /* roots of those that it belonged to and does no more */         \
+    F(S, 27, U32, lineage_count)
 struct task_record {
     TASK_FIELDS(RECORD_MEMBER_, task_record)
 };

@@ -63,29 +63,55 @@ enum op_outcome fsm_do_revoke_all(struct fsm_context *ctx,
     return revoke(ctx, COVER_ALL, BYTES_NONE, NULL);
 }
 
-/* The watermark of one session is in its record: of one that is dead already too, for its tasks of
- * scope user may live (section 5: never its revocation). */
+/* The watermark of one session and all below it is in its record: of one that is dead already too,
+ * for its tasks of scope user may live (section 5: never its revocation). A lineage's is its
+ * root's. */
+static void revoke_session(struct fsm_context *ctx, const struct fsm_session *session)
+{
+    struct session_record *record;
+
+    if (fsm_alive(ctx, session)) {
+        record = table_write(ctx->fsm->tables[FSM_SESSIONS], session->slot);
+        record->status_cause = SESSION_ENDED | ((uint32_t)OP_END_CAUSE_REVOKED << 16);
+        record->end_position = ctx->position;
+        record->end_time = ctx->now;
+        fsm_schedule(ctx->fsm, FSM_SESSIONS, session->slot);
+    }
+    fsm_head_write(ctx->fsm, session)->revoked = ctx->position;
+}
+
 enum op_outcome fsm_do_session_revoke(struct fsm_context *ctx,
                                       const struct op_session_revoke_request *request,
                                       struct op_session_revoke_reply *reply)
 {
     struct fsm_session session;
-    struct session_record *record;
     enum op_outcome outcome = fsm_find_target(ctx, request->user, request->session, &session);
 
     if (outcome != OP_OK) {
         return outcome;
     }
-    if (fsm_alive(ctx, &session)) {
-        record = table_write(ctx->fsm->tables[FSM_SESSIONS], session.slot);
-        record->status_cause = SESSION_ENDED | ((uint32_t)OP_END_CAUSE_REVOKED << 16);
-        record->end_position = ctx->position;
-        record->end_time = ctx->now;
-        fsm_schedule(ctx->fsm, FSM_SESSIONS, session.slot);
-    }
-    fsm_head_write(ctx->fsm, &session)->revoked = ctx->position;
+    revoke_session(ctx, &session);
     reply->has_session = true;
     reply->session = request->session;
+    reply->has_watermark = true;
+    reply->watermark = ctx->position;
+    return OP_OK;
+}
+
+enum op_outcome fsm_do_revoke_lineage(struct fsm_context *ctx,
+                                      const struct op_revoke_lineage_request *request,
+                                      struct op_revoke_lineage_reply *reply)
+{
+    struct fsm_session session;
+    enum op_outcome outcome = fsm_find_target(ctx, request->user, request->session, &session);
+
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    session = fsm_root_of(ctx->fsm, &session);
+    revoke_session(ctx, &session);
+    reply->has_lineage = true;
+    reply->lineage = session.head->selector;
     reply->has_watermark = true;
     reply->watermark = ctx->position;
     return OP_OK;

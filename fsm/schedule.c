@@ -49,9 +49,8 @@ static void schedule_tombstone(struct fsm *fsm, uint32_t slot)
     const struct tombstone_record *stone = table_read(fsm->tables[FSM_TOMBSTONES], slot);
 
     deadlines_set(fsm->heaps[HEAP_TOMBSTONE], slot,
-                  stone->head.task_count > 0
-                      ? OP_INFINITE
-                      : fsm_forgotten_time(fsm, &stone->head, stone->end_time));
+                  stone->head.pins > 0 ? OP_INFINITE
+                                       : fsm_forgotten_time(fsm, &stone->head, stone->end_time));
 }
 
 static void schedule_tenant(struct fsm *fsm, uint32_t slot)

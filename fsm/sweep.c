@@ -64,7 +64,7 @@ static uint32_t keep_grants(struct fsm *fsm, const struct fsm_session *session, 
 
     fsm_session_grants(fsm, session, &all);
     for (uint32_t i = 0; i < all.count; i++) {
-        if (session->head->task_count > 0 && all.list[i].deadline == OP_INFINITE) {
+        if (session->head->pins > 0 && all.list[i].deadline == OP_INFINITE) {
             kept.list[kept.count++] = all.list[i];
         }
     }
@@ -104,7 +104,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     struct fsm_end end = fsm_session_end_of(sweep->ctx, &session);
     bool forgotten = fsm_deadline_passed(sweep->ctx,
                                          fsm_forgotten_time(fsm, &record->head, end.time)) &&
-                     record->head.task_count == 0;
+                     record->head.pins == 0;
     uint32_t kept_count = 0;
     uint32_t kept = keep_grants(fsm, &session, &kept_count);
 
@@ -151,17 +151,17 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
 {
     struct fsm *fsm = sweep->fsm;
     const struct task_record *task = table_read(fsm->tables[FSM_TASKS], slot);
-    struct fsm_session own = fsm_session_of(fsm, task->session);
     uint32_t operations = (uint32_t)u64_min(task->newest, FSM_OPERATION_WINDOW);
-    struct session_head *head;
 
     if (!spend(sweep, 1 + operations * (1 + FSM_RESULT_BLOCKS) +
                           fsm_grants_blocks(task->pair_count) +
                           chain_blocks(task->target_count * sizeof(struct id128)) +
+                          chain_blocks(task->lineage_count * sizeof(struct id128)) +
                           chain_blocks(task->result_size))) {
         return;
     }
-    ASSERT(own.head != NULL);
+    fsm_lineages_free(fsm, task);
+    fsm_task_unpin(fsm, task->session);
     fsm_window_free(fsm, slot);
     chain_free(fsm_blocks(fsm), task->older_chain);
     chain_free(fsm_blocks(fsm), task->target_chain);
@@ -174,12 +174,6 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
     deadlines_remove(fsm->heaps[HEAP_TASK], slot);
     index_remove(fsm->indexes[INDEX_TASK], fsm_hash_id(fsm, task->id), slot);
     table_free(fsm->tables[FSM_TASKS], slot);
-    head = fsm_head_write(fsm, &own);
-    ASSERT(head->task_count > 0);
-    head->task_count--;
-    if (head->task_count == 0 && own.stone != NULL) {
-        fsm_tombstone_unpin(fsm, own.slot);
-    }
 }
 
 static void sweep_client(struct sweep *sweep, uint32_t slot)

@@ -173,7 +173,7 @@ static enum op_outcome begin_room(struct fsm_context *ctx,
     /* The own session's grants may have to move into a chain (grant.c, invariant 2). */
     uint32_t blocks = fsm_grants_blocks(begin->pairs.count) +
                       chain_blocks(begin->target_count * sizeof begin->targets[0]) +
-                      fsm_grants_blocks(GRANTS_INLINE);
+                      fsm_pin_blocks(&begin->own);
     enum op_outcome outcome;
 
     if (begin->own.head->task_count >= ctx->fsm->limits.session_tasks_max) {
@@ -218,21 +218,6 @@ static enum op_outcome begin_ask(struct fsm_context *ctx,
     return outcome;
 }
 
-/* Invariant 3; the first task moves the session's grants into a chain. */
-void fsm_task_pin(struct fsm *fsm, const struct fsm_session *own, uint64_t until)
-{
-    struct session_head *head = fsm_head_write(fsm, own);
-
-    head->task_count++;
-    head->tasks_until = u64_max(head->tasks_until, until);
-    if (own->record != NULL && head->task_count == 1) {
-        struct fsm_grants grants;
-
-        fsm_session_grants(fsm, own, &grants);
-        fsm_session_grants_set(fsm, own->slot, &grants);
-    }
-}
-
 static const struct task_record *begin_write(struct fsm_context *ctx,
                                              const struct op_task_begin_request *request,
                                              const struct beginning *begin)
@@ -260,7 +245,7 @@ static const struct task_record *begin_write(struct fsm_context *ctx,
     task->target_count = begin->target_count;
     task->target_chain = chain_write(
         fsm_blocks(fsm), bytes_of(begin->targets, begin->target_count * sizeof begin->targets[0]));
-    fsm_task_pin(fsm, &begin->own, fsm_task_forgotten_time(fsm, task));
+    fsm_task_pin(fsm, task->session, fsm_task_forgotten_time(fsm, task));
     fsm_schedule(fsm, FSM_TASKS, slot);
     index_insert(fsm->indexes[INDEX_TASK], fsm_hash_id(fsm, task->id), slot);
     return task;

@@ -2,7 +2,7 @@
  * why it ended, and its tasks still find what they stand on. Bounded by time and by number per
  * tenant.
  *
- *  1. A tombstone with tasks is pinned: in no list, and not freed. Without tasks it is in its
+ *  1. A tombstone that a task needs is pinned: in no list, and not freed. Otherwise it is in its
  *     tenant's list, the one that was swept first at the front, and in HEAP_TOMBSTONE.
  *  2. A full table takes from the tenant whose list is longest, so that what one tenant ends does
  *     not make unknown what another, with fewer, has ended.
@@ -61,7 +61,7 @@ void fsm_tombstone_free(struct fsm *fsm, uint32_t slot)
 {
     const struct tombstone_record *stone = table_read(fsm->tables[FSM_TOMBSTONES], slot);
 
-    ASSERT(stone->head.task_count == 0);
+    ASSERT(stone->head.pins == 0);
     list_take_out(fsm, slot);
     fsm_grants_free(fsm, stone->kept_chain, stone->kept_count);
     fsm_covers_leave(fsm, &stone->head);
@@ -102,7 +102,7 @@ void fsm_tombstone_make(struct fsm *fsm, const struct session_record *session, s
     stone->cause = end.cause;
     stone->kept_chain = kept_chain;
     stone->kept_count = kept_count;
-    if (stone->head.task_count == 0) {
+    if (stone->head.pins == 0) {
         list_add(fsm, slot);
     }
     fsm_schedule(fsm, FSM_TOMBSTONES, slot);
@@ -113,7 +113,7 @@ void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot)
 {
     struct tombstone_record *stone = stone_write(fsm, slot);
 
-    ASSERT(stone->head.task_count == 0);
+    ASSERT(stone->head.pins == 0);
     fsm_grants_free(fsm, stone->kept_chain, stone->kept_count);
     stone->kept_chain = SLOT_NONE;
     stone->kept_count = 0;

@@ -59,7 +59,7 @@ static bool near_deadline(const struct history *history, const struct event *eve
 static bool is_revoke(enum op_number f)
 {
     return f == OP_revoke_user || f == OP_revoke_agent || f == OP_revoke_tenant ||
-           f == OP_revoke_all || f == OP_session_revoke;
+           f == OP_revoke_all || f == OP_revoke_lineage || f == OP_session_revoke;
 }
 
 static void count(const struct history *history, struct check_counters *counters)

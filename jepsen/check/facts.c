@@ -333,7 +333,9 @@ static void note_taken(struct facts *facts, uint32_t row, const union op_request
 
 static void note_own_revoke(struct facts *facts, uint32_t row, const union op_request *request)
 {
-    uint32_t of = facts_session(facts, request->session_revoke.session);
+    bool one = facts->history->events[row].f == OP_session_revoke;
+    uint32_t of = facts_session(facts, one ? request->session_revoke.session
+                                           : request->revoke_lineage.session);
 
     if (of != 0 && facts->sessions[of].revoke_row == UINT32_MAX) {
         facts->sessions[of].revoke_row = row;
@@ -365,7 +367,7 @@ static void note(struct facts *facts, uint32_t row)
         note_close(facts, row, &request);
     } else if (event->f == OP_grant_revoke) {
         note_taken(facts, row, &request);
-    } else if (event->f == OP_session_revoke) {
+    } else if (event->f == OP_session_revoke || event->f == OP_revoke_lineage) {
         note_own_revoke(facts, row, &request);
     } else {
         note_move(facts, row, &request);

@@ -119,8 +119,10 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
     if (add_revoke(cut, event, &request, &op)) {
         return;
     }
-    if (event->f == OP_session_revoke) {
-        session = facts_session(&cut->facts, request.session_revoke.session);
+    if (event->f == OP_session_revoke || event->f == OP_revoke_lineage) {
+        session = facts_session(&cut->facts, event->f == OP_session_revoke
+                                                 ? request.session_revoke.session
+                                                 : request.revoke_lineage.session);
         op.kind = BLIND_REVOKE;
         if (session != 0 && (event->outcome == OP_OK || unknown)) {
             add(cut, session, &op, 0);

@@ -316,6 +316,7 @@ static bool about_number(const struct event *event)
 {
     return !history_definite(event) || !history_is_write(event) ||
            event->outcome == OP_NUMBER_REUSED || event->outcome == OP_CLIENT_UNKNOWN ||
+           event->outcome == OP_FORBIDDEN || /* at the door, before numbers are looked at */
            event->position == 0;
 }
 

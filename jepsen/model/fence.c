@@ -81,6 +81,12 @@ static bool w6_holds(const struct model *model, const struct task *task)
 {
     const struct session *own = &model->sessions[task->session];
 
+    for (uint32_t i = 0; i < task->left_count; i++) {
+        if (model->sessions[task->left[i]].own_newest > task->epoch &&
+            model->mutation != MODEL_MUTATION_LINEAGE_FORGOTTEN) {
+            return false;
+        }
+    }
     return life_watermark(model, own) <= task->epoch && !own->compromised;
 }
 

@@ -43,6 +43,7 @@ enum model_mutation {
     MODEL_MUTATION_EXPECTED_IGNORED, /* no write asks which version a key has */
     MODEL_MUTATION_DELETE_IGNORED,
     MODEL_MUTATION_ADOPTION_KEEPS_EPOCH,
+    MODEL_MUTATION_LINEAGE_FORGOTTEN, /* an adopted task stands under its present lineage alone */
     MODEL_MUTATION_END,
 };
 

@@ -44,6 +44,19 @@ static bool expect_orphan(struct model *model, const struct ask *ask, uint32_t t
     return true;
 }
 
+/* W6 asks for every lineage that it ever belonged to: does it leave one that is not known? */
+static bool leaves_lineage(const struct model *model, const struct task *task, uint32_t adopter)
+{
+    uint32_t root = life_root(model, task->session);
+
+    for (uint32_t i = 0; i < task->left_count; i++) {
+        if (task->left[i] == root) {
+            return false;
+        }
+    }
+    return root != life_root(model, adopter);
+}
+
 void expect_task_adopt(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_task_adopt_request *request = &ask->op->request->task_adopt;
@@ -71,6 +84,10 @@ void expect_task_adopt(struct model *model, const struct ask *ask, struct model_
     }
     if (model->sessions[session].task_count >= model->limits.session_tasks_max) {
         expect_also(expect, OP_LIMIT); /* forgotten tasks count no more */
+    }
+    if (leaves_lineage(model, of, session) && of->left_count >= model->limits.task_lineages_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "the task left all the lineages it may leave");
+        return;
     }
     reply->task = request->task;
     reply->session = request->token.id;
@@ -118,6 +135,11 @@ void apply_task_adopt(struct model *model, const struct ask *ask, const struct m
     uint32_t adopter = state_session_of(model, reply->session);
     struct session *session = &model->sessions[adopter];
 
+    if (leaves_lineage(model, task, adopter)) {
+        task->left = model_names_grow(task->left, &task->left_capacity, task->left_count + 1,
+                                      sizeof *task->left);
+        task->left[task->left_count++] = life_root(model, task->session);
+    }
     adopt_pairs(model, ask, task, adopter);
     leave(&model->sessions[task->session], task->deadline);
     task->session = adopter;

@@ -68,33 +68,69 @@ REVOKE(revoke_tenant)
 REVOKE(revoke_all)
 #undef REVOKE
 
-/* A watermark on one session, alive or dead: what it began stands under it too (W6). */
-void expect_session_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)
+/* A watermark on one session and all below it, alive or dead: what it began stands under it (W6).
+ * That on a root is its lineage's. Returns whose it is, or 0 after refusing. */
+static uint32_t expect_own_mark(struct model *model, const struct ask *ask, struct id128 id,
+                                struct model_expect *expect)
 {
-    const struct op_session_revoke_request *request = &ask->op->request->session_revoke;
-    uint32_t session = state_session_of(model, request->session);
+    uint32_t session = state_session_of(model, id);
     const struct session *of = &model->sessions[session];
 
     if (session == 0 || !ask_owns(model, ask, of->tenant, of->user)) {
         expect_refusal(expect, OP_NOT_FOUND, MODEL_S1, "no such session of this user");
-        return;
+        return 0;
     }
     if (life_forgotten(model, of, ask->time)) {
         expect_also(expect, OP_NOT_FOUND);
     }
-    expect->reply.session_revoke.session = request->session;
-    expect->reply.session_revoke.watermark = ask->op->position;
+    return session;
+}
+
+static void apply_own_mark(struct model *model, const struct ask *ask, uint32_t session)
+{
+    struct session *of = &model->sessions[session];
+
+    if (of->own_first.position == 0) {
+        of->own_first = mark_here(model, ask);
+    }
+    of->own_newest = ask->op->position;
+}
+
+void expect_session_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_revoke_request *request = &ask->op->request->session_revoke;
+
+    if (expect_own_mark(model, ask, request->session, expect) != 0) {
+        expect->reply.session_revoke.session = request->session;
+        expect->reply.session_revoke.watermark = ask->op->position;
+    }
 }
 
 void apply_session_revoke(struct model *model, const struct ask *ask,
                           const struct model_answer *answer)
 {
-    uint32_t session = state_session_of(model, ask->op->request->session_revoke.session);
-    struct session *of = &model->sessions[session];
+    (void)answer;
+    apply_own_mark(model, ask, state_session_of(model, ask->op->request->session_revoke.session));
+}
+
+void expect_revoke_lineage(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_revoke_lineage_request *request = &ask->op->request->revoke_lineage;
+    uint32_t session = expect_own_mark(model, ask, request->session, expect);
+
+    if (session != 0) {
+        uint32_t root = life_root(model, session);
+
+        expect->reply.revoke_lineage.lineage = state_id_of(model, model->sessions[root].id);
+        expect->reply.revoke_lineage.watermark = ask->op->position;
+    }
+}
+
+void apply_revoke_lineage(struct model *model, const struct ask *ask,
+                          const struct model_answer *answer)
+{
+    uint32_t session = state_session_of(model, ask->op->request->revoke_lineage.session);
 
     (void)answer;
-    if (of->own_first.position == 0) {
-        of->own_first = mark_here(model, ask);
-    }
-    of->own_newest = ask->op->position;
+    apply_own_mark(model, ask, life_root(model, session));
 }

@@ -35,6 +35,7 @@ void model_destroy(struct model *model)
     for (uint32_t i = 0; i < model->task_count; i++) {
         free(model->tasks[i].pairs);
         free(model->tasks[i].targets);
+        free(model->tasks[i].left);
         free(model->tasks[i].done);
     }
     for (uint32_t i = 0; i < model->client_count; i++) {

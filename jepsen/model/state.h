@@ -103,6 +103,8 @@ struct task {
     uint32_t pair_count, pair_capacity;
     uint32_t *targets;
     uint32_t target_count, target_capacity;
+    uint32_t *left; /* roots of the lineages that it was adopted away from */
+    uint32_t left_count, left_capacity;
     struct done *done;
     uint32_t done_count, done_capacity;
     uint64_t newest;
@@ -214,6 +216,8 @@ bool life_marks_full(struct model *model, enum cover_kind kind, uint32_t tenant,
                      uint64_t time);
 /* May the tenant's auth floor lie above `position` by now? */
 bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time);
+/* The session without parent that is itself, or above it. */
+uint32_t life_root(const struct model *model, uint32_t session);
 /* The position of the newest watermark over this session, 0: none. */
 uint64_t life_watermark(const struct model *model, const struct session *session);
 /* The grant of `permission` that this session holds at T, or NULL. */

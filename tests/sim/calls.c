@@ -410,13 +410,14 @@ struct generator {
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
     {OP_session_create, draw_session_create, 14, 0},
-    {OP_session_validate, draw_session_validate, 11, 0},
+    {OP_session_validate, draw_session_validate, 10, 0},
     {OP_session_list, draw_session_list, 2, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
     {OP_session_rotate, draw_session_rotate, 2, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
+    {OP_revoke_lineage, draw_revoke_lineage, 1, 0},
     {OP_revoke_tenant, draw_revoke_tenant, 1, 0},
     {OP_revoke_all, draw_revoke_all, 0, 0}, /* an operator's, call_root */
     {OP_grant_add, draw_grant_add, 8, 0},

@@ -59,5 +59,6 @@ draw_fn draw_task_complete;
 draw_fn draw_task_fail;
 draw_fn draw_task_cancel;
 draw_fn draw_task_adopt;
+draw_fn draw_revoke_lineage;
 
 #endif

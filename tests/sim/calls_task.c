@@ -187,3 +187,16 @@ bool draw_task_adopt(struct run_actor *actor, struct draft *draft)
     request->task = task->id;
     return true;
 }
+
+/* Of where some task was begun: perhaps it was adopted since. */
+bool draw_revoke_lineage(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_task *task = run_chance(run, 40) ? any_task(run) : NULL;
+    if (task == NULL) {
+        return false;
+    }
+    draft->request.revoke_lineage = (struct tenure_revoke_lineage_request){
+        .user = acting(run, draft, task->user), .session = task->session};
+    return true;
+}

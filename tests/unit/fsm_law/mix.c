@@ -169,6 +169,12 @@ static void simple(struct mix *mix, struct call *call)
             call->caller.role = OP_ROLE_OPERATOR;
             return;
         }
+        if (chance(mix, 20)) {
+            begin(mix, call, OP_revoke_lineage);
+            call->fields.revoke_lineage.user = user_of(mix);
+            call->fields.revoke_lineage.session = session->id;
+            return;
+        }
         /* fall through */
     case 3:
     case 4:

@@ -17,6 +17,7 @@ struct known_session {
 
 struct known_task {
     struct id128 id;
+    struct id128 session;      /* that it was begun in, or adopted by last */
     struct op_token fences[3]; /* newest first; attempt 0: none */
     const char *user;
     uint8_t tenant;
@@ -214,10 +215,16 @@ static void revoke_one(struct mix *mix)
 {
     const struct known_session *session = some_session(mix);
 
-    mix->f = OP_session_revoke;
     mix->caller = caller_of(mix, session->tenant);
-    mix->request.session_revoke.user = user_of(mix, session->user);
-    mix->request.session_revoke.session = session->token.id;
+    if (one_in(mix, 2)) {
+        mix->f = OP_session_revoke;
+        mix->request.session_revoke.user = user_of(mix, session->user);
+        mix->request.session_revoke.session = session->token.id;
+    } else {
+        mix->f = OP_revoke_lineage;
+        mix->request.revoke_lineage.user = user_of(mix, session->user);
+        mix->request.revoke_lineage.session = session->token.id;
+    }
     go(mix);
 }
 
@@ -323,6 +330,7 @@ static void begin(struct mix *mix)
     if (mix->maker->answer.outcome == OP_OK && mix->task_count < TASKS_MAX) {
         mix->tasks[mix->task_count++] = (struct known_task){
             .id = mix->maker->answer.reply.task_begin.task,
+            .session = mix->maker->answer.reply.task_begin.session,
             .user = user,
             .tenant = tenant,
             .next = 1,
@@ -372,6 +380,28 @@ static void heartbeat(struct mix *mix)
     }
 }
 
+/* The lineage that a task left just now: nobody may claim it then. */
+static void revoke_left(struct mix *mix, struct known_task *task)
+{
+    const struct id128 left = task->session;
+
+    task->session = mix->request.task_adopt.token.id;
+    if (!one_in(mix, 3)) {
+        return;
+    }
+    memset(&mix->request, 0, sizeof mix->request);
+    mix->f = OP_revoke_lineage;
+    mix->request.revoke_lineage.user = bytes_of_text(task->user);
+    mix->request.revoke_lineage.session = left;
+    go(mix);
+    memset(&mix->request, 0, sizeof mix->request);
+    mix->f = OP_task_claim;
+    mix->request.task_claim.user = bytes_of_text(task->user);
+    mix->request.task_claim.task = task->id;
+    mix->request.task_claim.lease = 20 * SECOND;
+    go(mix);
+}
+
 static void adopt(struct mix *mix)
 {
     struct op_task_adopt_request *request = &mix->request.task_adopt;
@@ -388,6 +418,9 @@ static void adopt(struct mix *mix)
     request->token = session->token;
     request->task = task->id;
     go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        revoke_left(mix, task);
+    }
 }
 
 static void hand_over(struct mix *mix)

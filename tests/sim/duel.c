@@ -1,6 +1,10 @@
 /* Two who lead, or believe so: the leader is cut off from the others while its clients still reach
- * it. The moment that another one serves, the hot sessions are written, ended and revoked there and
+ * it. The moment that another one serves, a hot session is written, ended and revoked there and
  * read at the old one, every few milliseconds: whatever it still answers must be true (section 7).
+ *
+ * It is a session that was made for this duel, so that it lives. Left alone, the others elect
+ * about when the old one gives up: both wait for an election timeout. So in most duels it hands
+ * over, and hears nothing any more: then the next one serves within milliseconds.
  *
  * Each node has a client of its own for this, which never goes to another one; they are made when
  * the first duel begins.
@@ -8,6 +12,8 @@
 #include "tests/sim/faults.h"
 
 #include "base/assert.h"
+#include "node/node.h"
+#include "raftlog/raftlog.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +23,10 @@ enum {
     TICK_US = 4000,
     READS_OPEN_MAX = 8,
     WRITES_OPEN_MAX = 3,
+    CREATE_US = 400000,
 };
+
+enum act { ACT_CREATE, ACT_READ, ACT_WRITE };
 
 static struct run_actor *second_of(struct run *run, size_t node)
 {
@@ -82,21 +91,69 @@ static void write_hot(struct run_actor *actor, const struct run_session *session
     }
 }
 
-static void act(struct run *run, size_t node, bool writes)
+/* With lives longer than the duel. Nobody else revokes this user. */
+static void create_hot(struct run_actor *actor)
 {
+    struct tenure_session_create_request create = {.user = tenure_text("user-duel"),
+                                                   .agent = tenure_text("agent-duel"),
+                                                   .idle = 20 * SIM_SECOND,
+                                                   .absolute = 40 * SIM_SECOND,
+                                                   .has_grants = true};
+    create.grants[create.grants_count++].permission = tenure_text("state:read");
+    create.grants[create.grants_count++].permission = tenure_text("state:write");
+    record_call(actor, OP_session_create, &create, NULL);
+}
+
+static void act(struct run *run, size_t node, enum act act)
+{
+    static const uint32_t open_max[] = {1, READS_OPEN_MAX, WRITES_OPEN_MAX};
     struct run_actor *actor = second_of(run, node);
     const struct run_session *session = hot_session(run);
     struct step step = {STEP_DUEL, (uint8_t)node, actor->turns++};
     struct run_draws before = run_enter(run, step);
-    uint32_t most = writes ? WRITES_OPEN_MAX : READS_OPEN_MAX;
-    if (session != NULL && actor->env != NULL && actor->open < most && run_keeps(run)) {
-        if (writes) {
-            write_hot(actor, session);
-        } else {
+    if (actor->env != NULL && actor->open < open_max[act] && run_keeps(run)) {
+        if (act == ACT_CREATE) {
+            create_hot(actor);
+        } else if (session != NULL && act == ACT_READ) {
             read_hot(actor, session);
+        } else if (session != NULL) {
+            write_hot(actor, session);
         }
     }
     run_leave(run, before);
+}
+
+/* It does not hear the others, or is not heard by them. */
+static void cut(struct run *run, size_t old, bool heard)
+{
+    struct sim_host *here = run->nodes[old].host;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        struct sim_host *there = run->nodes[i].host;
+        if (i != old) {
+            sim_net_cut(run->sim, heard ? here : there, heard ? there : here, true);
+        }
+    }
+}
+
+static void prepare(struct run *run)
+{
+    size_t leader = nodes_leader(run);
+    const struct run_session *session = hot_session(run);
+    bool created = session != NULL && session->since_us > run->duel_begun_us;
+    if (leader == NODES_MAX) {
+        return;
+    }
+    if (!created && sim_now_us(run->sim) < run->duel_begun_us + CREATE_US) {
+        act(run, leader, ACT_CREATE);
+        return;
+    }
+    run_say(run, "node %zu hears nobody%s", leader + 1, run->duel_elects ? ", and hands over" : "");
+    run->duel_old = leader;
+    run->duel_state = DUEL_DEAF;
+    cut(run, leader, false);
+    if (run->duel_elects) {
+        rlog_step_down(run->nodes[leader].node->rlog);
+    }
 }
 
 static void tick(void *arg)
@@ -106,23 +163,20 @@ static void tick(void *arg)
         return;
     }
     size_t leader = nodes_leader(run);
-    act(run, run->duel_old, false);
-    if (leader != NODES_MAX && leader != run->duel_old) {
-        act(run, leader, true);
-        act(run, run->duel_old, false);
-    }
-    sim_at(run->sim, TICK_US, tick, run);
-}
-
-/* Both ways: who still hears the others hears of the next term. */
-static void cut_off(struct run *run, size_t old)
-{
-    for (size_t i = 0; i < run->plan.nodes; i++) {
-        if (i != old) {
-            sim_net_cut(run->sim, run->nodes[old].host, run->nodes[i].host, true);
-            sim_net_cut(run->sim, run->nodes[i].host, run->nodes[old].host, true);
+    if (run->duel_state == DUEL_PREPARES) {
+        prepare(run);
+    } else {
+        act(run, run->duel_old, ACT_READ);
+        if (leader != NODES_MAX && leader != run->duel_old) {
+            act(run, leader, ACT_WRITE);
+            act(run, run->duel_old, ACT_READ);
+        }
+        if (run->duel_state == DUEL_DEAF) { /* its last words have arrived */
+            run->duel_state = DUEL_CUT;
+            cut(run, run->duel_old, true);
         }
     }
+    sim_at(run->sim, TICK_US, tick, run);
 }
 
 void fault_duel(struct run *run, struct active *active)
@@ -137,9 +191,11 @@ void fault_duel(struct run *run, struct active *active)
         }
     }
     active->node = run->duel_old = leader;
-    active->until = sim_now_us(run->sim) + 3 * run->plan.election_ms * SIM_MILLISECOND;
+    run->duel_begun_us = sim_now_us(run->sim);
+    active->until = run->duel_begun_us + CREATE_US + 4 * run->plan.election_ms * SIM_MILLISECOND;
     run->duel_until_us = active->until;
-    cut_off(run, leader);
+    run->duel_state = DUEL_PREPARES;
+    run->duel_elects = run_chance(run, 70);
     sim_at(run->sim, 0, tick, run);
 }
 

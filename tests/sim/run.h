@@ -111,6 +111,8 @@ struct plan {
 
 struct run;
 
+enum duel_state { DUEL_PREPARES, DUEL_DEAF, DUEL_CUT };
+
 struct run_node {
     struct run *run;
     struct sim_host *host;
@@ -364,8 +366,10 @@ struct run {
     uint32_t timeless_count;
     bool rivals; /* a second candidate waits for the first to win (rivals.c) */
     size_t rival, rival_old;
-    uint64_t duel_until_us;
-    size_t duel_old;     /* who led when the duel began */
+    uint64_t duel_begun_us, duel_until_us;
+    enum duel_state duel_state;
+    bool duel_elects;    /* it hands over, and does not hear what came of it */
+    size_t duel_old;     /* who led when it was cut off */
     uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
     bool strikes_answer; /* the next write that is answered ends most nodes */
     uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */

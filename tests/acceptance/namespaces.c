@@ -58,7 +58,7 @@ static size_t store_find(const struct store *store, const struct name *name)
     return found;
 }
 
-/* ---- what an attacker can compute by himself ---- */
+/* ---- what an attacker can compute by himself: sample-agent-platform#39 ---- */
 
 static struct name digest_of(const char *parts[], size_t count, const char *between)
 {

@@ -221,7 +221,7 @@ static void nothing_is_shared(struct stage *stage)
     tenure_close(own);
 }
 
-/* ---- a late save against the end ---- */
+/* ---- a late save against the end (connect-redis#328, express-session#632) ---- */
 
 /* Saves until it is told that the session is over; counts what was saved. */
 static void *save_on(void *arg)

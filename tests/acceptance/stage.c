@@ -47,9 +47,11 @@ int stage_main(int argc, char **argv, const struct stage_row *rows, size_t count
 
 void stage_keep(char to[STAGE_TOKEN], struct tenure_bytes text)
 {
-    size_t size = text.size < STAGE_TOKEN ? text.size : 0;
-    memcpy(to, text.data, size);
-    to[size] = '\0';
+    to[0] = '\0';
+    if (text.size > 0 && text.size < STAGE_TOKEN) {
+        memcpy(to, text.data, text.size);
+        to[text.size] = '\0';
+    }
 }
 
 enum tenure_outcome stage_create(struct tenure_client *client,

@@ -292,7 +292,8 @@ static void forged_fences(struct stage *stage)
     tenure_result_done(&result);
 }
 
-/* A session's id may be logged, so it opens nothing by itself; nor does a task's. */
+/* A session's id may be logged, so it opens nothing by itself: aegra#336, deer-flow#3472,
+ * adk-python#1641, agent-service-toolkit#305. */
 static void foreign_ids(struct stage *stage)
 {
     struct stage_session alice;

@@ -162,7 +162,7 @@ static void create(struct writer *writer)
 static void put(struct writer *writer)
 {
     const struct load_book *book = &writer->held->load->books[writer->written];
-    char value[48];
+    char value[LOAD_VALUE];
     writer->value = ++writer->held->load->values;
     const struct tenure_state_put_request request = {
         .user = tenure_text(book->user),

@@ -191,7 +191,7 @@ static void call_put(struct load_lane *lane, enum action action)
     const struct load_book *book = book_of(lane);
     bool refused = action == ACTION_CONFLICT || action == ACTION_STALE;
     bool fenced = action == ACTION_FENCED || action == ACTION_STALE;
-    char key[8], value[48];
+    char key[8], value[LOAD_VALUE];
     lane->key = load_random(lane->load, LOAD_KEYS);
     lane->value = ++lane->load->values;
     struct tenure_state_put_request request = {.user = tenure_text(book->user),

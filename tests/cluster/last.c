@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 64 };
+enum { AT_ONCE = 64, SHOWN = 32 };
 
 struct look {
     struct load *load;
@@ -15,7 +15,7 @@ struct look {
 
 static bool is_value(struct tenure_bytes value, uint64_t expected)
 {
-    char text[48];
+    char text[LOAD_VALUE];
     struct tenure_bytes right = load_value(text, expected, false);
     return value.size == right.size && memcmp(value.data, right.data, right.size) == 0;
 }
@@ -30,8 +30,9 @@ static void check_key(struct look *look, const struct tenure_state_get_reply *re
     look->load->counters.read_back++;
     if (!good) {
         load_complain(look->load, "session %zu, key %zu: \"%.*s\" at %llu, not %llu", look->book,
-                      look->key, (int)reply->value.size, (const char *)reply->value.data,
-                      (unsigned long long)reply->version, (unsigned long long)key->written);
+                      look->key, reply->value.size < SHOWN ? (int)reply->value.size : SHOWN,
+                      (const char *)reply->value.data, (unsigned long long)reply->version,
+                      (unsigned long long)key->written);
     }
 }
 

@@ -65,9 +65,12 @@ size_t load_book_add(struct load *load, const struct load_book *book)
     return load->book_count++;
 }
 
-struct tenure_bytes load_value(char text[48], uint64_t value, bool refused)
+struct tenure_bytes load_value(char text[LOAD_VALUE], uint64_t value, bool refused)
 {
-    (void)snprintf(text, 48, "%s%" PRIu64, refused ? "refused " : "", value);
+    size_t dots = (size_t)(value * 3203 % (LOAD_VALUE - 48));
+    int size = snprintf(text, LOAD_VALUE, "%s%" PRIu64, refused ? "refused " : "", value);
+    memset(text + size, '.', dots);
+    text[(size_t)size + dots] = '\0';
     return tenure_text(text);
 }
 

@@ -18,6 +18,7 @@ enum {
     LOAD_KEYS = 3,    /* of a session */
     LOAD_MAYBE = 4,   /* writes of a key of which nobody knows */
     LOAD_TOKEN = 256,
+    LOAD_VALUE = 8192,
 };
 
 /* What is known of a key. Values are numbers; refused ones say so, and nobody may ever read one. */
@@ -94,8 +95,8 @@ void load_complain(struct load *load, const char *format, ...)
 uint64_t load_now_us(void);
 /* Adds a session; the index stays. */
 size_t load_book_add(struct load *load, const struct load_book *book);
-/* The text of a value, "N" or "refused N". */
-struct tenure_bytes load_value(char text[48], uint64_t value, bool refused);
+/* The text of a value: "N" or "refused N", and so many dots that logs grow and snapshots are due. */
+struct tenure_bytes load_value(char text[LOAD_VALUE], uint64_t value, bool refused);
 /* A write of `key` has ended. */
 void load_written(struct load *load, struct load_key *key, uint64_t value,
                   const struct tenure_result *result);

@@ -95,7 +95,7 @@ void load_complain(struct load *load, const char *format, ...)
 uint64_t load_now_us(void);
 /* Adds a session; the index stays. */
 size_t load_book_add(struct load *load, const struct load_book *book);
-/* The text of a value: "N" or "refused N", and so many dots that logs grow and snapshots are due. */
+/* The text of a value: "N" or "refused N", and so many dots that snapshots become due. */
 struct tenure_bytes load_value(char text[LOAD_VALUE], uint64_t value, bool refused);
 /* A write of `key` has ended. */
 void load_written(struct load *load, struct load_key *key, uint64_t value,

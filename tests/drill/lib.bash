@@ -33,7 +33,7 @@ check_header() {
     done
     [ -n "$(field Caught-by "$patch")" ] || { echo "$patch: by which property?"; status=1; }
     [ -n "$(files_of "$patch")" ] || { echo "$patch: changes nothing"; status=1; }
-    if files_of "$patch" | grep -qvE '^(base|op|fsm|env/uv|raftlog|node|client-lib)/'; then
+    if files_of "$patch" | grep >/dev/null -vE '^(base|op|fsm|env/uv|raftlog|node|client-lib)/'; then
         echo "$patch: changes more than the product"
         status=1
     fi

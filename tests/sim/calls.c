@@ -191,6 +191,29 @@ static bool draw_revoke_all(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* A session of the user of a worker's task, not its own, or NULL. */
+static struct run_session *reached(struct run *run)
+{
+    size_t worker = run->plan.services + (size_t)run_random(run, run->plan.workers);
+    const struct run_fence *fence = any_fence(&run->actors[worker]);
+    struct run_session *session = fence == NULL ? NULL : session_of(run, fence->user);
+    bool own = session != NULL && memcmp(&session->id, &fence->session, sizeof(session->id)) == 0;
+    return own ? NULL : session;
+}
+
+/* It loses the permission to write, and is given it anew: tasks that began before must not use what
+ * was given after (W7). */
+static void give_anew(struct run_actor *actor, const struct run_session *session,
+                      struct tenure_grant_add_request *request)
+{
+    request->user = tenure_text(session->user);
+    request->token = tenure_text(session->token);
+    request->permission = tenure_text("state:write");
+    const struct tenure_grant_revoke_request revoke = {
+        .user = request->user, .token = request->token, .permission = request->permission};
+    record_call(actor, OP_grant_revoke, &revoke, NULL);
+}
+
 static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -204,6 +227,10 @@ static bool draw_grant_add(struct run_actor *actor, struct draft *draft)
     request->permission = any_permission(run);
     request->has_ttl = run_chance(run, 60);
     request->ttl = lifetime(run, 6 * SIM_SECOND);
+    struct run_session *other = run_chance(run, 12) ? reached(run) : NULL;
+    if (other != NULL) {
+        give_anew(actor, other, request);
+    }
     return true;
 }
 

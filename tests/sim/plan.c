@@ -27,7 +27,8 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
     limits->watermark_us = between(run, 5, 60) * SIM_SECOND;
     limits->rotation_grace_us = between(run, 1, 4) * SIM_SECOND;
-    limits->client_silence_us = between(run, 20, 600) * SIM_SECOND;
+    uint64_t silence = between(run, 20, 600);
+    limits->client_silence_us = (silence < 120 ? 16 + silence % 5 : silence) * SIM_SECOND;
 }
 
 /* How much log there is before somebody who was away needs an image. What is kept is four times

@@ -257,6 +257,8 @@ struct run_client {
     bool root;       /* of an operator's */
     uint64_t lowest; /* what lies below is answered as forgotten, never applied */
     uint64_t heard;  /* T of its newest command */
+    uint64_t before; /* a client of this process that the cluster had to know still; 0: none */
+    bool used;       /* it has sent a command */
 };
 
 /* Who led a term: a node, and which of its processes. */

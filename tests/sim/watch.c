@@ -61,7 +61,12 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
             if (sat_add(client->heard, run->plan.limits.client_silence_us) <= time) {
                 return false;
             }
+            if (client->before != 0) {
+                run_fail(run, "S9: client %" PRIu64 " was forgotten although it was heard",
+                         client->before);
+            }
             client->heard = time;
+            client->used = true;
             client->lowest = u64_max(client->lowest, command->lowest);
             return command->request >= client->lowest;
         }
@@ -69,16 +74,32 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
     return false;
 }
 
+/* The client that this process had used and that was not silent for too long by then, or 0: it
+ * registers again only when it was told that the cluster does not know that one. */
+static uint64_t known_before(const struct run *run, const struct id128 *instance, uint64_t time)
+{
+    for (size_t i = run->watch.client_count; i > 0; i--) {
+        const struct run_client *client = &run->watch.clients[i - 1];
+        if (client->used && id128_equal(client->instance, *instance) &&
+            sat_add(client->heard, run->plan.limits.client_silence_us) > time) {
+            return client->id;
+        }
+    }
+    return 0;
+}
+
 static void learn_command(struct run *run, const struct op_command *command, uint64_t position,
                           uint64_t time, uint64_t term)
 {
     struct run_watch *watch = &run->watch;
     if (command->number == OP_client_register) {
+        uint64_t before = known_before(run, &command->caller.instance, time);
         watch->clients = grown(watch->clients, &watch->client_capacity, watch->client_count,
                                sizeof(*watch->clients));
         watch->clients[watch->client_count++] = (struct run_client){
             .id = position,
             .time = time,
+            .before = before,
             .term = term,
             .instance = command->caller.instance,
             .worker = bytes_equal(command->caller.name, bytes_of_text("service/worker")),

@@ -116,6 +116,7 @@ static const struct task_record *adopt(struct fsm_context *ctx, const struct ado
     fsm_lineage_leave(fsm, task, &adoption->task.own, &adoption->adopter);
     chain_free(fsm_blocks(fsm), task->target_chain);
     fsm_grants_free(fsm, task->pair_chain, task->pair_count);
+    fsm_task_unlist(fsm, &adoption->task.own, adoption->task.slot);
     task->target_chain = SLOT_NONE;
     task->target_count = 0;
     task->pair_count = adoption->pairs.count;
@@ -125,6 +126,7 @@ static const struct task_record *adopt(struct fsm_context *ctx, const struct ado
     task->attempt = ctx->position;
     fsm_task_pin(fsm, task->session, fsm_task_forgotten_time(fsm, task));
     fsm_task_unpin(fsm, adoption->task.own.head->selector);
+    fsm_task_list(fsm, &adoption->adopter, adoption->task.slot);
     return task;
 }
 

@@ -208,6 +208,25 @@ static int order_epochs(const void *arg, uint32_t a, uint32_t b)
     return by_number(x->head.created, y->head.created);
 }
 
+static int order_begun(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_TASKS];
+    const struct task_record *x = table_read(table, a);
+    const struct task_record *y = table_read(table, b);
+
+    return by_number(x->begun, y->begun);
+}
+
+static int order_own(const void *arg, uint32_t a, uint32_t b)
+{
+    const struct table *table = ((const struct fsm *)arg)->tables[FSM_TASKS];
+    const struct task_record *x = table_read(table, a);
+    const struct task_record *y = table_read(table, b);
+    int by_session = id128_compare(x->session, y->session);
+
+    return by_session != 0 ? by_session : by_number(x->begun, y->begun);
+}
+
 /* Of what, whose, and in which order. */
 static const struct {
     enum fsm_table table;
@@ -216,6 +235,8 @@ static const struct {
 } sets[FSM_SORTED] = {
     [SORTED_KEYS] = {FSM_KEYS, FSM_SESSIONS, order_keys},
     [SORTED_SESSIONS] = {FSM_SESSIONS, FSM_COVERS, order_epochs},
+    [SORTED_TASKS] = {FSM_TASKS, FSM_COVERS, order_begun},
+    [SORTED_OWN] = {FSM_TASKS, FSM_COVERS, order_own},
 };
 
 /* ---- laying out ---- */

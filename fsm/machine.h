@@ -44,6 +44,8 @@ enum fsm_heap {
 enum fsm_sorted {
     SORTED_KEYS,     /* of a session, by their bytes */
     SORTED_SESSIONS, /* of a user, by C */
+    SORTED_TASKS,    /* of a user, by B */
+    SORTED_OWN,      /* the same, by own session and then by B */
     FSM_SORTED,
 };
 
@@ -203,6 +205,12 @@ bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_
 void fsm_reuse(struct fsm_context *ctx);
 /* Blocks that the older verifiers of a session take. */
 uint32_t fsm_older_blocks(const struct session_record *session);
+
+/* ---- task_list.c ---- */
+/* A task takes its place in the lists of its user, and leaves it: when it begins, when it is about
+ * to be forgotten, before and after its own session changes. */
+void fsm_task_list(struct fsm *fsm, const struct fsm_session *own, uint32_t slot);
+void fsm_task_unlist(struct fsm *fsm, const struct fsm_session *own, uint32_t slot);
 
 /* ---- session_list.c ---- */
 /* A page looks at no more than so many records: what is dead and not yet swept counts too. */

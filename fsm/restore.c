@@ -139,6 +139,21 @@ static void rebuild_sessions(struct fsm *fsm)
     }
 }
 
+static void rebuild_tasks(struct fsm *fsm)
+{
+    const struct table *tasks = fsm->tables[FSM_TASKS];
+
+    for (uint32_t slot = table_next(tasks, SLOT_NONE); slot != SLOT_NONE;
+         slot = table_next(tasks, slot)) {
+        const struct task_record *task = table_read(tasks, slot);
+        struct fsm_session own = fsm_session_of(fsm, task->session);
+
+        if (own.head != NULL) {
+            fsm_task_list(fsm, &own, slot);
+        }
+    }
+}
+
 static void rebuild(struct fsm *fsm)
 {
     names_rebuild(fsm->names);
@@ -161,6 +176,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_heaps(fsm, FSM_CLIENTS);
     rebuild_keys(fsm);
     rebuild_sessions(fsm);
+    rebuild_tasks(fsm);
 }
 
 #define META_LIMIT_SAME_(tag, name, standard, least, greatest, help)                               \

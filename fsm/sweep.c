@@ -152,6 +152,7 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
     struct fsm *fsm = sweep->fsm;
     const struct task_record *task = table_read(fsm->tables[FSM_TASKS], slot);
     uint32_t operations = (uint32_t)u64_min(task->newest, FSM_OPERATION_WINDOW);
+    struct fsm_session own = fsm_session_of(fsm, task->session);
 
     if (!spend(sweep, 1 + operations * (1 + FSM_RESULT_BLOCKS) +
                           fsm_grants_blocks(task->pair_count) +
@@ -160,6 +161,7 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
                           chain_blocks(task->result_size))) {
         return;
     }
+    fsm_task_unlist(fsm, &own, slot);
     fsm_lineages_free(fsm, task);
     fsm_task_unpin(fsm, task->session);
     fsm_window_free(fsm, slot);

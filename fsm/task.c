@@ -248,6 +248,7 @@ static const struct task_record *begin_write(struct fsm_context *ctx,
     fsm_task_pin(fsm, task->session, fsm_task_forgotten_time(fsm, task));
     fsm_schedule(fsm, FSM_TASKS, slot);
     index_insert(fsm->indexes[INDEX_TASK], fsm_hash_id(fsm, task->id), slot);
+    fsm_task_list(fsm, &begin->own, slot);
     return task;
 }
 

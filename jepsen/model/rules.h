@@ -33,6 +33,8 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
                    struct model_expect *expect, const struct done **ret_done);
 /* Same user and tenant as the asker's? */
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
+/* The task that began there, if nobody knew its id, has this one. */
+void rule_name_task(struct model *model, uint64_t begun, struct id128 id);
 /* Who reads the state of which session; NULL is what was not given. */
 struct state_reader {
     const struct op_token *token, *fence;

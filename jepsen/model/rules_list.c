@@ -249,3 +249,144 @@ void apply_session_list(struct model *model, const struct ask *ask,
         }
     }
 }
+
+/* ---- tasks: by where they began ---- */
+
+/* The page that was seen, or NULL. */
+static const struct op_task_list_reply *seen_tasks(const struct ask *ask)
+{
+    const struct model_answer *seen = ask->op->seen;
+
+    return seen != NULL && seen->outcome == OP_OK ? &seen->reply.task_list : NULL;
+}
+
+/* The line that was seen for the task that began there, or NULL. */
+static const struct op_item_listed_task *seen_task(const struct ask *ask, uint64_t begun)
+{
+    const struct op_task_list_reply *seen = seen_tasks(ask);
+
+    for (uint32_t i = 0; seen != NULL && i < seen->tasks_count; i++) {
+        if (seen->tasks[i].begun == begun) {
+            return &seen->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+/* Must it be listed, of this session (0: of any)? Of one whose beginning nobody saw it is not sure
+ * that it began: what was seen decides. */
+static bool task_listed(struct model *model, const struct ask *ask, const struct task *task,
+                        uint32_t session)
+{
+    return ask_owns(model, ask, task->tenant, task->user) &&
+           (session == 0 || task->session == session) &&
+           ask->time < sat_add(task->deadline, model->limits.tombstone_us) &&
+           (!task->unnamed || seen_tasks(ask) == NULL || seen_task(ask, task->begun) != NULL);
+}
+
+/* Section 2: what a task *is*. */
+static uint32_t task_status(struct model *model, const struct ask *ask, const struct task *task)
+{
+    uint32_t closed = life_closed(model, task);
+    uint64_t also;
+
+    if (closed != 0) {
+        return closed;
+    }
+    if (!task->outlives && life_of(model, &model->sessions[task->session], ask->time, &also) != 0) {
+        return OP_TASK_STATUS_ORPHANED;
+    }
+    if (!task->claimed) {
+        return OP_TASK_STATUS_OPEN;
+    }
+    return life_passed(model, task->lease, ask->time) ? OP_TASK_STATUS_LOST
+                                                      : OP_TASK_STATUS_CLAIMED;
+}
+
+static struct op_item_listed_task task_line(struct model *model, const struct ask *ask,
+                                            const struct task *task)
+{
+    const struct op_item_listed_task *seen = seen_task(ask, task->begun);
+    struct op_item_listed_task item = {
+        .task = seen != NULL && task->unnamed ? seen->task : state_id_of(model, task->id),
+        .session = state_id_of(model, model->sessions[task->session].id),
+        .has_parent = task->parent != 0,
+        .kind = model_names_bytes(model->names, task->kind),
+        .scope = task->outlives ? OP_TASK_SCOPE_USER : OP_TASK_SCOPE_SESSION,
+        .status = task_status(model, ask, task),
+        .begun = task->begun,
+        .epoch = task->epoch,
+        .has_attempt = task->attempts[0].position != 0,
+        .attempt = task->attempts[0].position,
+        .left = sat_sub(task->deadline, ask->time)};
+
+    if (item.has_parent) {
+        item.parent = state_id_of(model, model->tasks[task->parent].id);
+    }
+    item.has_worker = item.has_lease = task->claimed && life_closed(model, task) == 0;
+    if (item.has_worker) {
+        item.worker = model_names_bytes(model->names, task->worker);
+        item.lease = sat_sub(task->lease, ask->time);
+    }
+    if (seen != NULL && rule_may_be_compromised(model, ask, task->session) &&
+        id128_equal(seen->task, item.task)) {
+        return *seen; /* whether what was done in it counted is not known */
+    }
+    return item;
+}
+
+/* The first behind that position which must be listed, or NULL. */
+static const struct task *next_task(struct model *model, const struct ask *ask, uint64_t after,
+                                    uint32_t session)
+{
+    const struct task *next = NULL;
+
+    for (uint32_t i = 1; i < model->task_count; i++) {
+        const struct task *task = &model->tasks[i];
+
+        if (task->begun > after && (next == NULL || task->begun < next->begun) &&
+            task_listed(model, ask, task, session)) {
+            next = task;
+        }
+    }
+    return next;
+}
+
+void expect_task_list(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_task_list_request *request = &ask->op->request->task_list;
+    const struct op_task_list_reply *seen = seen_tasks(ask);
+    struct op_task_list_reply *reply = &expect->reply.task_list;
+    uint64_t max = request->has_max ? request->max : OP_MAX_listed_task;
+    uint64_t after = request->has_after ? request->after : 0;
+    uint32_t session = request->has_token ? expect_session(model, ask, &request->token, expect) : 0;
+
+    if (!page_valid(request->has_max, request->max, OP_MAX_listed_task, expect) ||
+        (request->has_token && session == 0)) {
+        return;
+    }
+    reply->has_session = request->has_token;
+    reply->session = request->token.id;
+    reply->has_next = seen != NULL && seen->has_next && seen->next > after;
+    reply->next = reply->has_next ? seen->next : OP_INFINITE;
+    for (const struct task *task = next_task(model, ask, after, session);
+         task != NULL && task->begun <= reply->next;
+         task = next_task(model, ask, task->begun, session)) {
+        if (reply->tasks_count == max) {
+            reply->has_next = true; /* nowhere behind the last */
+            reply->next = reply->tasks[max - 1].begun;
+            return;
+        }
+        reply->tasks[reply->tasks_count++] = task_line(model, ask, task);
+    }
+}
+
+void apply_task_list(struct model *model, const struct ask *ask, const struct model_answer *answer)
+{
+    const struct op_task_list_reply *reply = &answer->reply.task_list;
+
+    (void)ask;
+    for (uint32_t k = 0; k < reply->tasks_count; k++) {
+        rule_name_task(model, reply->tasks[k].begun, reply->tasks[k].task);
+    }
+}

@@ -290,6 +290,15 @@ static void note_targets(struct model *model, const struct op_task_begin_request
     }
 }
 
+void rule_name_task(struct model *model, uint64_t begun, struct id128 id)
+{
+    for (uint32_t i = 1; i < model->task_count; i++) {
+        if (model->tasks[i].unnamed && model->tasks[i].begun == begun && !id128_is_zero(id)) {
+            state_task_name(model, &model->tasks[i], id);
+        }
+    }
+}
+
 void apply_task_begin(struct model *model, const struct ask *ask, const struct model_answer *answer)
 {
     const struct op_task_begin_request *request = &ask->op->request->task_begin;
@@ -298,8 +307,9 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
     struct session *own;
     struct task *task;
 
-    if (state_task_of(model, reply->task) != 0) {
-        return; /* a known (task, n), told again */
+    if (reply->begun != ask->op->position || state_task_of(model, reply->task) != 0) {
+        rule_name_task(model, reply->begun, reply->task); /* a known (task, n), told again */
+        return;
     }
     task = state_task_add(model, reply->task);
     task->parent = parent;
@@ -311,6 +321,8 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
     task->tenant = own->tenant;
     task->user = own->user;
     task->agent = own->agent;
+    task->unnamed = ask->op->unanswered;
+    task->kind = state_name(model, request->kind);
     task->depth = parent != 0 ? model->tasks[parent].depth + 1 : 1;
     task->outlives = request->scope == OP_TASK_SCOPE_USER;
     task->begun = reply->begun;

@@ -126,6 +126,17 @@ void state_session_name(struct model *model, struct session *session, struct id1
     session->unnamed = false;
 }
 
+void state_task_name(struct model *model, struct task *task, struct id128 id)
+{
+    uint32_t name = state_id(model, id);
+
+    model->task_of = model_names_grow(model->task_of, &model->task_of_end, name + 1,
+                                      sizeof *model->task_of);
+    model->task_of[name] = (uint32_t)(task - model->tasks);
+    task->id = name;
+    task->unnamed = false;
+}
+
 struct task *state_task_add(struct model *model, struct id128 id)
 {
     uint32_t name = state_id(model, id);

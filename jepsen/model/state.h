@@ -90,7 +90,8 @@ struct done {
 };
 
 struct task {
-    uint32_t id, incarnation, session, parent, tenant, user, agent, depth;
+    uint32_t id, incarnation, session, parent, tenant, user, agent, kind, depth;
+    bool unnamed;  /* nobody saw its beginning: its id is made up */
     bool outlives; /* scope user */
     bool claimed;
     bool adopted;    /* and not claimed since */
@@ -170,8 +171,9 @@ struct ask {
 
 uint32_t state_name(struct model *model, struct bytes text);
 uint32_t state_id(struct model *model, struct id128 id);
-/* Nobody knew the session's id: this is it. */
+/* Nobody knew the id of that session or task: this is it. */
 void state_session_name(struct model *model, struct session *session, struct id128 id);
+void state_task_name(struct model *model, struct task *task, struct id128 id);
 /* The id of that number. */
 struct id128 state_id_of(const struct model *model, uint32_t number);
 uint32_t state_secret(struct model *model, const struct op_token *token);

@@ -48,6 +48,7 @@ struct tenure_id reach(struct run *run, const struct run_fence *fence);
 /* ---- calls_list.c ---- */
 draw_fn draw_grant_list;
 draw_fn draw_session_list;
+draw_fn draw_task_list;
 draw_fn draw_state_list;
 
 /* ---- calls_task.c ---- */

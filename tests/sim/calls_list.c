@@ -43,6 +43,23 @@ bool draw_session_list(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+bool draw_task_list(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_task_list_request *request = &draft->request.task_list;
+    struct run_session *session = any_session(run);
+    request->has_token = session != NULL && run_chance(run, 40);
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    request->user = tenure_text(draft->user);
+    if (request->has_token) {
+        request->user = acting(run, draft, session->user);
+        request->token = tampered(run, draft, session->token, OP_TOKEN_session);
+    }
+    request->has_after = draw_after(run, &request->after);
+    request->has_max = draw_max(run, &request->max);
+    return true;
+}
+
 bool draw_state_list(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;

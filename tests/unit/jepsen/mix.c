@@ -246,6 +246,23 @@ static void revoke(struct mix *mix)
     go(mix);
 }
 
+static void list_tasks(struct mix *mix)
+{
+    struct op_task_list_request *request = &mix->request.task_list;
+    const struct known_session *session = some_session(mix);
+
+    mix->f = OP_task_list;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->has_token = one_in(mix, 2);
+    request->token = session->token;
+    request->has_after = one_in(mix, 2);
+    request->after = below(mix, mix->maker->position + 1);
+    request->has_max = one_in(mix, 2);
+    request->max = below(mix, 5);
+    go(mix);
+}
+
 static void list_sessions(struct mix *mix)
 {
     struct op_session_list_request *request = &mix->request.session_list;
@@ -621,6 +638,8 @@ static void step(struct mix *mix)
     } else if (what < 14) {
         if (one_in(mix, 4)) {
             list_sessions(mix);
+        } else if (one_in(mix, 3)) {
+            list_tasks(mix);
         } else {
             ask_session(mix, one_in(mix, 3)   ? OP_session_get
                              : one_in(mix, 8) ? OP_session_derive

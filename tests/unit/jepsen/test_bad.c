@@ -468,6 +468,53 @@ static void write_after_grant(struct scene *s)
     scene_put(s, "k", "v");
 }
 
+/* ---- lists ---- */
+
+static void list_grants(struct scene *s)
+{
+    memset(&s->request, 0, sizeof s->request);
+    s->request.grant_list.user = bytes_of_text(s->user);
+    s->request.grant_list.token = s->token;
+    maker_call(&s->maker, &s->caller, OP_grant_list, &s->request);
+}
+
+static void listed_too_long(struct scene *s)
+{
+    s->grant_ttl = 2;
+    scene_create(s, "alice", "A", 60, 60);
+    maker_wait(&s->maker, 2000000);
+    scene_lie(s, MODEL_MUTATION_GRANT_FOREVER);
+    list_grants(s);
+}
+
+/* The answer is the law's at T; the leader's clock had passed the deadline (T6). */
+static void listed_past_the_clock(struct scene *s)
+{
+    struct event *events;
+
+    s->grant_ttl = 2;
+    scene_create(s, "alice", "A", 60, 60);
+    maker_wait(&s->maker, 1000000);
+    list_grants(s);
+    events = s->maker.history->events;
+    events[0].clock = 0;
+    events[s->maker.row].clock = events[s->maker.row].time + 1000000;
+}
+
+static void list_without_one(struct scene *s)
+{
+    struct history_answer answer;
+    union op_reply empty = {false};
+
+    scene_create(s, "alice", "A", 60, 60);
+    memset(&s->request, 0, sizeof s->request);
+    s->request.session_list.user = bytes_of_text("alice");
+    maker_call(&s->maker, &s->caller, OP_session_list, &s->request);
+    answer = scene_answer(s);
+    answer.reply = &empty;
+    history_return(s->maker.history, s->maker.row, &answer);
+}
+
 /* ---- S13, S14 ---- */
 
 static void term_goes_back(struct scene *s)
@@ -552,6 +599,9 @@ static const struct bad bads[] = {
     {elevated_too_long, MODEL_S12, "grant's deadline"},
     {write_without_grant, MODEL_S12, "state:write"},
     {write_after_grant, MODEL_S12, "state:write"},
+    {listed_too_long, MODEL_S12, "another grants"},
+    {listed_past_the_clock, MODEL_S4, "clock passed"},
+    {list_without_one, MODEL_S1, "another sessions"},
     {term_goes_back, MODEL_S13, "term goes back"},
     {term_back_for_a_read, MODEL_S13, "term goes back"},
     {term_back_far, MODEL_S13, "term goes back"},

@@ -275,6 +275,7 @@ static bool sweep_s5(struct look *look, const struct order *order)
 {
     const struct history *history = look->facts->history;
     uint32_t fast = UINT32_MAX, slow = UINT32_MAX;
+    bool written = false; /* a clock under which nothing was written may be made anew (T2) */
 
     for (uint32_t i = 0; i < order->count; i++) {
         const struct event *b = &history->events[order->rows[i]];
@@ -282,7 +283,8 @@ static bool sweep_s5(struct look *look, const struct order *order)
         const struct event *c = slow == UINT32_MAX ? b : &history->events[slow];
         uint64_t span;
 
-        if (b->clock == 0 || !history_definite(b) || b->attempt > 1) {
+        written = written || history_is_write(b);
+        if (b->clock == 0 || !history_definite(b) || b->attempt > 1 || !written) {
             continue;
         }
         if (timeless_within(look, u64_min(a->call_ns, c->call_ns), b->ret_ns)) {

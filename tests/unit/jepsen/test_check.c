@@ -271,6 +271,29 @@ static void test_a_stated_time_may_step(void **state)
     scene_done(&scene);
 }
 
+/* A clock that nobody has written under is lost with the power, and the next begins where it did: a
+ * read that was told of it is no measure. Behind a command it is (S5, T2). */
+static void test_a_clock_without_a_command_may_begin_again(void **state)
+{
+    union op_request list = {.session_list = {.user = bytes_of_text("alice")}};
+    struct scene scene;
+
+    (void)state;
+    for (int written = 0; written < 2; written++) {
+        scene_init(&scene);
+        if (written) {
+            scene_revoke_user(&scene, "carol");
+        }
+        maker_call(&scene.maker, &scene.caller, OP_session_list, &list);
+        scene_revoke_user(&scene, "bob");
+        struct event *last = &scene.maker.history->events[scene.maker.row];
+        last->call_ns += 20000000000;
+        last->ret_ns += 20000000000;
+        assert_int_equal(verdict_of(scene.maker.history), written ? CHECK_VIOLATION : CHECK_OK);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_unknown_does_not_excuse_all),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_a_stated_time_may_step),
+        cmocka_unit_test(test_a_clock_without_a_command_may_begin_again),
         cmocka_unit_test(test_a_deadline_told_late),
         cmocka_unit_test(test_json_there_and_back),
         cmocka_unit_test(test_bad_lines),

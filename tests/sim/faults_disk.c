@@ -33,6 +33,7 @@ void fault_mend_sync(struct run *run, struct active *active)
     sim_disk_fail_clear(node->host);
     node_kill(node);
     node->may_fail = false;
+    node->mended = true;
 }
 
 void fault_hang_disk(struct run *run, struct active *active)

@@ -107,6 +107,18 @@ static void strike(struct run *run, struct run_node *node)
     run_leave(run, before);
 }
 
+/* A disk that has failed to sync may still lose what was read of it since: half of the nodes lose
+ * power before they write over it. */
+static void strike_mended(struct run *run, struct run_node *node)
+{
+    enum { REBOOT_SLACK_US = 100000 }; /* as in faults.c */
+    if (node->mended && sim_mix(run->setup->seed ^ node->starts) % 2 == 0) {
+        run->slack_us += REBOOT_SLACK_US;
+        sim_fault_crash_at(node->env, "log.before_write", 1, SIM_CRASH_POWER);
+    }
+    node->mended = false;
+}
+
 static void start(struct run *run, struct run_node *node)
 {
     char name[32];
@@ -123,6 +135,7 @@ static void start(struct run *run, struct run_node *node)
         raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
         run_say(run, "node %u starts", node->config.node);
         run->counters.restarts++;
+        strike_mended(run, node);
         return;
     }
     bool crashed = sim_process_crashed(node->env);

@@ -67,6 +67,20 @@ static void draw_steady(struct plan *plan, const bool on[FAULTS])
     plan->birth = plan->bare = false;
 }
 
+/* What is stored, torn or lost is asked again and again: most bugs of the log need two such faults
+ * of one node, one soon after the other. */
+static void draw_disks(struct plan *plan, const bool on[FAULTS])
+{
+    static const enum fault_kind kinds[] = {FAULT_CRASH_POINT,  FAULT_CRASH_RECOVERY,
+                                            FAULT_POWER_POINT,  FAULT_POWER_CUT,
+                                            FAULT_POWER_ANSWER, FAULT_FAILED_SYNC};
+    memset(plan->on, 0, sizeof(plan->on));
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        plan->on[kinds[i]] = on[kinds[i]];
+    }
+    plan->gap_us = 600 * SIM_MILLISECOND;
+}
+
 void plan_draw(struct run *run)
 {
     const bool *on = run->setup->on;
@@ -106,7 +120,7 @@ void plan_draw(struct run *run)
         plan->on[kind] = plan->on[kind] && plan->clocks;
     }
     plan->on[FAULT_HYPERVISOR] = plan->on[FAULT_HYPERVISOR] && plan->clocks;
-    plan->steady = plan->clocks && run_chance(run, 30);
+    plan->steady = plan->clocks && run_chance(run, 30) && plan->nodes >= 3; /* T9 */
     if (plan->busy && !plan->steady) {
         draw_busy(plan, on);
     }
@@ -118,6 +132,10 @@ void plan_draw(struct run *run)
         plan->on[FAULT_RIVALS] = on[FAULT_RIVALS];
     }
     plan->root = run_chance(run, 25);
+    bool disks = run_chance(run, 12);
+    if (disks && !plan->steady && !plan->duels && !plan->busy) {
+        draw_disks(plan, on);
+    }
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */
         plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 112 /

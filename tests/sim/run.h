@@ -125,6 +125,7 @@ struct run_node {
     bool stopped;
     bool failed;
     bool may_fail;     /* its disk fails */
+    bool mended;       /* its disk has failed, and it was not started since */
     bool away;         /* nobody starts it until the fault that took it ends */
     uint64_t start_at; /* when it is started again */
     uint64_t calls;    /* of this process, at watch.c's last look; UINT64_MAX: look again */

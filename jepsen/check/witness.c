@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACED_MAX = 64 };
+enum { PLACED_MAX = 64, OPEN_MAX = 1024 };
 
 struct placed {
     uint32_t row;
@@ -26,10 +26,10 @@ struct replay {
     const struct check_options *options;
     struct placed placed[PLACED_MAX]; /* by position */
     uint32_t placed_count;
-    uint32_t open[PLACED_MAX]; /* rows without an answer that a limit may have refused */
+    uint32_t open[OPEN_MAX]; /* rows without an answer that a limit may have refused */
     uint32_t open_count;
-    uint64_t refused; /* bits of them: those that it has */
-    uint32_t failed;  /* index in order->rows */
+    bool refused[OPEN_MAX]; /* those of them that were */
+    uint32_t failed;        /* index in order->rows */
     struct model_reason reason;
 };
 
@@ -66,13 +66,13 @@ static bool refused(struct replay *replay, struct model *model, const struct mod
     while (at < replay->open_count && replay->open[at] != row) {
         at++;
     }
-    if (at == PLACED_MAX) {
+    if (at == OPEN_MAX) {
         return false;
     }
     if (at == replay->open_count) {
         replay->open[replay->open_count++] = row;
     }
-    return (replay->refused >> at) & 1;
+    return replay->refused[at];
 }
 
 /* A command without an answer has the one that the law gives. Whoever does not know its answer
@@ -177,15 +177,20 @@ static struct bytes user_of(const struct history *history, const struct event *e
 }
 
 /* Could this unknown command have to do with what failed? */
-static bool related(const struct replay *replay, uint32_t unknown, const struct event *failed)
+static bool concerns(const struct replay *replay, uint32_t unknown, const struct event *failed)
 {
     const struct history *history = replay->history;
     const struct event *event = &history->events[unknown];
 
-    return !is_placed(replay, unknown) && replay->order->call_ns[unknown] < failed->ret_ns &&
+    return replay->order->call_ns[unknown] < failed->ret_ns &&
            (event->f == OP_revoke_agent || event->f == OP_revoke_tenant ||
             event->f == OP_revoke_all ||
             bytes_equal(user_of(history, event), user_of(history, failed)));
+}
+
+static bool related(const struct replay *replay, uint32_t unknown, const struct event *failed)
+{
+    return !is_placed(replay, unknown) && concerns(replay, unknown, failed);
 }
 
 static bool taken(const struct replay *replay, uint64_t position)
@@ -297,22 +302,60 @@ static bool try_row(struct replay *replay, uint32_t row, const struct event *fai
            (first != last && try_at(replay, row, first, least, below));
 }
 
-/* Has a limit refuse one that it may have, so that the replay gets further. */
-static bool refuse_one(struct replay *replay)
+/* How far the replay gets when open[i] is taken for refused, or not. */
+static uint32_t refuse(struct replay *replay, uint32_t i, bool refused)
 {
-    for (uint32_t i = 0; i < replay->open_count; i++) {
-        struct replay before = *replay;
+    replay->refused[i] = refused;
+    (void)replay_all(replay);
+    return replay->failed;
+}
 
-        if ((replay->refused >> i) & 1) {
+/* Takes those of `all` back without which the replay gets as far. */
+static void take_back(struct replay *replay, const bool all[OPEN_MAX], uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t far = replay->failed;
+
+        if (all[i] && refuse(replay, i, false) < far) {
+            (void)refuse(replay, i, true);
+        }
+    }
+}
+
+/* Takes unanswered commands for refused, so that the replay gets further: the one that helps most,
+ * or, when no single one helps, as few as can be of those that do no harm. */
+static bool refuse_some(struct replay *replay)
+{
+    const struct event *failed = &replay->history->events[replay->order->rows[replay->failed]];
+    const struct replay before = *replay;
+    uint32_t best = UINT32_MAX, far = before.failed;
+    bool harmless[OPEN_MAX] = {false};
+
+    for (uint32_t i = before.open_count; i-- > 0;) {
+        if (before.refused[i] || !concerns(replay, before.open[i], failed)) {
             continue;
         }
-        replay->refused |= 1ULL << i;
-        if (replay_all(replay) || replay->failed > before.failed) {
-            return true;
-        }
         *replay = before;
+        harmless[i] = refuse(replay, i, true) >= before.failed;
+        if (replay->failed > far) {
+            far = replay->failed;
+            best = i;
+        }
     }
-    return false;
+    *replay = before;
+    if (best != UINT32_MAX) {
+        return refuse(replay, best, true) > before.failed;
+    }
+    for (uint32_t i = 0; i < before.open_count; i++) {
+        replay->refused[i] = replay->refused[i] || harmless[i];
+    }
+    (void)replay_all(replay);
+    if (replay->failed <= before.failed) {
+        *replay = before;
+        return false;
+    }
+    take_back(replay, harmless, before.open_count);
+    return true;
 }
 
 /* Places one unknown command so that the replay gets further. `ret_any`: there was one to try. */
@@ -346,7 +389,7 @@ bool check_witness(const struct history *history, const struct order *order,
     if (replay_all(&replay)) {
         return true;
     }
-    while (replay.failed < order->count && (refuse_one(&replay) || place_one(&replay, &any))) {
+    while (replay.failed < order->count && (refuse_some(&replay) || place_one(&replay, &any))) {
     }
     if (replay.failed == order->count) {
         return true;

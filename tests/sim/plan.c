@@ -133,7 +133,8 @@ void plan_draw(struct run *run)
     }
     plan->root = run_chance(run, 25);
     bool disks = run_chance(run, 12);
-    if (disks && !plan->steady && !plan->duels && !plan->busy) {
+    plan->disks = disks && !plan->steady && !plan->duels && !plan->busy;
+    if (plan->disks) {
         draw_disks(plan, on);
     }
     if (run->setup->rate != 0) {

@@ -97,6 +97,7 @@ struct plan {
     enum sim_disk_policy disk;
     bool clocks;      /* clock faults may happen in this seed */
     bool steady;      /* one boot clock jumps, leaders change, nothing else: no slack for it */
+    bool disks;       /* nothing but faults of disks */
     bool birth;       /* faults happen before the first leader serves, too */
     bool busy;        /* many calls, and nodes that are away for long */
     bool duels;       /* many of them */

@@ -2,8 +2,8 @@
  *
  * Sound and n log n. A command of unknown outcome may have been applied at any position that is
  * free, or nowhere: it is placed only when the answers cannot be explained without it, and then the
- * replay begins again. Where its position is known and the law leaves open whether a limit refused
- * it, it was refused when the answers cannot be explained otherwise.
+ * replay begins again. Where its position is known and the law leaves open whether it was refused,
+ * it was when the answers cannot be explained otherwise.
  */
 #include "jepsen/check/order.h"
 
@@ -26,7 +26,7 @@ struct replay {
     const struct check_options *options;
     struct placed placed[PLACED_MAX]; /* by position */
     uint32_t placed_count;
-    uint32_t open[OPEN_MAX]; /* rows without an answer that a limit may have refused */
+    uint32_t open[OPEN_MAX]; /* rows without an answer that may have been refused */
     uint32_t open_count;
     bool refused[OPEN_MAX]; /* those of them that were */
     uint32_t failed;        /* index in order->rows */
@@ -52,7 +52,8 @@ static void fill(const struct history *history, const struct event *event,
                             .request = request};
 }
 
-/* Did a limit refuse this one, as far as anybody can tell? */
+/* Was this one refused, where the law leaves that open: by a limit, or for a secret that a later
+ * try may have replaced? */
 static bool refused(struct replay *replay, struct model *model, const struct model_op *op,
                     uint32_t row)
 {
@@ -60,7 +61,7 @@ static bool refused(struct replay *replay, struct model *model, const struct mod
     uint32_t at = 0;
 
     model_expect(model, op, &expect);
-    if ((expect.also & (1ULL << OP_LIMIT)) == 0 || expect.outcome != OP_OK) {
+    if (expect.also == 0 || expect.outcome != OP_OK) {
         return false;
     }
     while (at < replay->open_count && replay->open[at] != row) {

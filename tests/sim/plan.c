@@ -133,8 +133,7 @@ void plan_draw(struct run *run)
     }
     plan->root = run_chance(run, 25);
     bool disks = run_chance(run, 12);
-    plan->disks = disks && !plan->steady && !plan->duels && !plan->busy;
-    if (plan->disks) {
+    if (disks && !plan->steady && !plan->duels && !plan->busy) {
         draw_disks(plan, on);
     }
     if (run->setup->rate != 0) {

@@ -97,7 +97,6 @@ struct plan {
     enum sim_disk_policy disk;
     bool clocks;      /* clock faults may happen in this seed */
     bool steady;      /* one boot clock jumps, leaders change, nothing else: no slack for it */
-    bool disks;       /* nothing but faults of disks */
     bool birth;       /* faults happen before the first leader serves, too */
     bool busy;        /* many calls, and nodes that are away for long */
     bool duels;       /* many of them */
@@ -366,6 +365,7 @@ struct run {
     struct history *history;
     struct run_watch watch;
     struct active active[ACTIVE_MAX];
+    bool misled; /* an operator has stated a wrong time */
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
     bool rivals; /* a second candidate waits for the first to win (rivals.c) */

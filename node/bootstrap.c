@@ -223,3 +223,18 @@ bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_
     }
     return count == birth->member_count && base_reader_finished(&reader);
 }
+
+const char *node_birth_fault(const struct rlog_birth *birth)
+{
+    struct base_reader reader;
+    base_reader_init(&reader, birth->machine);
+    uint8_t version = base_read_u8(&reader);
+    if (version > BIRTH_VERSION) {
+        return "was written by a newer version: upgrade tenured";
+    }
+    if (version > 0 && version < BIRTH_VERSION) {
+        return "was written by an older version, whose clusters have no key for derived values: "
+               "run the tenured that wrote it, or make a new cluster (tenurectl cluster init)";
+    }
+    return "says what this version cannot read: run the tenured that wrote it";
+}

@@ -28,5 +28,7 @@ bool node_bootstrap_load(const char *path, struct node_bootstrap *ret_bootstrap,
 /* birth.machine in and out: version, T0, both keys, limits, client addresses. */
 void node_birth_write(struct node_bootstrap *bootstrap);
 bool node_birth_read(const struct rlog_birth *birth, struct node_bootstrap *ret_bootstrap);
+/* Of a record that cannot be read: why, and what to do. */
+const char *node_birth_fault(const struct rlog_birth *birth);
 
 #endif

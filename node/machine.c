@@ -13,8 +13,7 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
 {
     struct node_bootstrap *bootstrap = node->bootstrap;
     if (!node_birth_read(birth, bootstrap)) {
-        snprintf(error, error_size, "%s/BIRTH was written by a newer version: upgrade tenured",
-                 node->config->folder);
+        snprintf(error, error_size, "%s/BIRTH %s", node->config->folder, node_birth_fault(birth));
         return false;
     }
     uint64_t lease_least = 10 * (uint64_t)node->config->election_ms * 1000; /* T8 */

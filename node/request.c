@@ -67,6 +67,12 @@ static void request_free(struct node_request *request)
     free(request);
 }
 
+/* What the answer to this row shows belongs to its asker alone: it is not left in our memory. */
+static bool tells_secret(const struct op_row *row)
+{
+    return op_minted_token(row) != NULL || row->number == OP_session_derive;
+}
+
 void node_request_answer(struct node *node, struct node_request *request,
                          const struct op_reply_head *head, const struct op_details *details,
                          const struct op_struct *s, const void *value)
@@ -76,7 +82,7 @@ void node_request_answer(struct node *node, struct node_request *request,
     struct node_connection *connection = request->connection;
     uint32_t msgid = request->msgid;
     bool unwanted = request->unwanted;
-    bool secret = op_minted_token(request->row) != NULL;
+    bool secret = tells_secret(request->row);
     if (connection != NULL) {
         node_connection_forget(connection, request);
     }
@@ -176,7 +182,8 @@ void node_request_reply(struct node *node, struct node_request *request,
     complete_derived(node, request, &value, derived);
     const struct op_row *row = request->row;
     node_request_answer(node, request, &head, NULL, row->reply, &value);
-    if (op_minted_token(row) != NULL) {
+    if (tells_secret(row)) {
         env_wipe(&value, sizeof(value));
+        env_wipe(derived, sizeof(derived));
     }
 }

@@ -1,10 +1,12 @@
-/* Looks for the secrets of tokens in files, in every form in which somebody might print them. A
- * part of twelve bytes is enough to be found.
+/* Looks for the secrets of tokens, and for derived values, in files, in every form in which
+ * somebody might print them. A part of twelve bytes is enough to be found.
  *
- *   seek-secrets TOKENS FILE...         TOKENS: one token a line. Exit status 0: none is there.
- *   seek-secrets --print FORM TOKENS    the first token's secret in that form, to plant it
+ *   seek-secrets TOKENS FILE...         TOKENS: one token a line, or the 64 hexadecimal digits of
+ *                                       a derived value. Exit status 0: none is there.
+ *   seek-secrets --print FORM TOKENS    the first line's secret in that form, to plant it
  *   seek-secrets --forms                the forms
  */
+#include "base/encode.h"
 #include "op/token.h"
 
 #include <inttypes.h>
@@ -122,13 +124,15 @@ static size_t put_escaped(const uint8_t *secret, uint8_t *ret)
     return (size_t)(at - (char *)ret);
 }
 
-/* The characters of the token's own text that hold nothing but secret. */
-static size_t put_token(const char *text, const struct op_token *token, uint8_t *ret)
+/* The characters of the token's own text that hold nothing but secret; a derived value has none. */
+static size_t put_token(const char *text, uint8_t *ret)
 {
     size_t before = text[1] == 'n' ? 32 : 48; /* bytes of the token in front of its secret */
     size_t first = (before * 4 + 2) / 3;
     size_t last = (before + 32) * 4 / 3;
-    (void)token;
+    if (text[0] != 't') {
+        return 0;
+    }
     memcpy(ret, text + 4 + first, last - first);
     return last - first;
 }
@@ -144,7 +148,7 @@ static size_t put_form(enum form form, const char *text, const struct op_token *
     case FORM_HEX_UPPER:
         return put_hex(token->secret, "0123456789ABCDEF", ret);
     case FORM_TOKEN:
-        return put_token(text, token, ret);
+        return put_token(text, ret);
     case FORM_URL:
         return put_base64(token->secret, "-_", ret);
     case FORM_BASE64:
@@ -162,7 +166,8 @@ static size_t put_form(enum form form, const char *text, const struct op_token *
 
 static bool read_token(const char *text, struct op_token *ret_token)
 {
-    return op_token_read(bytes_of_text(text), OP_TOKEN_session, ret_token) ||
+    return hex_read(bytes_of_text(text), ret_token->secret, sizeof(ret_token->secret)) ||
+           op_token_read(bytes_of_text(text), OP_TOKEN_session, ret_token) ||
            op_token_read(bytes_of_text(text), OP_TOKEN_fence, ret_token);
 }
 
@@ -174,7 +179,7 @@ static bool next_token(FILE *file, char text[256], struct op_token *ret_token)
     }
     text[strcspn(text, "\n")] = '\0';
     if (!read_token(text, ret_token)) {
-        die("this is no token:", text);
+        die("this is neither a token nor a derived value:", text);
     }
     return true;
 }
@@ -222,7 +227,7 @@ static bool seek(const char *path)
     for (size_t at = 0; at + WINDOW <= size && clean; at++) {
         const struct window *window = known(bytes + at);
         if (window != NULL) {
-            printf("%s: byte %zu: the secret of token %" PRIu32 ", as %s\n", path, at, window->line,
+            printf("%s: byte %zu: the secret of line %" PRIu32 ", as %s\n", path, at, window->line,
                    form_names[window->form]);
             clean = false;
         }

@@ -189,6 +189,27 @@ static void a_birth_cut_short_anywhere_is_refused(void **state)
     assert_false(node_birth_read(&bootstrap.birth, &again));
 }
 
+static void a_birth_of_another_version_says_which_way(void **state)
+{
+    (void)state;
+    char error[512] = "";
+    write_file(good_bootstrap);
+    assert_true(node_bootstrap_load(FILE_NAME, &bootstrap, error, sizeof(error)));
+    node_birth_write(&bootstrap);
+    uint8_t now = bootstrap.machine_bytes[0];
+    bootstrap.machine_bytes[0] = 1;
+    assert_false(node_birth_read(&bootstrap.birth, &again));
+    assert_non_null(strstr(node_birth_fault(&bootstrap.birth), "older version"));
+    assert_non_null(strstr(node_birth_fault(&bootstrap.birth), "cluster init"));
+    bootstrap.machine_bytes[0] = (uint8_t)(now + 1);
+    assert_false(node_birth_read(&bootstrap.birth, &again));
+    assert_non_null(strstr(node_birth_fault(&bootstrap.birth), "newer version: upgrade"));
+    bootstrap.machine_bytes[0] = now;
+    bootstrap.birth.machine.size--;
+    assert_false(node_birth_read(&bootstrap.birth, &again));
+    assert_null(strstr(node_birth_fault(&bootstrap.birth), "newer"));
+}
+
 static void each_mistake_in_a_bootstrap_is_one_line(void **state)
 {
     static const struct mistake mistakes[] = {
@@ -234,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_there_or_empty_is_one_line),
         cmocka_unit_test(a_good_bootstrap_is_taken_and_kept),
         cmocka_unit_test(a_birth_cut_short_anywhere_is_refused),
+        cmocka_unit_test(a_birth_of_another_version_says_which_way),
         cmocka_unit_test(each_mistake_in_a_bootstrap_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,14 +24,16 @@ static bool named_id(const struct op_struct *s, const uint8_t *value, const char
     return false;
 }
 
-/* The session whose token the request shows. */
-static bool shown_session(const struct op_struct *s, const uint8_t *value, struct id128 *ret_id)
+/* The session whose token the request shows, and by which name the reply tells it again. */
+static bool shown_session(const struct op_struct *s, const uint8_t *value, const char **ret_name,
+                          struct id128 *ret_id)
 {
     for (size_t i = 0; i < s->field_count; i++) {
         const struct op_field *field = &s->fields[i];
         if (field->kind == OP_KIND_token && field->bound == OP_TOKEN_session &&
             *(const bool *)(value + field->has_offset)) {
             memcpy(ret_id, value + field->offset + offsetof(struct op_token, id), sizeof(*ret_id));
+            *ret_name = strcmp(field->name, "token") == 0 ? "session" : field->name;
             return true;
         }
     }
@@ -46,11 +48,13 @@ static bool echoes_name(const struct tenure_pending *call, const uint8_t *reply,
 }
 
 /* A result about another object than the one asked for is never handed on: an id of the request is
- * the reply's of the same name; the session whose token it shows is the reply's `session` (the one
- * name that is spelled here: no field of the table says it). */
+ * the reply's of the same name, and so is the session that a token of that name shows; one that is
+ * named `token` shows the reply's `session` (the names that are spelled here: no field of the table
+ * says it). */
 static bool echoes(const struct tenure_pending *call, const uint8_t *reply)
 {
     const struct op_struct *s = call->method.request;
+    const char *name = NULL;
     struct id128 asked;
     for (size_t i = 0; i < s->field_count; i++) {
         if (named_id(s, call->request, s->fields[i].name, &asked) &&
@@ -58,7 +62,8 @@ static bool echoes(const struct tenure_pending *call, const uint8_t *reply)
             return false;
         }
     }
-    return !shown_session(s, call->request, &asked) || echoes_name(call, reply, "session", &asked);
+    return !shown_session(s, call->request, &name, &asked) ||
+           echoes_name(call, reply, name, &asked);
 }
 
 /* ---- delivering ---- */

@@ -95,6 +95,9 @@ static enum op_outcome adopt_ask(struct fsm_context *ctx,
         return fsm_refuse_full(ctx, "session_tasks_max");
     }
     outcome = fsm_lineage_room(ctx, &adoption->task, &adoption->adopter);
+    if (outcome == OP_OK) {
+        outcome = fsm_pin_room(ctx, &adoption->adopter);
+    }
     if (outcome != OP_OK) {
         return outcome;
     }

@@ -80,8 +80,12 @@ static bool revoked_after(const struct fsm *fsm, const struct session_head *head
 /* W6: a revoke after E of anything that the task stands under, or of a lineage that it left. */
 bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task)
 {
-    return revoked_after(fsm, task->own.head, task->record->epoch) ||
-           fsm_lineage_revoked(fsm, task->record);
+    for (struct fsm_session at = task->own; at.head != NULL; at = fsm_parent_of(fsm, &at)) {
+        if (revoked_after(fsm, at.head, task->record->epoch)) {
+            return true;
+        }
+    }
+    return fsm_lineage_revoked(fsm, task->record);
 }
 
 /* W7: the permission is among the pairs that still hold, and another session holds it too, since

@@ -4,6 +4,8 @@
  *  1. Each pair stored anywhere counts one use of its permission's name.
  *  2. A session with tasks keeps its grants in a chain, so that its sweep can always write down
  * what its tasks keep: that chain is never longer than the one it replaces.
+ *  3. A child's pairs are copies of its parent's: the same G, a deadline that lies no later. It
+ *     loses what its parent loses, and gains nothing.
  */
 #include "fsm/machine.h"
 
@@ -146,6 +148,24 @@ void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_gra
 
 /* ---- what holds ---- */
 
+/* A pair that lapsed above has lapsed here too: no copy's deadline lies later (invariant 3). */
+bool fsm_held_above(const struct fsm *fsm, const struct fsm_session *session,
+                    const struct fsm_grant *grant)
+{
+    for (struct fsm_session above = fsm_parent_of(fsm, session); above.head != NULL;
+         above = fsm_parent_of(fsm, &above)) {
+        struct fsm_grants all;
+        const struct fsm_grant *same;
+
+        fsm_session_grants(fsm, &above, &all);
+        same = fsm_grants_find(&all, grant->permission);
+        if (same == NULL || same->given != grant->given) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void fsm_grants_held(struct fsm_context *ctx, const struct fsm_session *session,
                      struct fsm_grants *ret_grants)
 {
@@ -158,7 +178,7 @@ void fsm_grants_held(struct fsm_context *ctx, const struct fsm_session *session,
         uint64_t deadline = all.list[i].deadline;
         bool holds = alive ? !fsm_deadline_passed(ctx, deadline) : deadline == OP_INFINITE;
 
-        if (holds) {
+        if (holds && fsm_held_above(ctx->fsm, session, &all.list[i])) {
             ret_grants->list[ret_grants->count++] = all.list[i];
         }
     }
@@ -181,7 +201,7 @@ bool fsm_session_holds(struct fsm_context *ctx, const struct fsm_session *sessio
         return false;
     }
     *ret_grant = *grant;
-    return true;
+    return fsm_held_above(ctx->fsm, session, grant);
 }
 
 void fsm_task_grants(struct fsm_context *ctx, const struct fsm_task *task,
@@ -197,7 +217,7 @@ void fsm_task_grants(struct fsm_context *ctx, const struct fsm_task *task,
         const struct fsm_grant *grant = fsm_grants_find(&held, copies.list[i].permission);
 
         if (grant != NULL && grant->given == copies.list[i].given) {
-            ret_grants->list[ret_grants->count++] = copies.list[i];
+            ret_grants->list[ret_grants->count++] = *grant;
         }
     }
 }
@@ -265,6 +285,15 @@ enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
     }
     fsm_grants_held(ctx, &session, &grants);
     held = fsm_grants_find(&grants, names_find(ctx->fsm->names, request->permission));
+    if (session.head->depth > 1) { /* invariant 3 */
+        struct fsm_session above = fsm_parent_of(ctx->fsm, &session);
+        struct fsm_grant most;
+
+        if (held == NULL || !fsm_session_holds(ctx, &above, request->permission, &most)) {
+            return fsm_refuse_permission(ctx, request->permission);
+        }
+        deadline = u64_min(deadline, most.deadline);
+    }
     outcome = grant_add_room(ctx, request->permission, grants.count + (held == NULL ? 1 : 0));
     if (outcome != OP_OK) {
         return outcome;

@@ -6,6 +6,8 @@
  *  2. A session ends at the earliest of: its logout, the first watermark above C of a cover, its
  *     idle and absolute deadlines. A deadline comes before a revoke whose T has reached it, since T
  *     rises before the command is applied.
+ *  3. So does a session whose parent ends: the earliest of its own end and those above it counts,
+ *     its own on a tie. Above one that is not swept nothing is.
  */
 #include "fsm/machine.h"
 
@@ -25,8 +27,8 @@ bool fsm_deadline_passed(struct fsm_context *ctx, uint64_t deadline)
     return false;
 }
 
-/* The earliest watermark over the session: true with its T. */
-static bool revoked(const struct fsm *fsm, const struct session_head *head, uint64_t *ret_time)
+/* The earliest watermark over the session: its position, with its T, or UINT64_MAX. */
+static uint64_t revoked(const struct fsm *fsm, const struct session_head *head, uint64_t *ret_time)
 {
     uint64_t position = UINT64_MAX;
 
@@ -43,36 +45,76 @@ static bool revoked(const struct fsm *fsm, const struct session_head *head, uint
             *ret_time = watermark->time;
         }
     }
-    return position != UINT64_MAX;
+    return position;
 }
 
-struct fsm_end fsm_session_end_of(struct fsm_context *ctx, const struct fsm_session *session)
+/* By what it says itself; of one that is not swept. */
+static struct fsm_end own_end_of(struct fsm_context *ctx, const struct session_record *record)
 {
-    const struct session_record *record = session->record;
     uint64_t revoke_time = 0;
-    uint64_t deadline;
-    bool is_revoked;
+    uint64_t deadline, revoke;
 
-    if (record == NULL) {
-        return (struct fsm_end){true, (enum op_end_cause)session->stone->cause,
-                                session->stone->end_time};
-    }
     if (fsm_session_status(record) == SESSION_ENDED) {
-        return (struct fsm_end){true, fsm_session_cause(record), record->end_time};
+        return (struct fsm_end){true, fsm_session_cause(record), record->end_time,
+                                record->end_position};
     }
     deadline = u64_min(record->idle_deadline, record->absolute_deadline);
-    is_revoked = revoked(ctx->fsm, &record->head, &revoke_time);
-    if (is_revoked && revoke_time < deadline) {
-        return (struct fsm_end){true, OP_END_CAUSE_REVOKED, revoke_time};
+    revoke = revoked(ctx->fsm, &record->head, &revoke_time);
+    if (revoke != UINT64_MAX && revoke_time < deadline) {
+        return (struct fsm_end){true, OP_END_CAUSE_REVOKED, revoke_time, revoke};
     }
-    if (is_revoked || fsm_deadline_passed(ctx, deadline)) {
+    if (revoke != UINT64_MAX || fsm_deadline_passed(ctx, deadline)) {
         enum op_end_cause cause = record->absolute_deadline <= record->idle_deadline
                                       ? OP_END_CAUSE_ABSOLUTE_TIMEOUT
                                       : OP_END_CAUSE_IDLE_TIMEOUT;
 
-        return (struct fsm_end){true, cause, deadline};
+        return (struct fsm_end){true, cause, deadline, 0};
     }
-    return (struct fsm_end){false, OP_END_CAUSE_NONE, 0};
+    return (struct fsm_end){false, OP_END_CAUSE_NONE, 0, 0};
+}
+
+/* Invariant 3: in the order of the log. */
+static bool comes_before(const struct fsm_end *a, const struct fsm_end *b)
+{
+    if (a->position != 0 && b->position != 0) {
+        return a->position < b->position;
+    }
+    return a->position == 0 && b->position != 0 ? a->time <= b->time : a->time < b->time;
+}
+
+/* What a revoke of a session covers, is all below it; so is what a reuse does to a lineage. */
+static enum op_end_cause inherited(const struct session_record *above, const struct fsm_end *end)
+{
+    bool whole = end->cause == OP_END_CAUSE_REVOKED || end->cause == OP_END_CAUSE_COMPROMISED;
+
+    return fsm_session_status(above) == SESSION_ENDED && whole ? end->cause
+                                                               : OP_END_CAUSE_PARENT_ENDED;
+}
+
+struct fsm_end fsm_session_end_of(struct fsm_context *ctx, const struct fsm_session *session)
+{
+    bool undecided = ctx->undecided;
+    struct fsm_session above;
+    struct fsm_end end;
+
+    if (session->record == NULL) {
+        return (struct fsm_end){true, (enum op_end_cause)session->stone->cause,
+                                session->stone->end_time, 0};
+    }
+    end = own_end_of(ctx, session->record);
+    for (above = fsm_parent_of(ctx->fsm, session); above.record != NULL;
+         above = fsm_parent_of(ctx->fsm, &above)) {
+        struct fsm_end over = own_end_of(ctx, above.record);
+
+        if (over.ended && (!end.ended || comes_before(&over, &end))) {
+            over.cause = inherited(above.record, &over);
+            end = over;
+        }
+    }
+    if (end.ended) {
+        ctx->undecided = undecided; /* no deadline to come was before that */
+    }
+    return end;
 }
 
 bool fsm_alive(struct fsm_context *ctx, const struct fsm_session *session)

@@ -139,7 +139,8 @@ struct fsm_session {
 struct fsm_end {
     bool ended;
     enum op_end_cause cause;
-    uint64_t time; /* T at which it ended */
+    uint64_t time;     /* T at which it ended */
+    uint64_t position; /* of the command that ended it; 0: a deadline did */
 };
 
 bool fsm_deadline_passed(struct fsm_context *ctx, uint64_t deadline);
@@ -262,11 +263,26 @@ void fsm_grants_held(struct fsm_context *ctx, const struct fsm_session *session,
                      struct fsm_grants *ret_grants);
 bool fsm_session_holds(struct fsm_context *ctx, const struct fsm_session *session,
                        struct bytes permission, struct fsm_grant *ret_grant);
+/* Does every session above hold the same pair? */
+bool fsm_held_above(const struct fsm *fsm, const struct fsm_session *session,
+                    const struct fsm_grant *grant);
 /* The pairs of a task that still hold (W7, its half about the own session). */
 void fsm_task_grants(struct fsm_context *ctx, const struct fsm_task *task,
                      struct fsm_grants *ret_grants);
 /* Replaces a session's grants; the names are counted here. */
 void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_grants *grants);
+
+/* ---- child.c ---- */
+/* What a session takes over from the one that it is opened below. */
+struct fsm_descent {
+    struct fsm_session parent; /* no head: it is a root */
+    struct fsm_grants held;    /* by whoever opens it */
+    uint64_t floor;            /* F */
+};
+/* OK for a root too. Sets ctx->first when a task asks again. */
+enum op_outcome fsm_child_ask(struct fsm_context *ctx,
+                              const struct op_session_create_request *request,
+                              struct fsm_descent *descent);
 
 /* ---- fence.c ---- */
 #define FENCE_RULE(number) (1u << (number))
@@ -285,12 +301,18 @@ enum op_outcome fsm_fence(struct fsm_context *ctx, const struct fence_question *
 bool fsm_task_revoked(const struct fsm *fsm, const struct fsm_task *task);
 
 /* ---- lineage.c: what a task keeps of the sessions that it stands under ---- */
+/* Its parent, swept or not; none for a root. */
+struct fsm_session fsm_parent_of(const struct fsm *fsm, const struct fsm_session *session);
 /* The session that has no parent: itself, or above it. */
 struct fsm_session fsm_root_of(const struct fsm *fsm, const struct fsm_session *session);
 /* A task more of this session, whose tombstone is kept until then. */
 void fsm_task_pin(struct fsm *fsm, struct id128 own, uint64_t until);
-/* Blocks that this may take. */
+/* OK when that is possible. Blocks that it may take are asked for apart. */
+enum op_outcome fsm_pin_room(struct fsm_context *ctx, const struct fsm_session *own);
 uint32_t fsm_pin_blocks(const struct fsm_session *own);
+/* The parent's list of children that are not swept yet. */
+void fsm_child_link(struct fsm *fsm, uint32_t parent, uint32_t child);
+void fsm_child_unlink(struct fsm *fsm, uint32_t child);
 void fsm_task_unpin(struct fsm *fsm, struct id128 own);
 /* OK when the task may leave its lineage for this session's: it remembers so many. */
 enum op_outcome fsm_lineage_room(struct fsm_context *ctx, const struct fsm_task *task,

@@ -75,7 +75,7 @@ CHECK_(client_record, CLIENT_FIELDS(SIZE_, ))
 CHECK_(certificate_record, CERTIFICATE_FIELDS(SIZE_, ))
 CHECK_(request_record, RESULT_FIELDS(SIZE_, ) REQUEST_FIELDS(SIZE_, ))
 CHECK_(operation_record, RESULT_FIELDS(SIZE_, ) OPERATION_FIELDS(SIZE_, ))
-_Static_assert(sizeof(struct session_record) <= 320, "a session is meant to stay small");
+_Static_assert(sizeof(struct session_record) <= 384, "a session is meant to stay small");
 _Static_assert(sizeof(struct task_record) <= 256, "a task is meant to stay small");
 _Static_assert(sizeof(struct request_record) <= 96, "a remembered request is meant to stay small");
 

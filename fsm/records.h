@@ -27,7 +27,8 @@
     F(S, 2, U64, position)                                                                         \
     F(S, 3, U64, term)                                                                             \
     F(S, 4, ID, incarnation)                                                                       \
-    F(S, 5, U64, auth_floor) /* of all tenants */
+    F(S, 5, U64, auth_floor) /* of all tenants */                                                  \
+    F(S, 6, U64, pinned)     /* sessions and tombstones with pins */
 #define META_LIMIT_MEMBER_(tag, name, standard, least, greatest, help) uint64_t name;
 struct meta_record {
     META_FIELDS(RECORD_MEMBER_, meta_record)
@@ -95,7 +96,8 @@ struct watermark_record {
     F(S, 12, U64,                                                                                  \
       revoked)          /* position of the newest revoke of this session and all below, 0: none */ \
     F(S, 17, U32, pins) /* tasks that its tombstone is kept for: its own, and of its lineage */    \
-    F(S, 18, U32, spare)
+    F(S, 18, U32, depth) /* 1: it has no parent */                                                 \
+    F(S, 19, ID, parent) /* zero for none */
 struct session_head {
     SESSION_HEAD_FIELDS(RECORD_MEMBER_, session_head)
 };
@@ -126,7 +128,11 @@ enum { GRANTS_INLINE = 3 };
     F(S, 47, U32, policy)       /* name; none: its limits are its own */                           \
     F(S, 48, U32, evidence)     /* enum op_evidence, 0 for none */                                 \
     F(S, 49, U32, older_chain)  /* verifiers that rotations replaced, and when; newest first */    \
-    F(S, 50, U32, older_count)
+    F(S, 50, U32, older_count)                                                                     \
+    F(S, 59, U32, child_first)    /* of those not yet swept, by C */                               \
+    F(S, 60, U32, child_next)     /* of the same parent */                                         \
+    F(S, 61, U32, child_previous) /* of the first: the last */                                     \
+    F(S, 62, U32, child_count)
 struct session_record {
     struct session_head head;
     SESSION_FIELDS(RECORD_MEMBER_, session_record)

@@ -200,6 +200,7 @@ void fsm_reuse(struct fsm_context *ctx)
     if (!is_theft(ctx, &session, ctx->command->minted_verifier)) {
         return; /* another REUSE, or something else, was ordered before it */
     }
+    session = fsm_root_of(fsm, &session); /* it lives, so all above it do */
     record = table_write(fsm->tables[FSM_SESSIONS], session.slot);
     record->status_cause = SESSION_ENDED | ((uint32_t)OP_END_CAUSE_COMPROMISED << 16);
     record->end_position = ctx->position;

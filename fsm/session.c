@@ -141,8 +141,10 @@ static enum op_outcome create_room(struct fsm_context *ctx,
     return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;
 }
 
+/* Given anew, or a copy of what is held above. */
 static void create_grants(struct fsm_context *ctx, uint32_t slot,
-                          const struct op_session_create_request *request)
+                          const struct op_session_create_request *request,
+                          const struct fsm_descent *descent)
 {
     struct names *names = ctx->fsm->names;
     struct fsm_grants grants = {.count = request->grants_count};
@@ -154,6 +156,13 @@ static void create_grants(struct fsm_context *ctx, uint32_t slot,
         ASSERT(grants.list[i].permission != SLOT_NONE);
         grants.list[i].given = ctx->position;
         grants.list[i].deadline = item->has_ttl ? sat_add(ctx->now, item->ttl) : OP_INFINITE;
+        if (descent->parent.head != NULL) {
+            const struct fsm_grant *held = fsm_grants_find(&descent->held,
+                                                           grants.list[i].permission);
+
+            grants.list[i].given = held->given;
+            grants.list[i].deadline = u64_min(grants.list[i].deadline, held->deadline);
+        }
     }
     fsm_session_grants_set(ctx->fsm, slot, &grants);
     for (uint32_t i = 0; i < grants.count; i++) {
@@ -161,8 +170,29 @@ static void create_grants(struct fsm_context *ctx, uint32_t slot,
     }
 }
 
-static uint32_t create(struct fsm_context *ctx, const struct op_session_create_request *request,
-                       const struct opening *opening)
+/* Below another session: at most as long as that, and ended with it. */
+static void take_place(struct fsm_context *ctx, uint32_t slot, const struct fsm_descent *descent)
+{
+    struct session_record *session = table_write(ctx->fsm->tables[FSM_SESSIONS], slot);
+    const struct session_record *parent = descent->parent.record;
+
+    session->head.depth = 1;
+    session->head.fence_floor = OP_INFINITE;
+    if (parent == NULL) {
+        return;
+    }
+    session->head.depth = parent->head.depth + 1;
+    session->head.parent = parent->head.selector;
+    session->head.fence_floor = descent->floor;
+    session->absolute_deadline = u64_min(session->absolute_deadline, parent->absolute_deadline);
+    session->absolute_cap = u64_min(session->absolute_cap, parent->absolute_cap);
+    fsm_child_link(ctx->fsm, descent->parent.slot, slot);
+}
+
+static const struct session_record *create(struct fsm_context *ctx,
+                                           const struct op_session_create_request *request,
+                                           const struct opening *opening,
+                                           const struct fsm_descent *descent)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
@@ -173,7 +203,6 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     head->selector = ctx->command->minted_id;
     memcpy(head->verifier, ctx->command->minted_verifier, sizeof head->verifier);
     head->created = ctx->position;
-    head->fence_floor = OP_INFINITE;
     head->created_time = ctx->now;
     head->secret_made = ctx->position;
     head->tenant = ctx->tenant;
@@ -189,13 +218,14 @@ static uint32_t create(struct fsm_context *ctx, const struct op_session_create_r
     session->metadata_size = (uint32_t)request->metadata.size;
     session->metadata_chain = chain_write(fsm_blocks(fsm), request->metadata);
     session->status_cause = SESSION_LIVE;
-    create_grants(ctx, slot, request);
+    take_place(ctx, slot, descent);
+    create_grants(ctx, slot, request, descent);
     fsm_covers_join(fsm, head);
     fsm_covers_link(fsm, slot);
     fsm_schedule(fsm, FSM_SESSIONS, slot);
     index_insert(fsm->indexes[INDEX_SESSION], fsm_hash_id(fsm, head->selector), slot);
     sorted_add(fsm->sorted[SORTED_SESSIONS], head->cover[COVER_USER], slot);
-    return slot;
+    return session;
 }
 
 enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
@@ -203,8 +233,16 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
                                       struct op_session_create_reply *reply)
 {
     struct opening opening = {0, 0, 0};
+    struct fsm_descent descent = {.parent = {NULL, NULL, NULL, SLOT_NONE}};
     enum op_outcome outcome = create_check(ctx, request, &opening);
+    const struct session_record *session;
 
+    if (outcome == OP_OK) {
+        outcome = fsm_child_ask(ctx, request, &descent);
+    }
+    if (ctx->first) {
+        return outcome;
+    }
     if (outcome == OP_OK && login_revoked(ctx, request)) {
         outcome = OP_LOGIN_REVOKED;
     }
@@ -218,7 +256,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
         fsm_session_of(ctx->fsm, ctx->command->minted_id).head != NULL) {
         return OP_MINT_AGAIN; /* a stopped id never becomes a new session */
     }
-    (void)create(ctx, request, &opening);
+    session = create(ctx, request, &opening, &descent);
     ctx->minted = ctx->command->minted_id;
     reply->has_session = true;
     reply->session = ctx->minted;
@@ -230,7 +268,9 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     reply->has_idle = true;
     reply->idle = opening.idle;
     reply->has_absolute = true;
-    reply->absolute = opening.absolute;
+    reply->absolute = sat_sub(session->absolute_deadline, ctx->now);
+    reply->has_parent = !id128_is_zero(session->head.parent);
+    reply->parent = session->head.parent;
     return OP_OK;
 }
 

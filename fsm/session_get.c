@@ -52,6 +52,10 @@ enum op_outcome fsm_do_session_get(struct fsm_context *ctx,
     reply->longest = sat_sub(record->absolute_cap, ctx->now);
     reply->pause = record->idle_us;
     reply->has_keys = reply->has_size = true;
+    reply->has_parent = !id128_is_zero(record->head.parent);
+    reply->parent = record->head.parent;
+    reply->has_floor = record->head.fence_floor != OP_INFINITE;
+    reply->floor = record->head.fence_floor;
     reply->keys = record->key_count;
     reply->size = record->state_bytes;
     return OP_OK;

@@ -110,6 +110,8 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
 
     ASSERT(end.ended);
     tell_ended(sweep, record, &end);
+    ASSERT(record->child_first == SLOT_NONE);
+    fsm_child_unlink(fsm, slot);
     fsm_covers_unlink(fsm, slot);
     sorted_remove(fsm->sorted[SORTED_SESSIONS], record->head.cover[COVER_USER], slot);
     if (forgotten) {
@@ -128,8 +130,21 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     table_free(fsm->tables[FSM_SESSIONS], slot);
 }
 
-static void sweep_session(struct sweep *sweep, uint32_t slot)
+/* What stands for a dead session: first one below it, which is dead too. */
+static uint32_t lowest(const struct fsm *fsm, uint32_t slot)
 {
+    const struct session_record *session = table_read(fsm->tables[FSM_SESSIONS], slot);
+
+    while (session->child_first != SLOT_NONE) {
+        slot = session->child_first;
+        session = table_read(fsm->tables[FSM_SESSIONS], slot);
+    }
+    return slot;
+}
+
+static void sweep_session(struct sweep *sweep, uint32_t dead)
+{
+    uint32_t slot = lowest(sweep->fsm, dead);
     const struct session_record *session = table_read(sweep->fsm->tables[FSM_SESSIONS], slot);
 
     sorted_drop(sweep->fsm->sorted[SORTED_KEYS], slot); /* nobody lists a dead session's keys */

@@ -181,6 +181,9 @@ static enum op_outcome begin_room(struct fsm_context *ctx,
     }
     outcome = fsm_room(ctx, FSM_TASKS, 1);
     if (outcome == OP_OK) {
+        outcome = fsm_pin_room(ctx, &begin->own);
+    }
+    if (outcome == OP_OK) {
         outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(ctx->fsm, request->kind));
     }
     return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;

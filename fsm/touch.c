@@ -74,7 +74,9 @@ enum op_outcome fsm_do_session_renew(struct fsm_context *ctx,
     uint64_t asked = request->has_absolute ? request->absolute : OP_INFINITE;
     struct session_record *record;
     struct fsm_session session;
+    struct fsm_session above;
     enum op_outcome outcome;
+    uint64_t wanted;
 
     if (asked < ctx->fsm->limits.session_ttl_min_us) {
         return fsm_refuse_field(ctx, "absolute");
@@ -87,9 +89,13 @@ enum op_outcome fsm_do_session_renew(struct fsm_context *ctx,
         return outcome;
     }
     move_idle(ctx, session.slot);
+    above = fsm_parent_of(ctx->fsm, &session);
     record = table_write(ctx->fsm->tables[FSM_SESSIONS], session.slot);
-    record->absolute_deadline = u64_max(record->absolute_deadline,
-                                        u64_min(sat_add(ctx->now, asked), record->absolute_cap));
+    wanted = u64_min(sat_add(ctx->now, asked), record->absolute_cap);
+    if (above.record != NULL) {
+        wanted = u64_min(wanted, above.record->absolute_deadline);
+    }
+    record->absolute_deadline = u64_max(record->absolute_deadline, wanted);
     fsm_schedule(ctx->fsm, FSM_SESSIONS, session.slot);
     reply->has_session = true;
     reply->session = record->head.selector;

@@ -18,6 +18,14 @@ uint32_t facts_session(const struct facts *facts, struct id128 id)
     return name < facts->session_of_end ? facts->session_of[name] : 0;
 }
 
+uint32_t facts_root(const struct facts *facts, uint32_t session)
+{
+    while (facts->sessions[session].parent != 0) {
+        session = facts->sessions[session].parent;
+    }
+    return session;
+}
+
 uint32_t facts_task(const struct facts *facts, struct id128 id)
 {
     uint32_t name = id_name(facts->history, id);
@@ -104,6 +112,9 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
     session->agent = model_names_number(names, request->session_create.agent);
     session->epoch = reply.session_create.epoch;
     session->revoke_row = UINT32_MAX;
+    session->parent = reply.session_create.has_parent
+                          ? facts_session(facts, reply.session_create.parent)
+                          : 0;
     note_deadlines(facts, facts->session_of[name], row, &reply);
 }
 
@@ -245,7 +256,8 @@ void facts_objects(const struct facts *facts, const struct event *event,
 {
     const struct op_row *row = op_row_of_number(event->f);
     const struct op_field *minted = op_minted_token(row);
-    const struct op_field *token = op_field_named(row->request, "token");
+    const struct op_field *token = op_field_named(
+        row->request, event->f == OP_session_create ? "parent" : "token");
     const struct op_field *fence = op_field_named(row->request, "fence");
     const struct op_field *written = op_field_named(row->request, "session");
 
@@ -271,6 +283,9 @@ static void note_unknown(struct facts *facts, uint32_t row)
     uint32_t session, task;
     union op_request request;
 
+    if (event->f == OP_session_create) {
+        return; /* what it moves is the new one's */
+    }
     if (history_definite(event) || (!moves_deadlines(event) && event->f != OP_task_adopt)) {
         return;
     }
@@ -298,7 +313,7 @@ static void note_compromised(struct facts *facts, uint32_t row)
     if (details.has_cause && details.cause == OP_END_CAUSE_COMPROMISED) {
         history_request(facts->history, event, &request);
         facts_objects(facts, event, &request, &session, &task, &fence);
-        facts->sessions[session].compromised = true;
+        facts->sessions[facts_root(facts, session)].compromised = true;
     }
 }
 
@@ -337,6 +352,7 @@ static void note_own_revoke(struct facts *facts, uint32_t row, const union op_re
     uint32_t of = facts_session(facts, one ? request->session_revoke.session
                                            : request->revoke_lineage.session);
 
+    of = one ? of : facts_root(facts, of);
     if (of != 0 && facts->sessions[of].revoke_row == UINT32_MAX) {
         facts->sessions[of].revoke_row = row;
     }
@@ -433,8 +449,8 @@ static uint32_t first_revoke(const struct facts *facts, const struct fact_revoke
     return found;
 }
 
-uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,
-                      uint64_t call_ns)
+static uint32_t own_revoke(const struct facts *facts, const struct fact_session *session,
+                           uint64_t epoch, uint64_t call_ns)
 {
     uint32_t found = UINT32_MAX;
 
@@ -450,6 +466,18 @@ uint32_t facts_revoke(const struct facts *facts, const struct fact_session *sess
         const struct event *event = &facts->history->events[session->revoke_row];
 
         found = event->position > epoch && event->ret_ns < call_ns ? session->revoke_row : found;
+    }
+    return found;
+}
+
+uint32_t facts_revoke(const struct facts *facts, const struct fact_session *session, uint64_t epoch,
+                      uint64_t call_ns)
+{
+    uint32_t found = own_revoke(facts, session, epoch, call_ns);
+
+    while (found == UINT32_MAX && session->parent != 0) {
+        session = &facts->sessions[session->parent];
+        found = own_revoke(facts, session, epoch, call_ns);
     }
     return found;
 }

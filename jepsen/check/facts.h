@@ -17,6 +17,7 @@ struct fact_deadlines {
 struct fact_session {
     uint32_t row; /* of the creation */
     uint32_t tenant, user, agent;
+    uint32_t parent; /* index, 0: none */
     uint64_t epoch;
     uint32_t revoke_row; /* of its own first revoke, or UINT32_MAX */
     bool compromised;    /* somebody was told so; REUSE is no row */
@@ -82,6 +83,8 @@ void facts_init(struct facts *facts, const struct history *history, const struct
 void facts_done(struct facts *facts);
 uint32_t facts_session(const struct facts *facts, struct id128 id);
 uint32_t facts_task(const struct facts *facts, struct id128 id);
+/* The root of a session's lineage. */
+uint32_t facts_root(const struct facts *facts, uint32_t session);
 /* The deadlines that hold for this answer: the last that were given at a position before its own,
  * or at it for a read. They may lie later when the session is `unsure`. */
 const struct fact_deadlines *facts_deadlines(const struct facts *facts, uint32_t session,

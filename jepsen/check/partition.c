@@ -123,6 +123,7 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
         session = facts_session(&cut->facts, event->f == OP_session_revoke
                                                  ? request.session_revoke.session
                                                  : request.revoke_lineage.session);
+        session = event->f == OP_session_revoke ? session : facts_root(&cut->facts, session);
         op.kind = BLIND_REVOKE;
         if (session != 0 && (event->outcome == OP_OK || unknown)) {
             add(cut, session, &op, 0);
@@ -132,6 +133,9 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
     if (event->f == OP_session_create) {
         if (event->outcome == OP_OK) {
             history_reply(cut->history, event, &reply);
+            if (reply.session_create.epoch != event->position) {
+                return; /* a known (task, n), told again */
+            }
             session = facts_session(&cut->facts, reply.session_create.session);
             op.kind = BLIND_CREATE;
             add(cut, session, &op, 0);
@@ -277,7 +281,8 @@ static bool check_parts(const struct cut *cut, const struct check_options *optio
     return true;
 }
 
-/* A session that was found compromised was ended by a command that no row shows. */
+/* A session that was found compromised was ended by a command that no row shows; a child, by what
+ * is not its partition's: its parent may have idled out. */
 static void add_reuses(struct cut *cut)
 {
     for (uint32_t i = 1; i < cut->facts.session_count; i++) {
@@ -286,7 +291,7 @@ static void add_reuses(struct cut *cut)
                                     .unknown = true,
                                     .row = cut->facts.sessions[i].row};
 
-        if (cut->facts.sessions[i].compromised) {
+        if (cut->facts.sessions[i].compromised || cut->facts.sessions[i].parent != 0) {
             add(cut, i, &op, 0);
         }
     }

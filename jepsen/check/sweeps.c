@@ -170,10 +170,10 @@ static bool sweep_s6(const struct look *look, bool ok)
 }
 
 /* S12: no ALLOW by a grant whose revoke had returned. */
-static bool sweep_s12_taken(const struct look *look, uint64_t given)
+static bool sweep_s12_taken(const struct look *look, uint32_t of, uint64_t given)
 {
     const struct history *history = look->facts->history;
-    const struct fact_session *session = &look->facts->sessions[look->session];
+    const struct fact_session *session = &look->facts->sessions[of];
     union op_request taken;
 
     for (uint32_t i = 0; i < session->taken_count; i++) {
@@ -204,7 +204,12 @@ static bool sweep_s12(const struct look *look)
     if (reply.permission_check.has_left && reply.permission_check.left == 0) {
         return refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
     }
-    return sweep_s12_taken(look, reply.permission_check.given);
+    for (uint32_t of = look->session; of != 0; of = look->facts->sessions[of].parent) {
+        if (!sweep_s12_taken(look, of, reply.permission_check.given)) {
+            return false; /* a copy holds while all above hold the same pair */
+        }
+    }
+    return true;
 }
 
 /* A known (task, n) is answered as before, whatever became of the session since (section 5). */
@@ -220,6 +225,8 @@ static bool told_again(const struct look *look)
            (look->event->f == OP_state_delete &&
             reply.state_delete.deleted != look->event->position) ||
            (look->event->f == OP_task_begin && reply.task_begin.begun != look->event->position) ||
+           (look->event->f == OP_session_create &&
+            reply.session_create.epoch != look->event->position) ||
            (look->event->f == OP_task_complete &&
             reply.task_complete.closed != look->event->position) ||
            (look->event->f == OP_task_fail && reply.task_fail.closed != look->event->position);
@@ -446,7 +453,7 @@ static bool used_again(struct look *look, uint32_t rotation, uint32_t session)
     }
     history_request(history, rotated, &look->request);
     search.token = look->request.session_rotate.token;
-    if (facts_session(look->facts, search.token.id) != session) {
+    if (facts_root(look->facts, facts_session(look->facts, search.token.id)) != session) {
         return false;
     }
     for (uint32_t row = 0; row < history->count && !search.found; row++) {

@@ -87,7 +87,8 @@ static bool w6_holds(const struct model *model, const struct task *task)
             return false;
         }
     }
-    return life_watermark(model, own) <= task->epoch && !own->compromised;
+    return life_watermark(model, own) <= task->epoch &&
+           !model->sessions[life_root(model, task->session)].compromised;
 }
 
 static bool w7_holds(struct model *model, const struct task *task, uint32_t target, uint32_t needs,

@@ -66,11 +66,13 @@ static uint64_t newest_of(const struct cover *cover)
 
 uint32_t life_root(const struct model *model, uint32_t session)
 {
-    (void)model;
+    while (model->sessions[session].parent != 0) {
+        session = model->sessions[session].parent;
+    }
     return session;
 }
 
-uint64_t life_watermark(const struct model *model, const struct session *session)
+static uint64_t own_watermark(const struct model *model, const struct session *session)
 {
     uint64_t newest = session->own_newest;
 
@@ -81,6 +83,16 @@ uint64_t life_watermark(const struct model *model, const struct session *session
         if (!ignored(model, kind)) {
             newest = u64_max(newest, newest_of(&model->covers[session->covers[kind]]));
         }
+    }
+    return newest;
+}
+
+uint64_t life_watermark(const struct model *model, const struct session *session)
+{
+    uint64_t newest = own_watermark(model, session);
+
+    for (uint32_t above = session->parent; above != 0; above = model->sessions[above].parent) {
+        newest = u64_max(newest, own_watermark(model, &model->sessions[above]));
     }
     return newest;
 }
@@ -105,8 +117,9 @@ static uint32_t deadline_cause(const struct model *model, const struct session *
     return idle < session->absolute ? OP_END_CAUSE_IDLE_TIMEOUT : OP_END_CAUSE_ABSOLUTE_TIMEOUT;
 }
 
-uint32_t life_of(struct model *model, const struct session *session, uint64_t time,
-                 uint64_t *ret_also)
+/* By what is written of itself. */
+static uint32_t own_life(const struct model *model, const struct session *session, uint64_t time,
+                         uint64_t *ret_also)
 {
     const struct mark *mark = first_mark(model, session);
     uint64_t until = time;
@@ -133,8 +146,8 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
     return cause;
 }
 
-/* When it died, at the earliest. */
-static uint64_t death_time(const struct model *model, const struct session *session)
+/* When it died of itself, at the earliest. */
+static uint64_t own_death(const struct model *model, const struct session *session)
 {
     const struct mark *mark = first_mark(model, session);
     uint64_t death = u64_min(session->idle, session->absolute);
@@ -145,8 +158,51 @@ static uint64_t death_time(const struct model *model, const struct session *sess
     return mark == NULL ? death : u64_min(death, mark->time);
 }
 
+/* Whoever died first, itself or one above it. A revoke of a session covers all below it; a reuse is
+ * the lineage's. */
+uint32_t life_of(struct model *model, const struct session *session, uint64_t time,
+                 uint64_t *ret_also)
+{
+    uint32_t cause = own_life(model, session, time, ret_also);
+    uint64_t first = cause == 0 ? UINT64_MAX : own_death(model, session);
+
+    for (uint32_t above = session->parent;
+         above != 0 && model->mutation != MODEL_MUTATION_CHILD_OUTLIVES;
+         above = model->sessions[above].parent) {
+        const struct session *over = &model->sessions[above];
+        uint32_t inherited = over->compromised               ? OP_END_CAUSE_COMPROMISED
+                             : over->own_first.position != 0 ? OP_END_CAUSE_REVOKED
+                                                             : OP_END_CAUSE_PARENT_ENDED;
+        uint64_t also;
+
+        if (own_life(model, over, time, &also) == 0 || own_death(model, over) > first) {
+            continue;
+        }
+        if (own_death(model, over) < first) { /* else nobody may know which was first */
+            *ret_also = 0;
+            cause = inherited;
+            first = own_death(model, over);
+        }
+        *ret_also |= BIT(inherited) | BIT(OP_END_CAUSE_PARENT_ENDED);
+    }
+    return cause;
+}
+
+static uint64_t death_time(const struct model *model, const struct session *session)
+{
+    uint64_t death = own_death(model, session);
+
+    for (uint32_t above = session->parent; above != 0; above = model->sessions[above].parent) {
+        death = u64_min(death, own_death(model, &model->sessions[above]));
+    }
+    return death;
+}
+
 uint64_t life_reuse_time(const struct model *model, const struct session *session)
 {
+    if (session->parent != 0) {
+        session = &model->sessions[life_root(model, session->parent)];
+    }
     return session->rotated ? sat_add(session->first_rotated, model->limits.rotation_grace_us)
                             : OP_INFINITE;
 }
@@ -185,6 +241,21 @@ static bool lapsed(const struct model *model, const struct grant *grant, uint64_
            life_passed(model, grant->deadline, time);
 }
 
+bool life_held_above(const struct model *model, const struct session *session,
+                     const struct grant *grant)
+{
+    for (uint32_t above = session->parent;
+         above != 0 && model->mutation != MODEL_MUTATION_CHILD_KEEPS_GRANT;
+         above = model->sessions[above].parent) {
+        const struct grant *same = state_grant(&model->sessions[above], grant->permission);
+
+        if (same == NULL || same->given != grant->given) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const struct grant *life_holds(struct model *model, const struct session *session,
                                uint32_t permission, uint64_t time)
 {
@@ -195,7 +266,8 @@ const struct grant *life_holds(struct model *model, const struct session *sessio
     }
     for (uint32_t i = 0; i < session->grant_count; i++) {
         if (session->grants[i].permission == permission &&
-            !lapsed(model, &session->grants[i], time)) {
+            !lapsed(model, &session->grants[i], time) &&
+            life_held_above(model, session, &session->grants[i])) {
             return &session->grants[i];
         }
     }
@@ -219,7 +291,8 @@ static bool source_holds(struct model *model, const struct task *task, const str
 
         if (grant->permission == pair->permission &&
             (grant->given == pair->given || model->mutation == MODEL_MUTATION_G_IGNORED)) {
-            return alive ? !lapsed(model, grant, time) : grant->deadline == OP_INFINITE;
+            return (alive ? !lapsed(model, grant, time) : grant->deadline == OP_INFINITE) &&
+                   life_held_above(model, own, grant);
         }
     }
     return false;

@@ -48,7 +48,8 @@ bool rule_may_be_compromised(const struct model *model, const struct ask *ask, u
 
 void apply_compromised(struct model *model, const struct ask *ask)
 {
-    const struct op_field *field = op_field_named(op_row_of_number(ask->op->f)->request, "token");
+    const char *name = ask->op->f == OP_session_create ? "parent" : "token";
+    const struct op_field *field = op_field_named(op_row_of_number(ask->op->f)->request, name);
     const struct op_token *token;
     uint32_t session;
 
@@ -57,7 +58,7 @@ void apply_compromised(struct model *model, const struct ask *ask)
     }
     token = (const struct op_token *)(const void *)((const uint8_t *)ask->op->request +
                                                     field->offset);
-    session = state_session_of(model, token->id);
+    session = life_root(model, state_session_of(model, token->id));
     if (rule_may_be_compromised(model, ask, session) && model->sessions[session].ended == 0) {
         model->sessions[session].ended = ask->op->position;
         model->sessions[session].ended_time = ask->time;
@@ -85,9 +86,11 @@ bool expect_death(struct model *model, const struct ask *ask, uint32_t session,
     }
     if (deadline) {
         expect_refusal(expect, OP_EXPIRED, MODEL_S4, "T is at or after the session's deadline");
-        if (also & TAG(OP_END_CAUSE_REVOKED)) {
+        if (also & (TAG(OP_END_CAUSE_REVOKED) | TAG(OP_END_CAUSE_PARENT_ENDED))) {
             expect_also(expect, OP_ENDED);
         }
+    } else if (cause == OP_END_CAUSE_PARENT_ENDED) {
+        expect_refusal(expect, OP_ENDED, MODEL_S1, "a session above has ended");
     } else if (cause == OP_END_CAUSE_REVOKED) {
         expect_refusal(expect, OP_ENDED, MODEL_S2, "a revoke lies above the session's epoch");
     } else {

@@ -2,11 +2,13 @@
 #include "jepsen/model/rules.h"
 
 /* Did the session hold this very pair at its end, without a deadline? (section 4) */
-static bool held_at_end(const struct session *own, const struct grant *pair)
+static bool held_at_end(const struct model *model, const struct session *own,
+                        const struct grant *pair)
 {
     for (uint32_t i = 0; i < own->grant_count; i++) {
         if (own->grants[i].permission == pair->permission && own->grants[i].given == pair->given) {
-            return own->grants[i].deadline == OP_INFINITE;
+            return own->grants[i].deadline == OP_INFINITE &&
+                   life_held_above(model, own, &own->grants[i]);
         }
     }
     return false;
@@ -107,7 +109,7 @@ static void adopt_pairs(struct model *model, const struct ask *ask, struct task 
         const struct grant *grant = life_holds(model, &model->sessions[adopter],
                                                task->pairs[i].permission, ask->time);
 
-        if (grant != NULL && held_at_end(own, &task->pairs[i])) {
+        if (grant != NULL && held_at_end(model, own, &task->pairs[i])) {
             task->pairs[kept++] = (struct grant){.permission = grant->permission,
                                                  .given = grant->given};
         }

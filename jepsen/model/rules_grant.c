@@ -41,6 +41,15 @@ void expect_grant_add(struct model *model, const struct ask *ask, struct model_e
         return;
     }
     held = life_holds(model, of, state_name(model, request->permission), ask->time);
+    if (of->parent != 0 && held == NULL) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "a child gains nothing");
+        return;
+    }
+    if (of->parent != 0) {
+        const struct grant *most = state_grant(&model->sessions[of->parent], held->permission);
+
+        deadline = u64_min(deadline, most == NULL ? held->deadline : most->deadline);
+    }
     reply->session = request->token.id;
     reply->given = held != NULL ? held->given : ask->op->position;
     if (held != NULL && deadline < held->deadline) {

@@ -1,6 +1,8 @@
 /* The law of clients and sessions: docs/MODEL.md sections 4 and 6. Of revokes: rules_revoke.c. */
 #include "jepsen/model/rules.h"
 
+#include "base/hash.h"
+
 void expect_client_register(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     struct op_client_register_reply *reply = &expect->reply.client_register;
@@ -84,18 +86,179 @@ static struct opening opening_of(struct model *model, const struct ask *ask,
     return opening;
 }
 
+/* What a (task, n) of a child stands for: all but the tokens that show who asks. */
+static uint64_t create_digest(struct model *model, const struct op_session_create_request *request)
+{
+    static const struct siphash_key key = {{2}};
+    uint64_t parts[12 + 2 * OP_MAX_grant] = {
+        state_name(model, request->user),
+        state_name(model, request->agent),
+        request->idle,
+        request->absolute,
+        request->has_metadata ? 1 + state_name(model, request->metadata) : 0,
+        request->has_policy ? 1 + state_name(model, request->policy) : 0,
+        request->has_evidence ? 1 + request->evidence : 0,
+        request->has_auth_position ? 1 + request->auth_position : 0,
+        request->has_grants ? 1 + request->grants_count : 0};
+    size_t count = 9;
+
+    for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
+        parts[count++] = state_name(model, request->grants[i].permission);
+        parts[count++] = request->grants[i].has_ttl ? 1 + request->grants[i].ttl : 0;
+    }
+    return base_siphash64(&key, bytes_of(parts, count * sizeof parts[0]));
+}
+
+/* Below what it is opened. */
+struct descent {
+    uint32_t session; /* 0: it is a root */
+    uint32_t task;    /* that opens it, or 0 */
+    bool again;       /* the task has opened it before */
+};
+
+/* Section 5: to create a child is a write into the own session. */
+static bool expect_task_opens(struct model *model, const struct ask *ask, struct descent *descent,
+                              struct model_expect *expect)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+    uint32_t task = expect_task(model, ask, &request->fence, expect);
+    const struct done *done;
+
+    if (task == 0) {
+        return false;
+    }
+    if (expect_number(model, &model->tasks[task], request->operation, create_digest(model, request),
+                      expect, &done)) {
+        if (done != NULL) {
+            expect->reply.session_create.session = state_id_of(model,
+                                                               model->sessions[done->object].id);
+            expect->reply.session_create.epoch = done->version;
+            expect->reply.session_create.has_parent = true;
+            expect->reply.session_create.parent = state_id_of(
+                model, model->sessions[model->sessions[done->object].parent].id);
+            expect->free_tags = TAG(2) | TAG(4) | TAG(5);
+            descent->again = true;
+        }
+        return done != NULL;
+    }
+    descent->task = task;
+    descent->session = model->tasks[task].session;
+    return !expect_fence(model, ask, task, descent->session, "", &request->fence, expect);
+}
+
+/* Who opens a child, and whether that holds all that it gives. False: refused. */
+static bool expect_parent(struct model *model, const struct ask *ask, struct descent *ret_descent,
+                          struct model_expect *expect)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+
+    if ((request->has_parent && request->has_fence) ||
+        request->has_fence != request->has_operation) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "a child is opened by one session or task");
+        return false;
+    }
+    if (request->has_fence && !expect_task_opens(model, ask, ret_descent, expect)) {
+        return false;
+    }
+    if (request->has_parent) {
+        ret_descent->session = expect_session(model, ask, &request->parent, expect);
+        if (ret_descent->session == 0) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0;
+         ret_descent->session != 0 && request->has_grants && i < request->grants_count; i++) {
+        uint32_t permission = state_name(model, request->grants[i].permission);
+        const struct grant *held =
+            ret_descent->task != 0
+                ? life_copy(model, &model->tasks[ret_descent->task], permission, ask->time)
+                : life_holds(model, &model->sessions[ret_descent->session], permission, ask->time);
+
+        if (held == NULL && model->mutation != MODEL_MUTATION_PERMISSION_IGNORED) {
+            expect_refusal(expect, OP_DENIED, MODEL_S12, "a child is given what is not held");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void expect_child_limits(struct model *model, const struct ask *ask, uint32_t parent,
+                                struct model_expect *expect)
+{
+    uint32_t alive = 0, all = 0;
+
+    if (model->sessions[parent].depth >= model->limits.session_depth_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "sessions are too deep");
+        return;
+    }
+    for (uint32_t i = parent + 1; i < model->session_count; i++) {
+        uint64_t also;
+
+        if (model->sessions[i].parent == parent) {
+            all++;
+            alive += life_of(model, &model->sessions[i], ask->time, &also) == 0;
+        }
+    }
+    if (alive >= model->limits.session_children_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all its children");
+        if (rule_may_be_compromised(model, ask, parent)) {
+            expect_also(expect, OP_OK);
+        }
+    } else if (all >= model->limits.session_children_max) {
+        expect_also(expect, OP_LIMIT); /* of which some are dead, and perhaps not swept */
+    }
+}
+
+/* F is the least of the parent's and of the E of the task that made it. */
+static void apply_parent(struct model *model, const struct ask *ask, struct session *session)
+{
+    const struct op_session_create_request *request = &ask->op->request->session_create;
+    uint32_t task = request->has_fence ? state_task_of(model, request->fence.id) : 0;
+    const struct session *parent;
+
+    session->depth = 1;
+    session->floor = OP_INFINITE;
+    session->parent = request->has_parent ? state_session_of(model, request->parent.id)
+                                          : model->tasks[task].session;
+    if (session->parent == 0) {
+        return;
+    }
+    parent = &model->sessions[session->parent];
+    session->depth = parent->depth + 1;
+    session->floor = parent->floor;
+    session->cap = u64_min(session->cap, parent->cap);
+    if (task != 0) {
+        session->floor = u64_min(session->floor, model->tasks[task].epoch);
+        state_done_add(&model->tasks[task],
+                       (struct done){.n = request->operation,
+                                     .digest = create_digest(model, request),
+                                     .version = session->epoch,
+                                     .object = (uint32_t)(session - model->sessions)});
+    }
+}
+
 void expect_session_create(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
     const struct op_session_create_request *request = &ask->op->request->session_create;
     struct op_session_create_reply *reply = &expect->reply.session_create;
 
     struct opening opening = opening_of(model, ask, expect);
+    struct descent parent = {0, 0, false};
 
     if (!create_valid(model, request) || !lifetime_valid(model, opening.idle) ||
         !lifetime_valid(model, opening.absolute)) {
         expect_also(expect, expect->outcome == OP_OK ? OP_INVALID : expect->outcome);
         expect_refusal(expect, OP_INVALID, MODEL_S1, "T9: a lifetime or permission out of bounds");
         expect_also(expect, OP_LIMIT);
+        return;
+    }
+    if (!opening.refused && (!expect_parent(model, ask, &parent, expect) || parent.again)) {
+        return;
+    }
+    if (parent.session != 0) {
+        expect_child_limits(model, ask, parent.session, expect);
+    }
+    if (expect->outcome != OP_OK && !opening.refused) {
         return;
     }
     if (request->has_auth_position &&
@@ -127,6 +290,13 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     reply->epoch = ask->op->position;
     reply->idle = opening.idle;
     reply->absolute = opening.absolute;
+    if (parent.session != 0) {
+        uint64_t left = sat_sub(model->sessions[parent.session].absolute, ask->time);
+
+        reply->absolute = u64_min(opening.absolute, left);
+        reply->has_parent = true;
+        reply->parent = state_id_of(model, model->sessions[parent.session].id);
+    }
     expect->free_tags = TAG(1) | TAG(2) | (opening.idle > opening.absolute ? TAG(4) : 0);
     /* What was dead may not be swept yet: RETRY, never this, unless all live. */
     if (model->session_count > model->limits.sessions_max) {
@@ -151,7 +321,12 @@ void apply_session_create(struct model *model, const struct ask *ask,
     const struct op_session_create_request *request = &ask->op->request->session_create;
     const struct op_session_create_reply *reply = &answer->reply.session_create;
     struct opening opening = opening_of(model, ask, &(struct model_expect){.outcome = OP_OK});
-    struct session *session = state_session_add(model, reply->session);
+    struct session *session;
+
+    if (state_session_of(model, reply->session) != 0) {
+        return; /* a known (task, n), told again */
+    }
+    session = state_session_add(model, reply->session);
 
     session->incarnation = state_id(model, reply->token.incarnation);
     session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
@@ -169,6 +344,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->cap = sat_add(ask->time, opening.most);
     session->policy = request->has_policy ? state_name(model, request->policy) : 0;
     session->evidence = request->has_evidence ? request->evidence : 0;
+    apply_parent(model, ask, session);
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         const struct op_item_grant *from = &request->grants[i];
         uint32_t permission = state_name(model, from->permission);
@@ -182,6 +358,12 @@ void apply_session_create(struct model *model, const struct ask *ask,
         grant->permission = permission;
         grant->given = reply->epoch;
         grant->deadline = from->has_ttl ? sat_add(ask->time, from->ttl) : OP_INFINITE;
+        if (session->parent != 0) {
+            const struct grant *held = state_grant(&model->sessions[session->parent], permission);
+
+            grant->given = held == NULL ? 0 : held->given;
+            grant->deadline = held == NULL ? 0 : u64_min(grant->deadline, held->deadline);
+        }
     }
 }
 
@@ -252,6 +434,7 @@ void expect_session_renew(struct model *model, const struct ask *ask, struct mod
     const struct op_session_renew_request *request = &ask->op->request->session_renew;
     struct op_session_renew_reply *reply = &expect->reply.session_renew;
     uint64_t asked = request->has_absolute ? request->absolute : OP_INFINITE;
+    uint64_t wanted;
     uint32_t session = expect_session(model, ask, &request->token, expect);
     const struct session *of = &model->sessions[session];
 
@@ -265,8 +448,11 @@ void expect_session_renew(struct model *model, const struct ask *ask, struct mod
     }
     reply->session = request->token.id;
     reply->idle = of->idle_time;
-    reply->absolute = sat_sub(u64_max(of->absolute, u64_min(sat_add(ask->time, asked), of->cap)),
-                              ask->time);
+    wanted = u64_min(sat_add(ask->time, asked), of->cap);
+    if (of->parent != 0) {
+        wanted = u64_min(wanted, model->sessions[of->parent].absolute);
+    }
+    reply->absolute = sat_sub(u64_max(of->absolute, wanted), ask->time);
 }
 
 void apply_session_renew(struct model *model, const struct ask *ask,
@@ -315,6 +501,7 @@ void apply_session_rotate(struct model *model, const struct ask *ask,
     const struct op_session_rotate_request *request = &ask->op->request->session_rotate;
     const struct op_session_rotate_reply *reply = &answer->reply.session_rotate;
     struct session *session = &model->sessions[state_session_of(model, request->token.id)];
+    struct session *root;
     struct policy policy;
 
     session->before = session->secret;
@@ -322,8 +509,9 @@ void apply_session_rotate(struct model *model, const struct ask *ask,
     session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
     session->older = 0;
     session->made = ask->op->position;
-    session->first_rotated = session->rotated ? session->first_rotated : ask->time;
-    session->rotated = true;
+    root = &model->sessions[life_root(model, state_session_of(model, request->token.id))];
+    root->first_rotated = root->rotated ? root->first_rotated : ask->time;
+    root->rotated = true;
     session->idle = sat_add(ask->time, reply->idle);
     session->absolute = sat_add(ask->time, reply->absolute);
     if (request->has_policy && rule_policy(model, ask, request->policy, &policy)) {
@@ -377,6 +565,12 @@ void expect_session_get(struct model *model, const struct ask *ask, struct model
     reply->absolute = sat_sub(of->absolute, ask->time);
     reply->longest = sat_sub(of->cap, ask->time);
     reply->pause = of->idle_time;
+    reply->has_parent = of->parent != 0;
+    if (of->parent != 0) {
+        reply->parent = state_id_of(model, model->sessions[of->parent].id);
+    }
+    reply->has_floor = of->floor != OP_INFINITE;
+    reply->floor = of->floor;
     reply->keys = of->key_count;
     reply->size = of->state_bytes;
     reply->has_metadata = of->metadata != 0;

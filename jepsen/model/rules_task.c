@@ -158,14 +158,16 @@ static void expect_begin_reply(struct model *model, const struct ask *ask, uint3
         }
     }
     reply->begun = ask->op->position;
-    reply->epoch = ask->op->position;
+    reply->epoch = model->mutation == MODEL_MUTATION_FLOOR_IGNORED
+                       ? ask->op->position
+                       : u64_min(ask->op->position, model->sessions[session].floor);
     reply->left = request->ttl;
     expect->free_tags = TAG(1);
     if (parent == 0) {
         return;
     }
     if (model->mutation != MODEL_MUTATION_EPOCH_OF_CHILD) {
-        reply->epoch = u64_min(ask->op->position, above->epoch);
+        reply->epoch = u64_min(reply->epoch, above->epoch);
     }
     if (sat_add(ask->time, request->ttl) > above->deadline) {
         reply->left = sat_sub(above->deadline, ask->time);

@@ -44,8 +44,10 @@ struct session {
     struct mark own_first; /* its own revokes; position 0: none */
     uint64_t own_newest;
     bool rotated;
-    uint64_t first_rotated; /* T */
+    uint64_t first_rotated; /* T; of a root: of any in its lineage */
     uint32_t tenant, user, agent, metadata;
+    uint32_t parent, depth;       /* 0: it is a root; 1 */
+    uint64_t floor;               /* F */
     uint32_t covers[COVER_KINDS]; /* what of its kinds it stands under */
     uint64_t epoch;               /* C */
     uint64_t created;
@@ -220,7 +222,10 @@ bool life_marks_full(struct model *model, enum cover_kind kind, uint32_t tenant,
 bool life_auth_floor(const struct model *model, uint32_t tenant, uint64_t position, uint64_t time);
 /* The session without parent that is itself, or above it. */
 uint32_t life_root(const struct model *model, uint32_t session);
-/* The position of the newest watermark over this session, 0: none. */
+/* Do all sessions above hold this very pair? */
+bool life_held_above(const struct model *model, const struct session *session,
+                     const struct grant *grant);
+/* The position of the newest watermark over this session or one above it, 0: none. */
 uint64_t life_watermark(const struct model *model, const struct session *session);
 /* The grant of `permission` that this session holds at T, or NULL. */
 const struct grant *life_holds(struct model *model, const struct session *session,

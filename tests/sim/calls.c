@@ -86,13 +86,38 @@ static void draw_login(struct run *run, struct tenure_session_create_request *re
     }
 }
 
+/* By a service now and then below a session, often one that is a child itself; by a worker always
+ * by one of its tasks. False: it has none. */
+static bool draw_parent(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_session_create_request *request = &draft->request.session_create;
+    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
+    struct run_session *parent = !actor->worker && run_chance(run, 30) ? any_session(run) : NULL;
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    request->user = tenure_text(draft->user);
+    if (fence != NULL) {
+        request->user = tenure_text(fence->user);
+        request->has_fence = request->has_operation = true;
+        request->fence = tenure_text(fence->token);
+        request->operation = fence->next++;
+    } else if (parent != NULL) {
+        request->user = tenure_text(parent->user);
+        request->has_parent = true;
+        request->parent = tenure_text(parent->token);
+    }
+    return fence != NULL || !actor->worker;
+}
+
 static bool draw_session_create(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
     struct tenure_session_create_request *request = &draft->request.session_create;
-    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    if (!draw_parent(actor, draft)) {
+        return false;
+    }
+    bool child = request->has_parent || request->has_fence;
     snprintf(draft->text, sizeof(draft->text), "agent-%" PRIu64, run_random(run, AGENTS));
-    request->user = tenure_text(draft->user);
     request->agent = tenure_text(draft->text);
     request->idle = lifetime(run, run->plan.idle_us);
     request->absolute = lifetime(run, run->plan.absolute_us);
@@ -100,7 +125,7 @@ static bool draw_session_create(struct run_actor *actor, struct draft *draft)
     draw_login(run, request);
     request->has_grants = true;
     for (size_t i = 0; i < 5; i++) {
-        if (i == 0 || run_chance(run, 75)) {
+        if (child ? run_chance(run, 25) : i == 0 || run_chance(run, 75)) {
             struct tenure_grant *grant = &request->grants[request->grants_count++];
             grant->permission = tenure_text(permissions[i]);
             grant->has_ttl = run_chance(run, 25);
@@ -436,7 +461,7 @@ struct generator {
 /* Registering is the library's own: it does so by itself, again and again. */
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
-    {OP_session_create, draw_session_create, 14, 0},
+    {OP_session_create, draw_session_create, 14, 3},
     {OP_session_validate, draw_session_validate, 7, 0},
     {OP_session_list, draw_session_list, 2, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
@@ -459,7 +484,7 @@ static const struct generator generators[] = {
     {OP_task_cancel, draw_task_cancel, 1, 2},
     {OP_task_adopt, draw_task_adopt, 3, 0},
     {OP_task_list, draw_task_list, 3, 3},
-    {OP_state_put, draw_state_put, 12, 28},
+    {OP_state_put, draw_state_put, 12, 25},
     {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 9, 14},
     {OP_state_list, draw_state_list, 1, 2},

@@ -23,6 +23,9 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->keys_max = 8192;
     limits->session_tasks_max = between(run, 2, 8);
     limits->session_grants_max = between(run, 5, 8);
+    limits->session_children_max = between(run, 1, 8);
+    limits->session_depth_max = between(run, 2, 8);
+    limits->task_lineages_max = between(run, 1, 4);
     limits->session_keys_max = between(run, 3, 6);
     limits->tombstone_us = between(run, 5, 60) * SIM_SECOND;
     limits->watermark_us = between(run, 5, 60) * SIM_SECOND;

@@ -203,7 +203,8 @@ static void check_promises(struct run *run, const struct flight *flight,
         run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
                  flight->row);
     }
-    if (flight->number == OP_session_create && result->outcome == TENURE_FORGOTTEN) {
+    if (flight->number == OP_session_create && result->outcome == TENURE_FORGOTTEN &&
+        !actor->worker) { /* a task's operation may lie below its window */
         run_fail(run, "S9: the number of row %" PRIu32 " was given up while its call was open",
                  flight->row);
     }

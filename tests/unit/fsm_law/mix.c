@@ -113,6 +113,30 @@ static void create(struct mix *mix, struct call *call)
     begin(mix, call, OP_session_create);
     mix->user = (uint32_t)mix_below(mix, 3);
     request->user = text(users[mix->user]);
+    if (chance(mix, 30)) {
+        struct mix_session *parent = pick_session(mix);
+
+        request->has_parent = true;
+        request->parent = session_token(mix, parent);
+        request->user = user_of(mix);
+        call->caller = mix->callers[mix->actor];
+        call->client = mix->clients[mix->actor];
+        call->request = mix->requests[mix->actor];
+        call->lowest = call->request > 20 ? call->request - 20 : 1;
+        wanted = (uint32_t)mix_below(mix, 3);
+    } else if (chance(mix, 10)) {
+        struct mix_task *task = pick_task(mix);
+
+        request->has_fence = request->has_operation = true;
+        request->fence = fence_token(mix, task);
+        request->operation = task->operation;
+        request->user = user_of(mix);
+        call->caller = mix->callers[mix->actor];
+        call->client = mix->clients[mix->actor];
+        call->request = mix->requests[mix->actor];
+        call->lowest = call->request > 20 ? call->request - 20 : 1;
+        wanted = (uint32_t)mix_below(mix, 3);
+    }
     request->agent = text(agents[mix_below(mix, 2)]);
     request->idle = chance(mix, 2) ? 1 : seconds(mix, 100);
     request->absolute = seconds(mix, 100);

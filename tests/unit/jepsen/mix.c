@@ -128,6 +128,24 @@ static void create(struct mix *mix)
 
     mix->f = OP_session_create;
     mix->caller = &mix->callers[tenant * 2];
+    if (mix->session_count > 0 && one_in(mix, 3)) {
+        struct known_session *parent = some_session(mix);
+        struct known_task *task = mix->task_count > 0 && one_in(mix, 2) ? some_task(mix) : NULL;
+
+        if (task != NULL && task->fences[0].attempt != 0) {
+            tenant = task->tenant;
+            user = task->user;
+            request->has_fence = request->has_operation = true;
+            request->fence = some_fence(mix, task);
+            request->operation = one_in(mix, 8) && task->next > 1 ? task->next - 1 : task->next++;
+        } else {
+            tenant = parent->tenant;
+            user = parent->user;
+            request->has_parent = true;
+            request->parent = parent->token;
+        }
+        mix->caller = &mix->callers[tenant * 2];
+    }
     request->user = bytes_of_text(user);
     request->agent = pick(mix, agents, 2);
     request->idle = (20 + below(mix, 100)) * SECOND;
@@ -142,7 +160,7 @@ static void create(struct mix *mix)
     request->auth_position = below(mix, mix->maker->position + 1);
     request->has_grants = true;
     for (uint32_t i = 0; i < 5; i++) {
-        if (!one_in(mix, 4)) {
+        if (request->has_parent || request->has_fence ? one_in(mix, 3) : !one_in(mix, 4)) {
             struct op_item_grant *grant = &request->grants[request->grants_count++];
 
             grant->permission = bytes_of_text(permissions[i]);
@@ -151,12 +169,16 @@ static void create(struct mix *mix)
         }
     }
     go(mix);
-    if (mix->maker->answer.outcome == OP_OK && mix->session_count < SESSIONS_MAX) {
+    if (mix->maker->answer.outcome == OP_OK && mix->maker->answer.reply.session_create.has_token &&
+        mix->session_count < SESSIONS_MAX) {
         known = &mix->sessions[mix->session_count++];
         known->token = mix->maker->answer.reply.session_create.token;
         known->user = user;
         known->tenant = tenant;
         known->idle_deadline = mix->maker->time + mix->maker->answer.reply.session_create.idle;
+    }
+    if (request->has_fence && one_in(mix, 3)) {
+        go(mix); /* the same operation under another number: told again */
     }
 }
 

@@ -2,9 +2,10 @@
  * again after a lapse makes a new G; what a dead session held at its end is what has no deadline.
  *
  *  1. Each pair stored anywhere counts one use of its permission's name.
- *  2. A session with tasks keeps its grants in a chain, so that its sweep can always write down
+ *  2. In images the highest bit of a permission's name says that an elevation gave the pair.
+ *  3. A session with tasks keeps its grants in a chain, so that its sweep can always write down
  * what its tasks keep: that chain is never longer than the one it replaces.
- *  3. A child's pairs are copies of its parent's: the same G, a deadline that lies no later. It
+ *  4. A child's pairs are copies of its parent's: the same G, a deadline that lies no later. It
  *     loses what its parent loses, and gains nothing.
  */
 #include "fsm/machine.h"
@@ -13,6 +14,23 @@
 #include "base/sat.h"
 
 #include <string.h>
+
+/* Above every slot: op/limits.def has at most 20,000,000 names. */
+#define ELEVATED 0x80000000u
+
+static uint32_t image_of(const struct fsm_grant *grant)
+{
+    ASSERT(grant->permission < ELEVATED);
+    return grant->permission | (grant->elevated ? ELEVATED : 0);
+}
+
+static struct fsm_grant grant_of(uint32_t image, uint64_t given, uint64_t deadline)
+{
+    return (struct fsm_grant){.permission = image & ~ELEVATED,
+                              .elevated = (image & ELEVATED) != 0,
+                              .given = given,
+                              .deadline = deadline};
+}
 
 /* ---- lists in chains ---- */
 
@@ -32,9 +50,10 @@ void fsm_grants_read(const struct fsm *fsm, uint32_t chain, uint32_t count,
     base_reader_init(&reader, bytes_of(image, (size_t)count * FSM_GRANT_BYTES));
     ret_grants->count = count;
     for (uint32_t i = 0; i < count; i++) {
-        ret_grants->list[i].permission = base_read_u32(&reader);
-        ret_grants->list[i].given = base_read_u64(&reader);
-        ret_grants->list[i].deadline = base_read_u64(&reader);
+        uint32_t permission = base_read_u32(&reader);
+        uint64_t given = base_read_u64(&reader);
+
+        ret_grants->list[i] = grant_of(permission, given, base_read_u64(&reader));
     }
 }
 
@@ -45,7 +64,7 @@ static uint32_t write_chain(struct fsm *fsm, const struct fsm_grants *grants)
 
     base_writer_init(&writer, image, sizeof image);
     for (uint32_t i = 0; i < grants->count; i++) {
-        base_write_u32(&writer, grants->list[i].permission);
+        base_write_u32(&writer, image_of(&grants->list[i]));
         base_write_u64(&writer, grants->list[i].given);
         base_write_u64(&writer, grants->list[i].deadline);
     }
@@ -101,8 +120,8 @@ static void inline_read(const struct session_record *session, struct fsm_grants 
     ASSERT(session->grant_count <= GRANTS_INLINE);
     ret_grants->count = session->grant_count;
     for (uint32_t i = 0; i < session->grant_count; i++) {
-        ret_grants->list[i] = (struct fsm_grant){
-            session->grant_permission[i], session->grant_given[i], session->grant_deadline[i]};
+        ret_grants->list[i] = grant_of(session->grant_permission[i], session->grant_given[i],
+                                       session->grant_deadline[i]);
     }
 }
 
@@ -140,7 +159,7 @@ void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_gra
         return;
     }
     for (uint32_t i = 0; i < grants->count; i++) {
-        record->grant_permission[i] = grants->list[i].permission;
+        record->grant_permission[i] = image_of(&grants->list[i]);
         record->grant_given[i] = grants->list[i].given;
         record->grant_deadline[i] = grants->list[i].deadline;
     }
@@ -148,7 +167,7 @@ void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_gra
 
 /* ---- what holds ---- */
 
-/* A pair that lapsed above has lapsed here too: no copy's deadline lies later (invariant 3). */
+/* A pair that lapsed above has lapsed here too: no copy's deadline lies later (invariant 4). */
 bool fsm_held_above(const struct fsm *fsm, const struct fsm_session *session,
                     const struct fsm_grant *grant)
 {
@@ -239,8 +258,8 @@ static enum op_outcome grant_add_check(struct fsm_context *ctx,
     return OP_OK;
 }
 
-static enum op_outcome grant_add_room(struct fsm_context *ctx, struct bytes permission,
-                                      uint32_t count)
+enum op_outcome fsm_grants_room(struct fsm_context *ctx, uint32_t names, uint32_t count,
+                                uint32_t more_blocks)
 {
     enum op_outcome outcome;
 
@@ -249,8 +268,9 @@ static enum op_outcome grant_add_room(struct fsm_context *ctx, struct bytes perm
         ctx->details->limit = bytes_of_text("session_grants_max");
         return OP_LIMIT;
     }
-    outcome = fsm_room(ctx, FSM_NAMES, fsm_name_missing(ctx->fsm, permission));
-    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, fsm_grants_blocks(count)) : outcome;
+    outcome = fsm_room(ctx, FSM_NAMES, names);
+    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, fsm_grants_blocks(count) + more_blocks)
+                            : outcome;
 }
 
 static void grant_reply(const struct fsm_context *ctx, const struct fsm_grant *grant,
@@ -259,6 +279,21 @@ static void grant_reply(const struct fsm_context *ctx, const struct fsm_grant *g
     *ret_given = grant->given;
     *ret_has_left = grant->deadline != OP_INFINITE;
     *ret_left = *ret_has_left ? sat_sub(grant->deadline, ctx->now) : 0;
+}
+
+/* An elevation is not extended: what is to last longer is given anew, without its mark. A child's
+ * copy of one has no mark, and never lasts longer. */
+static struct fsm_grant extended(const struct fsm_context *ctx, const struct fsm_grant *held,
+                                 uint64_t deadline)
+{
+    struct fsm_grant grant = *held;
+
+    grant.deadline = u64_max(held->deadline, deadline);
+    if (held->elevated && grant.deadline > held->deadline) {
+        grant.given = ctx->position;
+        grant.elevated = false;
+    }
+    return grant;
 }
 
 enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
@@ -285,7 +320,7 @@ enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
     }
     fsm_grants_held(ctx, &session, &grants);
     held = fsm_grants_find(&grants, names_find(ctx->fsm->names, request->permission));
-    if (session.head->depth > 1) { /* invariant 3 */
+    if (session.head->depth > 1) { /* invariant 4 */
         struct fsm_session above = fsm_parent_of(ctx->fsm, &session);
         struct fsm_grant most;
 
@@ -294,7 +329,8 @@ enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
         }
         deadline = u64_min(deadline, most.deadline);
     }
-    outcome = grant_add_room(ctx, request->permission, grants.count + (held == NULL ? 1 : 0));
+    outcome = fsm_grants_room(ctx, fsm_name_missing(ctx->fsm, request->permission),
+                              grants.count + (held == NULL ? 1 : 0), 0);
     if (outcome != OP_OK) {
         return outcome;
     }
@@ -303,10 +339,10 @@ enum op_outcome fsm_do_grant_add(struct fsm_context *ctx,
     if (held != NULL) {
         size_t at = (size_t)(held - grants.list);
 
-        grants.list[at].deadline = u64_max(held->deadline, deadline);
+        grants.list[at] = extended(ctx, held, deadline);
         grant = grants.list[at];
     } else {
-        grant = (struct fsm_grant){name, ctx->position, deadline};
+        grant = (struct fsm_grant){name, false, ctx->position, deadline};
         grants.list[grants.count++] = grant;
     }
     fsm_session_grants_set(ctx->fsm, session.slot, &grants);

@@ -206,6 +206,14 @@ bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_
 void fsm_reuse(struct fsm_context *ctx);
 /* Blocks that the older verifiers of a session take. */
 uint32_t fsm_older_blocks(const struct session_record *session);
+/* Blocks that a rotation may take. */
+uint32_t fsm_rotation_blocks(void);
+/* The session's secret is the one that this command minted; the one before is kept as replaced. The
+ * caller has counted the blocks. Returns the record, mutable to the end of the command. */
+struct session_record *fsm_rotate_secret(struct fsm_context *ctx, uint32_t slot);
+/* OK, or why what is shown is too little for the policy of that name, which there has to be. */
+enum op_outcome fsm_policy_admit(struct fsm_context *ctx, struct bytes name, bool shown,
+                                 uint32_t evidence, struct fsm_policy *ret_policy);
 
 /* ---- task_list.c ---- */
 /* A task takes its place in the lists of its user, and leaves it: when it begins, when it is about
@@ -238,6 +246,7 @@ struct bytes fsm_key_text(const struct fsm *fsm, const struct key_record *key,
 /* ---- grant.c ---- */
 struct fsm_grant {
     uint32_t permission; /* name */
+    bool elevated;       /* given by an elevation: nothing extends it */
     uint64_t given;      /* G */
     uint64_t deadline;   /* OP_INFINITE for none */
 };
@@ -269,6 +278,9 @@ bool fsm_held_above(const struct fsm *fsm, const struct fsm_session *session,
 /* The pairs of a task that still hold (W7, its half about the own session). */
 void fsm_task_grants(struct fsm_context *ctx, const struct fsm_task *task,
                      struct fsm_grants *ret_grants);
+/* OK when so many pairs may be a session's, and names and blocks for them are there. */
+enum op_outcome fsm_grants_room(struct fsm_context *ctx, uint32_t names, uint32_t count,
+                                uint32_t more_blocks);
 /* Replaces a session's grants; the names are counted here. */
 void fsm_session_grants_set(struct fsm *fsm, uint32_t slot, const struct fsm_grants *grants);
 

@@ -116,6 +116,15 @@ bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_
     return true;
 }
 
+enum op_outcome fsm_policy_admit(struct fsm_context *ctx, struct bytes name, bool shown,
+                                 uint32_t evidence, struct fsm_policy *ret_policy)
+{
+    if (!fsm_policy_of(ctx, name, ret_policy)) {
+        return fsm_refuse_field(ctx, "policy");
+    }
+    return ret_policy->evidence > (shown ? evidence : OP_EVIDENCE_NONE) ? OP_UNPROVEN : OP_OK;
+}
+
 /* ---- defining one ---- */
 
 static bool lifetime_fits(const struct op_limits *limits, uint64_t lifetime)

@@ -63,6 +63,22 @@ static void older_push(struct fsm *fsm, struct session_record *session, uint64_t
 
 /* ---- rotating ---- */
 
+uint32_t fsm_rotation_blocks(void)
+{
+    return chain_blocks(OLDER_MAX * OLDER_BYTES);
+}
+
+struct session_record *fsm_rotate_secret(struct fsm_context *ctx, uint32_t slot)
+{
+    struct session_record *session = table_write(ctx->fsm->tables[FSM_SESSIONS], slot);
+
+    older_push(ctx->fsm, session, ctx->now);
+    memcpy(session->head.verifier, ctx->command->minted_verifier, sizeof session->head.verifier);
+    session->head.secret_made = ctx->position;
+    ctx->minted = session->head.selector;
+    return session;
+}
+
 static enum op_outcome rotate_check(struct fsm_context *ctx,
                                     const struct op_session_rotate_request *request,
                                     struct fsm_policy *ret_policy)
@@ -70,13 +86,8 @@ static enum op_outcome rotate_check(struct fsm_context *ctx,
     if (!request->has_policy) {
         return OP_OK;
     }
-    if (!fsm_policy_of(ctx, request->policy, ret_policy)) {
-        return fsm_refuse_field(ctx, "policy");
-    }
-    if (ret_policy->evidence > (request->has_evidence ? request->evidence : OP_EVIDENCE_NONE)) {
-        return OP_UNPROVEN;
-    }
-    return OP_OK;
+    return fsm_policy_admit(ctx, request->policy, request->has_evidence, request->evidence,
+                            ret_policy);
 }
 
 /* Invariant 3. */
@@ -100,11 +111,8 @@ static struct session_record *rotate(struct fsm_context *ctx, uint32_t slot,
                                      const struct op_session_rotate_request *request,
                                      const struct fsm_policy *policy)
 {
-    struct session_record *session = table_write(ctx->fsm->tables[FSM_SESSIONS], slot);
+    struct session_record *session = fsm_rotate_secret(ctx, slot);
 
-    older_push(ctx->fsm, session, ctx->now);
-    memcpy(session->head.verifier, ctx->command->minted_verifier, sizeof session->head.verifier);
-    session->head.secret_made = ctx->position;
     if (request->has_policy) {
         take_policy(ctx, session, request->policy, policy);
     }
@@ -122,8 +130,7 @@ static enum op_outcome rotate_room(struct fsm_context *ctx,
     uint32_t names = request->has_policy ? fsm_name_missing(ctx->fsm, request->policy) : 0;
     enum op_outcome outcome = fsm_room(ctx, FSM_NAMES, names);
 
-    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, chain_blocks(OLDER_MAX * OLDER_BYTES))
-                            : outcome;
+    return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, fsm_rotation_blocks()) : outcome;
 }
 
 enum op_outcome fsm_do_session_rotate(struct fsm_context *ctx,
@@ -148,7 +155,6 @@ enum op_outcome fsm_do_session_rotate(struct fsm_context *ctx,
         return outcome;
     }
     record = rotate(ctx, session.slot, request, &policy);
-    ctx->minted = record->head.selector;
     reply->has_session = true;
     reply->session = record->head.selector;
     reply->has_token = true;

@@ -48,16 +48,16 @@ static enum op_outcome opening_of(struct fsm_context *ctx,
                                   struct opening *ret_opening)
 {
     struct fsm_policy policy;
+    enum op_outcome outcome;
 
     *ret_opening = (struct opening){request->idle, request->absolute, request->absolute};
     if (!request->has_policy) {
         return OP_OK;
     }
-    if (!fsm_policy_of(ctx, request->policy, &policy)) {
-        return fsm_refuse_field(ctx, "policy");
-    }
-    if (policy.evidence > (request->has_evidence ? request->evidence : OP_EVIDENCE_NONE)) {
-        return OP_UNPROVEN;
+    outcome = fsm_policy_admit(ctx, request->policy, request->has_evidence, request->evidence,
+                               &policy);
+    if (outcome != OP_OK) {
+        return outcome;
     }
     *ret_opening = (struct opening){u64_min(request->idle, policy.idle),
                                     u64_min(request->absolute, policy.absolute), policy.absolute};

@@ -346,6 +346,18 @@ static void note_taken(struct facts *facts, uint32_t row, const union op_request
     }
 }
 
+static void note_raised(struct facts *facts, uint32_t row, const union op_request *request)
+{
+    uint32_t of = facts_session(facts, request->session_elevate.token.id);
+    struct fact_session *session = &facts->sessions[of];
+
+    if (of != 0) {
+        session->raised = model_names_grow(session->raised, &session->raised_capacity,
+                                           session->raised_count + 1, sizeof *session->raised);
+        session->raised[session->raised_count++] = row;
+    }
+}
+
 static void note_own_revoke(struct facts *facts, uint32_t row, const union op_request *request)
 {
     bool one = facts->history->events[row].f == OP_session_revoke;
@@ -383,6 +395,8 @@ static void note(struct facts *facts, uint32_t row)
         note_close(facts, row, &request);
     } else if (event->f == OP_grant_revoke) {
         note_taken(facts, row, &request);
+    } else if (event->f == OP_session_elevate) {
+        note_raised(facts, row, &request);
     } else if (event->f == OP_session_revoke || event->f == OP_revoke_lineage) {
         note_own_revoke(facts, row, &request);
     } else {
@@ -413,6 +427,7 @@ void facts_done(struct facts *facts)
     for (uint32_t i = 0; i < facts->session_count; i++) {
         free(facts->sessions[i].moves);
         free(facts->sessions[i].taken);
+        free(facts->sessions[i].raised);
     }
     for (uint32_t i = 0; i < facts->task_count; i++) {
         free(facts->tasks[i].claims);

@@ -24,6 +24,8 @@ struct fact_session {
     bool unsure;         /* a command of unknown outcome may have moved its deadlines */
     uint32_t *taken;     /* rows of revokes of its grants */
     uint32_t taken_count, taken_capacity;
+    uint32_t *raised; /* rows of its elevations */
+    uint32_t raised_count, raised_capacity;
     struct fact_deadlines *moves; /* by position */
     uint32_t move_count, move_capacity;
 };

@@ -189,6 +189,26 @@ static bool sweep_s12_taken(const struct look *look, uint32_t of, uint64_t given
     return true;
 }
 
+/* S12: no ALLOW by an elevation at or after the deadline that its own answer named. */
+static bool sweep_s12_raised(const struct look *look, uint32_t of, uint64_t given)
+{
+    const struct history *history = look->facts->history;
+    const struct fact_session *session = &look->facts->sessions[of];
+    union op_reply raised;
+
+    for (uint32_t i = 0; i < session->raised_count; i++) {
+        const struct event *event = &history->events[session->raised[i]];
+
+        history_reply(history, event, &raised);
+        if (raised.session_elevate.given == given &&
+            look->event->time >= sat_add(event->time, raised.session_elevate.left)) {
+            return refuse(look, MODEL_S12, "ALLOW at or after the deadline of the elevation",
+                          session->raised[i]);
+        }
+    }
+    return true;
+}
+
 /* S12: an ALLOW names its own deadline; that never moves back behind T. */
 static bool sweep_s12(const struct look *look)
 {
@@ -205,7 +225,8 @@ static bool sweep_s12(const struct look *look)
         return refuse(look, MODEL_S12, "ALLOW at the grant's deadline", UINT32_MAX);
     }
     for (uint32_t of = look->session; of != 0; of = look->facts->sessions[of].parent) {
-        if (!sweep_s12_taken(look, of, reply.permission_check.given)) {
+        if (!sweep_s12_taken(look, of, reply.permission_check.given) ||
+            !sweep_s12_raised(look, of, reply.permission_check.given)) {
             return false; /* a copy holds while all above hold the same pair */
         }
     }
@@ -366,6 +387,9 @@ static bool same_answer(const struct history *history, const struct event *a, co
     if (a->f == OP_state_put) {
         return x.state_put.version == y.state_put.version;
     }
+    if (a->f == OP_session_elevate) {
+        return x.session_elevate.given == y.session_elevate.given;
+    }
     return a->f != OP_grant_add || x.grant_add.given == y.grant_add.given;
 }
 
@@ -448,11 +472,12 @@ static bool used_again(struct look *look, uint32_t rotation, uint32_t session)
     const struct event *rotated = &history->events[rotation];
     struct search search = {.found = false};
 
-    if (rotated->f != OP_session_rotate) {
+    if (rotated->f != OP_session_rotate && rotated->f != OP_session_elevate) {
         return false;
     }
     history_request(history, rotated, &look->request);
-    search.token = look->request.session_rotate.token;
+    search.token = rotated->f == OP_session_rotate ? look->request.session_rotate.token
+                                                   : look->request.session_elevate.token;
     if (facts_root(look->facts, facts_session(look->facts, search.token.id)) != session) {
         return false;
     }

@@ -118,7 +118,8 @@ static bool judge_reply(const struct model_expect *expect, const struct model_op
         return true;
     }
     reason->property = expect->repeated || strcmp(field->name, "epoch") == 0 ? MODEL_S3 : MODEL_S1;
-    if (op->f == OP_permission_check || op->f == OP_grant_add || op->f == OP_grant_list) {
+    if (op->f == OP_permission_check || op->f == OP_grant_add || op->f == OP_grant_list ||
+        op->f == OP_session_elevate) {
         reason->property = MODEL_S12;
     }
     (void)snprintf(reason->rule, sizeof reason->rule, "%s answered OK with another %s", row->name,

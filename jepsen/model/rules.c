@@ -272,6 +272,12 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
 
         session->older = session->secret;
         session->secret = state_secret(model, &rotate->token);
+    } else if (ask->op->f == OP_session_elevate && answer->reply.session_elevate.has_token) {
+        const struct op_session_elevate_reply *elevate = &answer->reply.session_elevate;
+        struct session *session = &model->sessions[state_session_of(model, elevate->session)];
+
+        session->older = session->secret;
+        session->secret = state_secret(model, &elevate->token);
     } else if ((ask->op->f == OP_task_claim || ask->op->f == OP_task_hand_over) &&
                claim->has_fence) {
         struct task *task = &model->tasks[state_task_of(model, claim->task)];
@@ -287,7 +293,7 @@ void apply_again(struct model *model, const struct ask *ask, const struct model_
 
 void doubt_secret(struct model *model, const struct model_op *op, uint64_t first)
 {
-    if (op->f == OP_session_create || op->f == OP_session_rotate) {
+    if (op->f == OP_session_create || rule_rotates(op) != NULL) {
         for (uint32_t i = 1; i < model->session_count; i++) {
             if (model->sessions[i].made == first) {
                 model->sessions[i].older = model->sessions[i].secret;

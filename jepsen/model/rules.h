@@ -49,6 +49,11 @@ bool rule_may_be_compromised(const struct model *model, const struct ask *ask, u
 void apply_compromised(struct model *model, const struct ask *ask);
 /* Another try of a request number was answered OK: it may have a new secret (section 6). */
 void apply_again(struct model *model, const struct ask *ask, const struct model_answer *answer);
+/* The token whose secret this operation replaces in its session; NULL: it replaces none. */
+const struct op_token *rule_rotates(const struct model_op *op);
+/* The session has a new secret; without a token nobody knows it. */
+void apply_rotation(struct model *model, const struct ask *ask, struct session *session,
+                    const struct op_token *token);
 /* Nobody knows whether the secret minted by that request, first answered at `first`, counts. */
 void doubt_secret(struct model *model, const struct model_op *op, uint64_t first);
 /* The policy of that name: built in, or as the asker's tenant defined it last. */

@@ -52,6 +52,9 @@ void expect_grant_add(struct model *model, const struct ask *ask, struct model_e
     }
     reply->session = request->token.id;
     reply->given = held != NULL ? held->given : ask->op->position;
+    if (held != NULL && held->elevated && deadline > held->deadline) {
+        reply->given = ask->op->position; /* section 4: what lasts longer than it is given anew */
+    }
     if (held != NULL && deadline < held->deadline) {
         expect->free_tags = TAG(3); /* shorter than what is held: whether it shrinks is not said */
         deadline = held->deadline;  /* an add adds: so a command without an answer is taken */
@@ -77,10 +80,114 @@ void apply_grant_add(struct model *model, const struct ask *ask, const struct mo
         session->grants = model_names_grow(session->grants, &session->grant_capacity,
                                            session->grant_count + 1, sizeof *session->grants);
         grant = &session->grants[session->grant_count++];
+        grant->elevated = false;
     }
     grant->permission = permission;
+    grant->elevated = grant->elevated && grant->given == reply->given;
     grant->given = reply->given;
     grant->deadline = reply->has_left ? sat_add(ask->time, reply->left) : OP_INFINITE;
+}
+
+/* ---- elevation ---- */
+
+static bool elevation_valid(const struct op_session_elevate_request *request)
+{
+    for (uint32_t i = 0; i < request->permissions_count; i++) {
+        if (!op_permission_valid(request->permissions[i].permission)) {
+            return false;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (bytes_equal(request->permissions[i].permission,
+                            request->permissions[j].permission)) {
+                return false;
+            }
+        }
+    }
+    return request->permissions_count > 0 && (!request->has_ttl || request->ttl > 0);
+}
+
+/* More pairs than a session may have, once it is given those that it lacks at `time`? */
+static void expect_elevation_room(struct model *model, const struct ask *ask,
+                                  const struct session *of, struct model_expect *expect)
+{
+    const struct op_session_elevate_request *request = &ask->op->request->session_elevate;
+    uint32_t living = live_grants(model, of, ask->time), stored = of->grant_count;
+
+    for (uint32_t i = 0; i < request->permissions_count; i++) {
+        uint32_t permission = state_name(model, request->permissions[i].permission);
+
+        living += life_holds(model, of, permission, ask->time) == NULL;
+        stored += state_grant((struct session *)of, permission) == NULL;
+    }
+    if (living > model->limits.session_grants_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all the grants it may have");
+    } else if (stored > model->limits.session_grants_max) {
+        expect_also(expect, OP_LIMIT); /* full of what has lapsed */
+    }
+}
+
+void expect_session_elevate(struct model *model, const struct ask *ask, struct model_expect *expect)
+{
+    const struct op_session_elevate_request *request = &ask->op->request->session_elevate;
+    struct op_session_elevate_reply *reply = &expect->reply.session_elevate;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    struct policy policy;
+
+    if (!elevation_valid(request)) {
+        expect_also(expect, expect->outcome); /* the order of these two is not said */
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "permissions or a lifetime out of bounds");
+        return;
+    }
+    if (request->has_ttl && (request->ttl < model->limits.session_ttl_min_us ||
+                             request->ttl > model->limits.session_ttl_max_us)) {
+        expect_also(expect, OP_INVALID);
+    }
+    if (session == 0) {
+        return;
+    }
+    if (model->sessions[session].parent != 0) {
+        expect_refusal(expect, OP_DENIED, MODEL_S12, "a child gains nothing");
+        return;
+    }
+    if (!rule_policy(model, ask, request->policy, &policy)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "the tenant has no policy of that name");
+        return;
+    }
+    if (policy.evidence > (request->has_evidence ? request->evidence : 0)) {
+        expect_refusal(expect, OP_UNPROVEN, MODEL_S12, "the policy needs more evidence");
+        return;
+    }
+    reply->session = request->token.id;
+    reply->given = ask->op->position;
+    reply->left = request->has_ttl ? u64_min(request->ttl, policy.absolute) : policy.absolute;
+    expect->free_tags = TAG(2);
+    expect_elevation_room(model, ask, &model->sessions[session], expect);
+}
+
+/* What it holds for as long already stays; all else is given now, so that no older task has it. */
+void apply_session_elevate(struct model *model, const struct ask *ask,
+                           const struct model_answer *answer)
+{
+    const struct op_session_elevate_request *request = &ask->op->request->session_elevate;
+    const struct op_session_elevate_reply *reply = &answer->reply.session_elevate;
+    struct session *session = &model->sessions[state_session_of(model, request->token.id)];
+    uint64_t deadline = sat_add(ask->time, reply->left);
+
+    for (uint32_t i = 0; i < request->permissions_count; i++) {
+        uint32_t permission = state_name(model, request->permissions[i].permission);
+        struct grant *grant = state_grant(session, permission);
+
+        if (grant == NULL) {
+            session->grants = model_names_grow(session->grants, &session->grant_capacity,
+                                               session->grant_count + 1, sizeof *session->grants);
+            grant = &session->grants[session->grant_count++];
+            grant->deadline = 0;
+        }
+        if (grant->deadline < deadline) {
+            *grant = (struct grant){permission, reply->given, deadline, true};
+        }
+    }
+    apply_rotation(model, ask, session, reply->has_token ? &reply->token : NULL);
 }
 
 void expect_grant_revoke(struct model *model, const struct ask *ask, struct model_expect *expect)

@@ -355,9 +355,10 @@ void apply_session_create(struct model *model, const struct ask *ask,
                                                session->grant_count + 1, sizeof *session->grants);
             grant = &session->grants[session->grant_count++];
         }
-        grant->permission = permission;
-        grant->given = reply->epoch;
-        grant->deadline = from->has_ttl ? sat_add(ask->time, from->ttl) : OP_INFINITE;
+        *grant = (struct grant){.permission = permission,
+                                .given = reply->epoch,
+                                .deadline = from->has_ttl ? sat_add(ask->time, from->ttl)
+                                                          : OP_INFINITE};
         if (session->parent != 0) {
             const struct grant *held = state_grant(&model->sessions[session->parent], permission);
 
@@ -495,23 +496,38 @@ void expect_session_rotate(struct model *model, const struct ask *ask, struct mo
     expect->free_tags = TAG(2);
 }
 
+const struct op_token *rule_rotates(const struct model_op *op)
+{
+    if (op->f == OP_session_rotate) {
+        return &op->request->session_rotate.token;
+    }
+    return op->f == OP_session_elevate ? &op->request->session_elevate.token : NULL;
+}
+
+void apply_rotation(struct model *model, const struct ask *ask, struct session *session,
+                    const struct op_token *token)
+{
+    struct session *root;
+
+    session->before = session->secret;
+    session->before_counts = false;
+    session->secret = token != NULL ? state_secret(model, token) : 0;
+    session->older = 0;
+    session->made = ask->op->position;
+    root = &model->sessions[life_root(model, (uint32_t)(session - model->sessions))];
+    root->first_rotated = root->rotated ? root->first_rotated : ask->time;
+    root->rotated = true;
+}
+
 void apply_session_rotate(struct model *model, const struct ask *ask,
                           const struct model_answer *answer)
 {
     const struct op_session_rotate_request *request = &ask->op->request->session_rotate;
     const struct op_session_rotate_reply *reply = &answer->reply.session_rotate;
     struct session *session = &model->sessions[state_session_of(model, request->token.id)];
-    struct session *root;
     struct policy policy;
 
-    session->before = session->secret;
-    session->before_counts = false;
-    session->secret = reply->has_token ? state_secret(model, &reply->token) : 0;
-    session->older = 0;
-    session->made = ask->op->position;
-    root = &model->sessions[life_root(model, state_session_of(model, request->token.id))];
-    root->first_rotated = root->rotated ? root->first_rotated : ask->time;
-    root->rotated = true;
+    apply_rotation(model, ask, session, reply->has_token ? &reply->token : NULL);
     session->idle = sat_add(ask->time, reply->idle);
     session->absolute = sat_add(ask->time, reply->absolute);
     if (request->has_policy && rule_policy(model, ask, request->policy, &policy)) {

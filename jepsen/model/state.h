@@ -15,6 +15,7 @@ struct grant {
     uint32_t permission;
     uint64_t given; /* G */
     uint64_t deadline;
+    bool elevated; /* by an elevation, which nothing extends */
 };
 
 struct key {

@@ -194,6 +194,10 @@ static void mint(struct model *model, const struct model_op *op, struct id128 id
         answer->reply.session_rotate.has_token = true;
         token = &answer->reply.session_rotate.token;
         token->id = request->session_rotate.token.id;
+    } else if (op->f == OP_session_elevate) {
+        answer->reply.session_elevate.has_token = true;
+        token = &answer->reply.session_elevate.token;
+        token->id = request->session_elevate.token.id;
     } else if (op->f == OP_session_derive) {
         answer->reply.session_derive.has_value = true; /* one for each session will do */
         answer->reply.session_derive.value = bytes_of(request->session_derive.token.id.bytes,
@@ -237,11 +241,11 @@ void model_apply_unanswered(struct model *model, const struct model_op *op, stru
 
     unknown.unanswered = true;
     model_answer(model, op, minted_id, minted_secret, &answer);
-    if (op->f != OP_session_rotate) {
+    if (rule_rotates(op) == NULL) {
         model_apply(model, &unknown, &answer);
         return;
     }
-    session = state_session_of(model, op->request->session_rotate.token.id);
+    session = state_session_of(model, rule_rotates(op)->id);
     doubtful = answer.outcome == OP_OK && rule_may_be_compromised(model, &ask, session);
     model_apply(model, op, &answer);
     model->sessions[session].before_counts |= doubtful;

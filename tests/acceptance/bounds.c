@@ -265,15 +265,48 @@ static void changes_act_at_once(struct stage *stage)
            "not by the task of before");
 }
 
-/* A timed permission ends by itself, and with its session, in the middle of a task. */
+/* With `evidence` of a new authentication, or with none (0). */
+static enum tenure_outcome elevate(struct stage *stage, struct stage_session *session, uint64_t ttl,
+                                   uint32_t evidence)
+{
+    const struct tenure_session_elevate_request request = {
+        .user = tenure_text(session->user),
+        .token = tenure_text(session->token),
+        .policy = tenure_text("elevated"),
+        .has_evidence = evidence != 0,
+        .evidence = evidence,
+        .permissions = {{.permission = tenure_text("tool:run")}},
+        .permissions_count = 1,
+        .has_ttl = true,
+        .ttl = ttl};
+    struct tenure_session_elevate_reply reply;
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_session_elevate(stage->client, &request, &reply, &result);
+    EXPECT(stage, outcome != TENURE_OK || reply.left <= STAGE_HOUR, "for %" PRIu64, reply.left);
+    if (outcome == TENURE_OK) {
+        stage_keep(session->token, reply.token);
+    }
+    tenure_result_done(&result);
+    return outcome;
+}
+
+/* An elevation needs evidence, makes a new secret, and ends by itself and with its session, in the
+ * middle of a task. */
 static void elevation_ends(struct stage *stage)
 {
-    struct stage_session session, other;
+    struct stage_session session, other, old;
     char fence[STAGE_TOKEN];
     enum tenure_outcome outcome;
     uint64_t now;
     stage_open(stage, stage->client, "alice", &session);
-    EXPECT(stage, grant(stage, &session, 2 * STAGE_SECOND) == TENURE_OK, "given for two seconds");
+    EXPECT(stage, elevate(stage, &session, 2 * STAGE_SECOND, 0) == TENURE_UNPROVEN, "unproven");
+    old = session;
+    EXPECT(stage,
+           elevate(stage, &session, 2 * STAGE_SECOND, TENURE_EVIDENCE_REAUTHENTICATION) ==
+               TENURE_OK,
+           "given for two seconds");
+    EXPECT(stage, stage_check(stage->second, &old, "tool:run") == TENURE_NOT_FOUND, "old secret");
+    EXPECT(stage, stage_check(stage->second, &session, "tool:run") == TENURE_OK, "the new one");
     begin_task(stage, &session, fence);
     do {
         outcome = task_may(stage, &session, fence, &now);
@@ -281,7 +314,7 @@ static void elevation_ends(struct stage *stage)
     EXPECT(stage, outcome == TENURE_FENCED, "%s", tenure_outcome_name(outcome));
     EXPECT(stage, stage_check(stage->client, &session, "tool:run") == TENURE_DENIED, "lapsed");
     stage_open(stage, stage->client, "alice", &other);
-    EXPECT(stage, grant(stage, &other, STAGE_HOUR) == TENURE_OK, "given for an hour");
+    EXPECT(stage, elevate(stage, &other, DAY, TENURE_EVIDENCE_MFA) == TENURE_OK, "for an hour");
     begin_task(stage, &other, fence);
     EXPECT(stage, task_may(stage, &other, fence, &now) == TENURE_OK, "its task may");
     EXPECT(stage, stage_end(stage->client, &other) == TENURE_OK, "she logs out");

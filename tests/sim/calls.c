@@ -177,6 +177,31 @@ static bool draw_session_rotate(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* Most of them end while the run goes on, by their deadline or by a revoke (draw_grant_add). */
+static bool draw_session_elevate(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct run_session *session = any_session(run);
+    if (session == NULL) {
+        return false;
+    }
+    struct tenure_session_elevate_request *request = &draft->request.session_elevate;
+    request->user = acting(run, draft, session->user);
+    request->token = secret_of(run, draft, session);
+    request->policy = tenure_text(run_chance(run, 70) ? "elevated" : "privileged");
+    request->has_evidence = run_chance(run, 85);
+    request->evidence = run_chance(run, 75) ? TENURE_EVIDENCE_MFA
+                                            : TENURE_EVIDENCE_REAUTHENTICATION;
+    size_t first = (size_t)run_random(run, 7);
+    request->permissions_count = 1 + (uint32_t)run_random(run, 2);
+    for (size_t i = 0; i < request->permissions_count; i++) {
+        request->permissions[i].permission = tenure_text(permissions[(first + i) % 7]);
+    }
+    request->has_ttl = run_chance(run, 90);
+    request->ttl = lifetime(run, 4 * SIM_SECOND);
+    return true;
+}
+
 static bool draw_session_end(struct run_actor *actor, struct draft *draft)
 {
     struct run_session *session = any_session(actor->run);
@@ -461,11 +486,12 @@ struct generator {
 /* Registering is the library's own: it does so by itself, again and again. */
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
-    {OP_session_create, draw_session_create, 14, 3},
+    {OP_session_create, draw_session_create, 13, 3},
     {OP_session_validate, draw_session_validate, 7, 0},
     {OP_session_list, draw_session_list, 2, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
     {OP_session_rotate, draw_session_rotate, 2, 0},
+    {OP_session_elevate, draw_session_elevate, 3, 0},
     {OP_session_end, draw_session_end, 3, 0},
     {OP_revoke_user, draw_revoke_user, 1, 0},
     {OP_revoke_agent, draw_revoke_agent, 1, 0},
@@ -475,7 +501,7 @@ static const struct generator generators[] = {
     {OP_grant_add, draw_grant_add, 8, 0},
     {OP_permission_check, draw_permission_check, 7, 0},
     {OP_grant_list, draw_grant_list, 2, 0},
-    {OP_task_begin, draw_task_begin, 14, 8},
+    {OP_task_begin, draw_task_begin, 13, 8},
     {OP_task_claim, draw_task_claim, 1, 22},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
     {OP_task_hand_over, draw_task_hand_over, 0, 3},
@@ -484,7 +510,7 @@ static const struct generator generators[] = {
     {OP_task_cancel, draw_task_cancel, 1, 2},
     {OP_task_adopt, draw_task_adopt, 3, 0},
     {OP_task_list, draw_task_list, 3, 3},
-    {OP_state_put, draw_state_put, 12, 25},
+    {OP_state_put, draw_state_put, 11, 25},
     {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 9, 14},
     {OP_state_list, draw_state_list, 1, 2},

@@ -55,6 +55,17 @@ static void learn_session(const struct flight *flight, uint64_t position,
     keep_token(session->token, reply->token);
 }
 
+/* What a rotation says, and an elevation, which is one. */
+static struct tenure_session_rotate_reply rotated_by(enum op_number number, const void *reply)
+{
+    const struct tenure_session_elevate_reply *raised = reply;
+    if (number == OP_session_rotate) {
+        return *(const struct tenure_session_rotate_reply *)reply;
+    }
+    return (struct tenure_session_rotate_reply){
+        .session = raised->session, .has_token = raised->has_token, .token = raised->token};
+}
+
 static void learn_rotation(const struct flight *flight, uint64_t position,
                            const struct tenure_session_rotate_reply *reply)
 {
@@ -127,8 +138,9 @@ static void learn(const struct flight *flight, uint64_t position, const void *re
     }
     if (flight->number == OP_session_create) {
         learn_session(flight, position, reply);
-    } else if (flight->number == OP_session_rotate) {
-        learn_rotation(flight, position, reply);
+    } else if (flight->number == OP_session_rotate || flight->number == OP_session_elevate) {
+        const struct tenure_session_rotate_reply rotated = rotated_by(flight->number, reply);
+        learn_rotation(flight, position, &rotated);
     } else if (flight->number == OP_task_claim || flight->number == OP_task_hand_over) {
         const struct tenure_task_claim_reply claimed = claimed_by(flight->number, reply);
         learn_claim(flight, &claimed);
@@ -340,10 +352,10 @@ static void learn_again(struct run *run, enum op_number number, uint64_t positio
         if (created->has_token) {
             learn_secret(run, &created->session, position, created->token);
         }
-    } else if (number == OP_session_rotate) {
-        const struct tenure_session_rotate_reply *rotated = reply;
-        if (rotated->has_token) {
-            learn_secret(run, &rotated->session, position, rotated->token);
+    } else if (number == OP_session_rotate || number == OP_session_elevate) {
+        const struct tenure_session_rotate_reply rotated = rotated_by(number, reply);
+        if (rotated.has_token) {
+            learn_secret(run, &rotated.session, position, rotated.token);
         }
     } else if (number == OP_task_claim || number == OP_task_hand_over) {
         const struct tenure_task_claim_reply claimed = claimed_by(number, reply);

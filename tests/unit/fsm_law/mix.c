@@ -158,6 +158,27 @@ static void create(struct mix *mix, struct call *call)
     call->minted_secret = ++mix->made;
 }
 
+static void elevate(struct mix *mix, struct call *call, const struct mix_session *session)
+{
+    struct op_session_elevate_request *request = &call->fields.session_elevate;
+    uint64_t first = mix_below(mix, PERMISSIONS);
+
+    begin(mix, call, OP_session_elevate);
+    request->user = user_of(mix);
+    request->token = session_token(mix, session);
+    request->policy = text(chance(mix, 50) ? "team" : "elevated");
+    request->has_evidence = chance(mix, 80);
+    request->evidence = OP_EVIDENCE_REAUTHENTICATION;
+    request->permissions_count = 1 + (uint32_t)mix_below(mix, 3);
+    for (uint32_t i = 0; i < request->permissions_count; i++) {
+        request->permissions[i].permission = text(permissions[(first + i) % PERMISSIONS]);
+    }
+    request->has_ttl = chance(mix, 80);
+    request->ttl = seconds(mix, 20);
+    call->minted_id = session->id;
+    call->minted_secret = ++mix->made;
+}
+
 static void simple(struct mix *mix, struct call *call)
 {
     struct mix_session *session = pick_session(mix);
@@ -173,6 +194,10 @@ static void simple(struct mix *mix, struct call *call)
         call->fields.policy_set.name = text("team");
         call->fields.policy_set.idle = seconds(mix, 60);
         call->fields.policy_set.absolute = seconds(mix, 90);
+        return;
+    case 10:
+    case 11:
+        elevate(mix, call, session);
         return;
     case 0:
         begin(mix, call, OP_session_end);
@@ -523,12 +548,15 @@ static void learn_minted(struct mix *mix, const struct call *call, const struct 
 {
     struct mix_task *task = task_of(mix, call->minted_id);
 
-    if (call->number == OP_session_create) {
+    if (call->number == OP_session_create || call->number == OP_session_elevate) {
         for (size_t i = 0; i < MIX_SESSIONS; i++) {
             if (id128_equal(mix->sessions[i].id, call->minted_id)) {
                 mix->sessions[i].secret = call->minted_secret;
                 return;
             }
+        }
+        if (call->number == OP_session_elevate) {
+            return;
         }
         mix->sessions[mix_below(mix, MIX_SESSIONS)] = (struct mix_session){
             call->minted_id, call->minted_secret, mix->actor, mix->user};

@@ -321,6 +321,31 @@ static void rotate(struct mix *mix)
     }
 }
 
+/* For so long that it ends in the run; under a policy whose evidence is not always shown. */
+static void elevate(struct mix *mix)
+{
+    struct known_session *session = &mix->sessions[below(mix, mix->session_count)];
+    struct op_session_elevate_request *request = &mix->request.session_elevate;
+
+    mix->f = OP_session_elevate;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->token = session->token;
+    spoil(mix, &request->token);
+    request->policy = pick(mix, policies, 5);
+    request->has_evidence = !one_in(mix, 4);
+    request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
+    request->permissions_count = 1 + (uint32_t)below(mix, 2);
+    request->permissions[0].permission = pick(mix, permissions, 5);
+    request->permissions[1].permission = pick(mix, permissions, 5);
+    request->has_ttl = !one_in(mix, 4);
+    request->ttl = (2 + below(mix, 30)) * SECOND;
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK && mix->maker->answer.reply.session_elevate.has_token) {
+        session->token = mix->maker->answer.reply.session_elevate.token;
+    }
+}
+
 /* Now and then one that is built in. */
 static void set_policy(struct mix *mix)
 {
@@ -672,7 +697,11 @@ static void step(struct mix *mix)
     } else if (what < 18) {
         ask_session(mix, OP_session_renew);
     } else if (what < 20) {
-        rotate(mix);
+        if (one_in(mix, 2)) {
+            elevate(mix);
+        } else {
+            rotate(mix);
+        }
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {

@@ -104,6 +104,8 @@ static struct op_command command_of(struct machine *machine, const struct model_
         command.minted_id = request->task_hand_over.task;
     } else if (op->f == OP_session_rotate) {
         command.minted_id = request->session_rotate.token.id;
+    } else if (op->f == OP_session_elevate) {
+        command.minted_id = request->session_elevate.token.id;
     }
     memcpy(command.minted_verifier, secret, 32);
     base_writer_init(&writer, machine->stored, sizeof machine->stored);
@@ -150,6 +152,10 @@ static void add_secret(const struct model_op *op, const struct machine *machine,
         token = &answer->reply.session_rotate.token;
         answer->reply.session_rotate.has_token = machine->reply.minted;
         token->id = answer->reply.session_rotate.session;
+    } else if (op->f == OP_session_elevate) {
+        token = &answer->reply.session_elevate.token;
+        answer->reply.session_elevate.has_token = machine->reply.minted;
+        token->id = answer->reply.session_elevate.session;
     } else if (op->f == OP_task_claim || op->f == OP_task_hand_over) {
         token = &answer->reply.task_claim.fence;
         answer->reply.task_claim.has_fence = machine->reply.minted;

@@ -67,7 +67,8 @@ static void what_makes_or_replaces_a_secret_alone_has_a_token(void **state)
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
         bool mints = rows[i].number == OP_session_create || rows[i].number == OP_task_claim ||
-                     rows[i].number == OP_session_rotate || rows[i].number == OP_task_hand_over;
+                     rows[i].number == OP_session_rotate || rows[i].number == OP_session_elevate ||
+                     rows[i].number == OP_task_hand_over;
         assert_int_equal(op_minted_token(&rows[i]) != NULL, mints);
     }
 }
@@ -78,6 +79,7 @@ static void a_secret_is_for_what_the_request_names(void **state)
     assert_null(op_minted_for(op_row_of_number(OP_session_create)));
     assert_string_equal(op_minted_for(op_row_of_number(OP_task_claim))->name, "task");
     assert_string_equal(op_minted_for(op_row_of_number(OP_session_rotate))->name, "token");
+    assert_string_equal(op_minted_for(op_row_of_number(OP_session_elevate))->name, "token");
 }
 
 int main(void)

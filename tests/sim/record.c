@@ -177,6 +177,7 @@ static void note_answer(struct run *run, uint32_t row, const struct tenure_resul
 static void count_answer(struct run *run, const struct flight *flight,
                          const struct tenure_result *result)
 {
+    ASSERT((size_t)flight->number < sizeof(run->counters.calls) / sizeof(run->counters.calls[0]));
     run->counters.outcomes[result->outcome]++;
     run->counters.retried += result->attempts > 1;
     run->counters.superseded += result->superseded;

@@ -283,7 +283,7 @@ struct run_counters {
     uint64_t steps;
     uint64_t simulated_us;
     uint64_t faults[FAULTS];
-    uint64_t calls[64]; /* by operation: answered DONE */
+    uint64_t calls[128]; /* by operation: answered DONE */
     uint64_t outcomes[96];
     uint64_t restarts;
     uint64_t installs; /* of a snapshot, from the leader */

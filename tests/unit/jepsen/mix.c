@@ -675,6 +675,14 @@ static void give_again(struct mix *mix)
     go(mix);
 }
 
+/* What operators ask of the whole cluster; a service may not. */
+static void look(struct mix *mix)
+{
+    mix->f = one_in(mix, 3) ? OP_limit_list : one_in(mix, 2) ? OP_member_list : OP_cluster_get;
+    mix->caller = &mix->callers[one_in(mix, 8) ? 0 : 4];
+    go(mix);
+}
+
 static void step(struct mix *mix)
 {
     uint64_t what = below(mix, 100);
@@ -714,7 +722,11 @@ static void step(struct mix *mix)
     } else if (what < 42) {
         revoke(mix);
     } else if (what < 43) {
-        set_policy(mix);
+        if (one_in(mix, 3)) {
+            look(mix);
+        } else {
+            set_policy(mix);
+        }
     } else if (what < 53) {
         begin(mix);
     } else if (what < 63 && mix->task_count > 0) {

@@ -76,6 +76,18 @@ static struct fsm_context begin(struct fsm *fsm, const struct op_command *comman
     return ctx;
 }
 
+/* Its handler, and what there is to tell of it. */
+static enum op_outcome carry_out(struct fsm_context *ctx)
+{
+    struct fsm *fsm = ctx->fsm;
+    enum op_outcome outcome = fsm_dispatch(ctx, &fsm->request, &fsm->reply);
+
+    if (outcome == OP_OK && !ctx->first) {
+        fsm_event_command(ctx, &fsm->request, &fsm->reply);
+    }
+    return outcome;
+}
+
 /* Builds the reply of what was not answered by an earlier result. */
 static void finish(struct fsm_context *ctx, enum op_outcome outcome)
 {
@@ -115,11 +127,11 @@ static void apply_client_command(struct fsm_context *ctx)
     memset(&fsm->details, 0, sizeof fsm->details);
     ctx->tenant = fsm_tenant_of(fsm, command->caller.tenant);
     if (ctx->row->idempotency == OP_FREE) {
-        finish(ctx, fsm_dispatch(ctx, &fsm->request, &fsm->reply));
+        finish(ctx, carry_out(ctx));
     } else if (fsm_dedupe_answer(ctx, &outcome)) {
         finish(ctx, outcome);
     } else {
-        finish(ctx, fsm_dispatch(ctx, &fsm->request, &fsm->reply));
+        finish(ctx, carry_out(ctx));
         fsm_dedupe_record(ctx);
     }
 }
@@ -130,6 +142,7 @@ static void apply_command(struct fsm_context *ctx)
         fsm_sweep(ctx);
     } else if (ctx->command->number == OP_COMMAND_REUSE) {
         fsm_reuse(ctx);
+        fsm_event_reuse(ctx);
     } else if (ctx->command->number != OP_COMMAND_TERM_START) {
         apply_client_command(ctx);
     }

@@ -57,6 +57,8 @@ static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table
         return (uint32_t)limits->requests_max;
     case FSM_CERTIFICATES: /* one client each at least */
         return (uint32_t)limits->clients_max;
+    case FSM_EVENTS:
+        return (uint32_t)limits->events_max;
     case FSM_TABLES:
         break;
     }
@@ -86,6 +88,8 @@ static enum fsm_table table_of_index(enum fsm_index index)
         return FSM_OPERATIONS;
     case INDEX_CERTIFICATE:
         return FSM_CERTIFICATES;
+    case INDEX_EVENT:
+        return FSM_EVENTS;
     case FSM_INDEXES:
         break;
     }
@@ -101,6 +105,7 @@ static enum fsm_table table_of_heap(enum fsm_heap heap)
     case HEAP_SESSION:
         return FSM_SESSIONS;
     case HEAP_CROWDED:
+    case HEAP_EVENTFUL:
         return FSM_TENANTS;
     case HEAP_TASK:
         return FSM_TASKS;
@@ -178,10 +183,11 @@ static int order_watermarks(const void *arg, uint32_t a, uint32_t b)
 static deadline_order order_of(enum fsm_heap heap)
 {
     static const deadline_order orders[FSM_HEAPS] = {
-        [HEAP_REVOKED] = order_slots,  [HEAP_ENDED] = order_sessions,
-        [HEAP_CROWDED] = order_slots,  [HEAP_SESSION] = order_sessions,
-        [HEAP_TASK] = order_tasks,     [HEAP_TOMBSTONE] = order_tombstones,
-        [HEAP_CLIENT] = order_clients, [HEAP_WATERMARK] = order_watermarks,
+        [HEAP_REVOKED] = order_slots,        [HEAP_ENDED] = order_sessions,
+        [HEAP_CROWDED] = order_slots,        [HEAP_EVENTFUL] = order_slots,
+        [HEAP_SESSION] = order_sessions,     [HEAP_TASK] = order_tasks,
+        [HEAP_TOMBSTONE] = order_tombstones, [HEAP_CLIENT] = order_clients,
+        [HEAP_WATERMARK] = order_watermarks,
     };
 
     return orders[heap];

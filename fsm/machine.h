@@ -23,17 +23,19 @@ enum fsm_index {
     INDEX_REQUEST,     /* by (client, number) */
     INDEX_OPERATION,   /* by (task, number) */
     INDEX_CERTIFICATE, /* by (tenant, name) */
+    INDEX_EVENT,       /* by (tenant, number) */
     FSM_INDEXES,
 };
 
 /* Heaps, each over one table. The first two are the sweep's work whatever the time is; those from
  * HEAP_SESSION on are deadlines. */
 enum fsm_heap {
-    HEAP_REVOKED, /* covers with a session below a watermark, by that watermark's position */
-    HEAP_ENDED,   /* ended sessions, by position of their end */
-    HEAP_CROWDED, /* tenants with tombstones in their list, the longest list first */
-    HEAP_SESSION, /* sessions, by their next deadline */
-    HEAP_TASK,    /* tasks, by the time at which they are forgotten */
+    HEAP_REVOKED,  /* covers with a session below a watermark, by that watermark's position */
+    HEAP_ENDED,    /* ended sessions, by position of their end */
+    HEAP_CROWDED,  /* tenants with tombstones in their list, the longest list first */
+    HEAP_EVENTFUL, /* tenants, the one that keeps most events first */
+    HEAP_SESSION,  /* sessions, by their next deadline */
+    HEAP_TASK,     /* tasks, by the time at which they are forgotten */
     HEAP_TOMBSTONE,
     HEAP_CLIENT,
     HEAP_WATERMARK, /* watermarks with nothing below, by the time at which they may go */
@@ -405,6 +407,35 @@ void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot);
 
 /* ---- schedule.c: the heaps that follow from records ---- */
 void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot);
+
+/* ---- event.c: what is told to the tenant, once, in the order of positions ---- */
+struct fsm_event {
+    enum op_event_kind kind;
+    struct id128 session, task, parent; /* zero: none */
+    struct bytes user, name;            /* copied */
+    enum op_end_cause cause;
+    uint64_t epoch, attempt, given; /* 0: none */
+    uint64_t ended, lifetime;
+};
+
+/* Appends it to the tenant's, at the position of `ctx`; never refused: older ones go. */
+void fsm_event_add(struct fsm_context *ctx, uint32_t tenant, const struct fsm_event *event);
+/* The kept event of that number. */
+const struct event_record *fsm_event_of(const struct fsm *fsm, uint32_t tenant, uint64_t number);
+
+/* ---- event_command.c ---- */
+/* Tells what the command did that was just carried out, with what it asked and what it is answered;
+ * a row that has nothing to tell tells nothing. */
+void fsm_event_command(struct fsm_context *ctx, const union op_request *request,
+                       const union op_reply *reply);
+/* Tells of a REUSE that was just applied, if it found a theft. */
+void fsm_event_reuse(struct fsm_context *ctx);
+/* Tells that the sweep found this session dead, unless the command that ended it has told so, and
+ * which of its tasks are orphans by that. */
+void fsm_event_swept(struct fsm_context *ctx, const struct fsm_session *session,
+                     const struct fsm_end *end);
+/* Units of the sweep that this takes. */
+uint32_t fsm_event_units(const struct session_record *session);
 
 /* ---- sweep.c ---- */
 enum { FSM_SWEEP_UNITS = 4096 };

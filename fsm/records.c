@@ -11,6 +11,7 @@
 #define FIELD_ID(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), 16},
 #define FIELD_DIGEST(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), 16},
 #define FIELD_VERIFIER(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), 32},
+#define FIELD_TEXT(S, tag, path) {tag, TABLE_BYTES, AT_(S, path), OP_NAME_MAX},
 #define FIELD_U32X2(S, tag, path) FIELD_U32(S, tag, path[0]) FIELD_U32(S, tag + 1, path[1])
 #define FIELD_U32X3(S, tag, path) FIELD_U32X2(S, tag, path) FIELD_U32(S, tag + 2, path[2])
 #define FIELD_U32X4(S, tag, path) FIELD_U32X3(S, tag, path) FIELD_U32(S, tag + 3, path[3])
@@ -27,6 +28,7 @@
 #define SIZE_ID 16
 #define SIZE_DIGEST 16
 #define SIZE_VERIFIER 32
+#define SIZE_TEXT OP_NAME_MAX
 #define SIZE_U32X3 12
 #define SIZE_U32X4 16
 #define SIZE_U64X3 24
@@ -61,6 +63,7 @@ TYPE_(request_record, 19, "requests",
 TYPE_(operation_record, 20, "operations",
       RESULT_FIELDS(HEAD_FIELD_, operation_record) OPERATION_FIELDS(FIELD_, operation_record))
 TYPE_(certificate_record, 21, "certificates", CERTIFICATE_FIELDS(FIELD_, certificate_record))
+TYPE_(event_record, 22, "events", EVENT_FIELDS(FIELD_, event_record))
 
 #define CHECK_(S, sum) _Static_assert(sizeof(struct S) == 0 sum, #S " has padding");
 CHECK_(meta_record, META_FIELDS(SIZE_, ) OP_LIMITS(META_LIMIT_SIZE_))
@@ -73,6 +76,7 @@ CHECK_(task_record, TASK_FIELDS(SIZE_, ))
 CHECK_(key_record, KEY_FIELDS(SIZE_, ))
 CHECK_(client_record, CLIENT_FIELDS(SIZE_, ))
 CHECK_(certificate_record, CERTIFICATE_FIELDS(SIZE_, ))
+CHECK_(event_record, EVENT_FIELDS(SIZE_, ))
 CHECK_(request_record, RESULT_FIELDS(SIZE_, ) REQUEST_FIELDS(SIZE_, ))
 CHECK_(operation_record, RESULT_FIELDS(SIZE_, ) OPERATION_FIELDS(SIZE_, ))
 _Static_assert(sizeof(struct session_record) <= 384, "a session is meant to stay small");
@@ -110,6 +114,8 @@ const struct table_type *fsm_table_type(enum fsm_table table)
         return &operation_record_type;
     case FSM_CERTIFICATES:
         return &certificate_record_type;
+    case FSM_EVENTS:
+        return &event_record_type;
     case FSM_TABLES:
         break;
     }

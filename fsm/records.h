@@ -16,6 +16,7 @@
 #define RECORD_MEMBER_ID(name) struct id128 name;
 #define RECORD_MEMBER_DIGEST(name) uint8_t name[16];
 #define RECORD_MEMBER_VERIFIER(name) uint8_t name[32];
+#define RECORD_MEMBER_TEXT(name) uint8_t name[OP_NAME_MAX];
 #define RECORD_MEMBER_U32X3(name) uint32_t name[3];
 #define RECORD_MEMBER_U32X4(name) uint32_t name[4];
 #define RECORD_MEMBER_U64X3(name) uint64_t name[3];
@@ -45,7 +46,12 @@ struct meta_record {
     F(S, 6, U32, watermark_count)                                                                  \
     F(S, 7, U32, policy_count)                                                                     \
     F(S, 8, U32, policy_chain)                                                                     \
-    F(S, 9, U32, spare)
+    F(S, 9, U32, event_count)     /* kept: the newest so many of its events */                     \
+    F(S, 10, U64, event_number)   /* of the newest one, kept or not */                             \
+    F(S, 11, U64, event_position) /* its place */                                                  \
+    F(S, 12, U64, lost_position)  /* place of the newest that is not kept; 0: none is lost */      \
+    F(S, 13, U32, event_k)                                                                         \
+    F(S, 14, U32, lost_k)
 struct tenant_record {
     TENANT_FIELDS(RECORD_MEMBER_, tenant_record)
 };
@@ -264,6 +270,34 @@ struct operation_record {
     OPERATION_FIELDS(RECORD_MEMBER_, operation_record)
 };
 
+/* ---- event: what happened in a tenant, once; its texts are its own ---- */
+#define EVENT_FIELDS(F, S)                                                                         \
+    F(S, 1, U64, position)                                                                         \
+    F(S, 2, U64, time)   /* T there */                                                             \
+    F(S, 3, U64, number) /* of its tenant's, from 1, none left out */                              \
+    F(S, 4, ID, session) /* zero: none; likewise below */                                          \
+    F(S, 5, ID, task)                                                                              \
+    F(S, 6, U64, epoch)                                                                            \
+    F(S, 7, U64, attempt)                                                                          \
+    F(S, 8, U64, given)                                                                            \
+    F(S, 9, U64, ended)                                                                            \
+    F(S, 10, U64, lifetime)                                                                        \
+    F(S, 11, U32, tenant)                                                                          \
+    F(S, 12, U32, k)                                                                               \
+    F(S, 13, U32, kind)  /* enum op_event_kind */                                                  \
+    F(S, 14, U32, cause) /* enum op_end_cause */                                                   \
+    F(S, 15, U32, user_size)                                                                       \
+    F(S, 16, U32, name_size)                                                                       \
+    F(S, 17, U32, by_size)                                                                         \
+    F(S, 18, U32, spare)                                                                           \
+    F(S, 19, TEXT, user)                                                                           \
+    F(S, 20, TEXT, name)                                                                           \
+    F(S, 21, TEXT, by)                                                                             \
+    F(S, 22, ID, parent)
+struct event_record {
+    EVENT_FIELDS(RECORD_MEMBER_, event_record)
+};
+
 /* In the order of the store's plan. */
 enum fsm_table {
     FSM_META,
@@ -280,6 +314,7 @@ enum fsm_table {
     FSM_REQUESTS,
     FSM_OPERATIONS,
     FSM_CERTIFICATES,
+    FSM_EVENTS,
     FSM_TABLES,
 };
 

@@ -89,6 +89,11 @@ static uint64_t hash_of(const struct fsm *fsm, enum fsm_index index, const void 
 
         return fsm_hash_pair(fsm, certificate->tenant, certificate->name);
     }
+    case INDEX_EVENT: {
+        const struct event_record *event = record;
+
+        return fsm_hash_pair(fsm, event->tenant, event->number);
+    }
     case FSM_INDEXES:
         break;
     }
@@ -167,6 +172,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_index(fsm, INDEX_REQUEST, FSM_REQUESTS);
     rebuild_index(fsm, INDEX_OPERATION, FSM_OPERATIONS);
     rebuild_index(fsm, INDEX_CERTIFICATE, FSM_CERTIFICATES);
+    rebuild_index(fsm, INDEX_EVENT, FSM_EVENTS);
     rebuild_heaps(fsm, FSM_TENANTS);
     rebuild_heaps(fsm, FSM_COVERS);
     rebuild_heaps(fsm, FSM_WATERMARKS);

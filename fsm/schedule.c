@@ -58,6 +58,7 @@ static void schedule_tenant(struct fsm *fsm, uint32_t slot)
     const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], slot);
 
     deadlines_set(fsm->heaps[HEAP_CROWDED], slot, OP_INFINITE - tenant->stone_count);
+    deadlines_set(fsm->heaps[HEAP_EVENTFUL], slot, OP_INFINITE - tenant->event_count);
 }
 
 void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot)
@@ -96,6 +97,7 @@ void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot)
     case FSM_REQUESTS:
     case FSM_OPERATIONS:
     case FSM_CERTIFICATES:
+    case FSM_EVENTS:
     case FSM_TABLES:
         break;
     }

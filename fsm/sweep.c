@@ -5,6 +5,7 @@
  * position of their end), then what has reached a deadline (by deadline, then kind, then id).
  *
  *  1. One tick does at most FSM_SWEEP_UNITS units: each record and each block counts one.
+ *     What it has to tell of a session and its tasks counts too, up to a whole tick.
  *  2. A dead session is swept in pieces: keys first, the session itself last, so that it can be
  * taken up again where the units ran out.
  */
@@ -110,6 +111,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
 
     ASSERT(end.ended);
     tell_ended(sweep, record, &end);
+    fsm_event_swept(sweep->ctx, &session, &end);
     ASSERT(record->child_first == SLOT_NONE);
     fsm_child_unlink(fsm, slot);
     fsm_covers_unlink(fsm, slot);
@@ -146,6 +148,7 @@ static void sweep_session(struct sweep *sweep, uint32_t dead)
 {
     uint32_t slot = lowest(sweep->fsm, dead);
     const struct session_record *session = table_read(sweep->fsm->tables[FSM_SESSIONS], slot);
+    uint32_t units;
 
     sorted_drop(sweep->fsm->sorted[SORTED_KEYS], slot); /* nobody lists a dead session's keys */
     while (session->key_first != SLOT_NONE) {
@@ -154,8 +157,9 @@ static void sweep_session(struct sweep *sweep, uint32_t dead)
         }
         store_settle(sweep->fsm->store);
     }
-    if (spend(sweep, 2 + chain_blocks(session->metadata_size) + fsm_older_blocks(session) +
-                         2 * fsm_grants_blocks(session->grant_count))) {
+    units = 2 + chain_blocks(session->metadata_size) + fsm_older_blocks(session) +
+            2 * fsm_grants_blocks(session->grant_count) + fsm_event_units(session);
+    if (spend(sweep, units < FSM_SWEEP_UNITS ? units : FSM_SWEEP_UNITS)) {
         session_to_tombstone(sweep, slot);
     }
 }
@@ -229,6 +233,7 @@ static void sweep_due(struct sweep *sweep, enum fsm_heap heap, uint32_t slot)
     case HEAP_REVOKED:
     case HEAP_ENDED:
     case HEAP_CROWDED:
+    case HEAP_EVENTFUL:
     case FSM_HEAPS:
         break;
     }

@@ -144,14 +144,6 @@ void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes m
 
 /* ---- looking ---- */
 
-/* What this node has seen of a member. */
-struct rlog_progress {
-    struct id128 store; /* applied binding; zero: none yet */
-    uint64_t silent_us; /* since it was heard last; 0 for this node, and while not connected */
-    bool known;         /* this node leads: `match` is the member's */
-    uint64_t match;     /* last entry that it said it holds durably */
-};
-
 struct rlog_status {
     uint64_t id, term, leader;
     enum rlog_role role;
@@ -163,7 +155,6 @@ struct rlog_status {
     size_t member_count;
     struct rlog_member members[RLOG_MEMBERS_MAX];
     bool connected[RLOG_MEMBERS_MAX]; /* self: true */
-    struct rlog_progress progress[RLOG_MEMBERS_MAX];
 };
 void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status);
 /* The birth that the folder was made with; lives as long as the rlog. */

@@ -521,11 +521,6 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
         uint64_t id = rlog->members.list[i].id;
         ret_status->members[i] = rlog->members.list[i];
         ret_status->connected[i] = id == rlog->config.id || rlog_peers_connected(rlog, id);
-        ret_status->progress[i] = (struct rlog_progress){
-            .store = rlog->members.stores[i],
-            .silent_us = rlog_peers_silent(rlog, id),
-        };
-        ret_status->progress[i].known = rlog_engine_match(rlog, id, &ret_status->progress[i].match);
     }
 }
 

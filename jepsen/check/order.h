@@ -32,6 +32,8 @@ bool check_derived(const struct history *history, const struct order *order,
                    const struct check_options *options, struct check_verdict *verdict);
 bool check_lists(const struct history *history, const struct order *order,
                  struct check_verdict *verdict);
+bool check_events(const struct history *history, const struct order *order,
+                  const struct check_options *options, struct check_verdict *verdict);
 /* May also answer UNDECIDED. */
 bool check_witness(const struct history *history, const struct order *order,
                    const struct check_options *options, struct check_verdict *verdict);

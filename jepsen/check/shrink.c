@@ -15,7 +15,8 @@ void check_plain(const struct history *history, const struct check_options *opti
     if (check_orders(history, &order, options, ret_verdict) &&
         (options->witness_only || (check_sweeps(history, &order, options, ret_verdict) &&
                                    check_derived(history, &order, options, ret_verdict) &&
-                                   check_lists(history, &order, ret_verdict))) &&
+                                   check_lists(history, &order, ret_verdict) &&
+                                   check_events(history, &order, options, ret_verdict))) &&
         check_witness(history, &order, options, ret_verdict) && !options->witness_only &&
         options->blind_steps != 0) {
         (void)check_blind(history, &order, options, ret_verdict);

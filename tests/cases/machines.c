@@ -34,6 +34,8 @@ void machines_limits(struct op_limits *ret_limits)
     ret_limits->names_max = 128;
     ret_limits->blocks_max = 8448;
     ret_limits->keys_max = 512;
+    ret_limits->tenant_events_max = 512;
+    ret_limits->events_max = 1024;
     ret_limits->client_silence_us = OP_DAY;
 }
 

@@ -241,14 +241,6 @@ static bool draw_revoke_all(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
-/* What is asked of the cluster as a whole. */
-static bool draw_nothing(struct run_actor *actor, struct draft *draft)
-{
-    (void)actor;
-    (void)draft;
-    return true;
-}
-
 /* A session of the user of a worker's task, not its own, or NULL. */
 static struct run_session *reached(struct run *run)
 {
@@ -494,7 +486,7 @@ struct generator {
 /* Registering is the library's own: it does so by itself, again and again. */
 static const struct generator generators[] = {
     {OP_client_register, NULL, 0, 0},
-    {OP_session_create, draw_session_create, 13, 3},
+    {OP_session_create, draw_session_create, 11, 3},
     {OP_session_validate, draw_session_validate, 7, 0},
     {OP_session_list, draw_session_list, 2, 0},
     {OP_session_touch, draw_session_touch, 5, 0},
@@ -506,13 +498,10 @@ static const struct generator generators[] = {
     {OP_revoke_lineage, draw_revoke_lineage, 1, 0},
     {OP_revoke_tenant, draw_revoke_tenant, 1, 0},
     {OP_revoke_all, draw_revoke_all, 0, 0}, /* an operator's, call_root */
-    {OP_cluster_get, draw_nothing, 0, 0},   /* these too */
-    {OP_member_list, draw_nothing, 0, 0},
-    {OP_limit_list, draw_nothing, 0, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
     {OP_permission_check, draw_permission_check, 7, 0},
     {OP_grant_list, draw_grant_list, 2, 0},
-    {OP_task_begin, draw_task_begin, 13, 8},
+    {OP_task_begin, draw_task_begin, 11, 8},
     {OP_task_claim, draw_task_claim, 1, 22},
     {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
     {OP_task_hand_over, draw_task_hand_over, 0, 3},
@@ -525,6 +514,7 @@ static const struct generator generators[] = {
     {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 9, 14},
     {OP_state_list, draw_state_list, 1, 2},
+    {OP_events_read, draw_events_read, 4, 0},
 };
 
 enum { GENERATORS = sizeof(generators) / sizeof(generators[0]), ROW_CHANCE = 3 };
@@ -663,18 +653,15 @@ static const struct generator *draw_generator(struct run_actor *actor)
     UNREACHABLE("the weights of a mix add up to 100");
 }
 
-/* Revokes seldom, as what it revokes may be everything; looks more often. */
+/* Seldom, as what it revokes may be everything. */
 static void call_root(struct run_actor *actor, struct draft *draft)
 {
-    static const enum op_number revokes[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
+    static const enum op_number numbers[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
                                              OP_revoke_tenant, OP_revoke_all,   OP_revoke_all};
-    static const enum op_number reads[] = {OP_cluster_get, OP_member_list, OP_limit_list};
-    bool looks = run_chance(actor->run, 10);
-    if (!looks && !run_chance(actor->run, 2)) {
+    if (!run_chance(actor->run, 2)) {
         return;
     }
-    size_t count = looks ? sizeof(reads) / sizeof(reads[0]) : sizeof(revokes) / sizeof(revokes[0]);
-    enum op_number number = (looks ? reads : revokes)[run_random(actor->run, count)];
+    enum op_number number = numbers[run_random(actor->run, sizeof(numbers) / sizeof(numbers[0]))];
     for (size_t i = 0; i < GENERATORS; i++) {
         if (generators[i].number == number && generators[i].draw(actor, draft)) {
             record_call(actor, number, &draft->request, NULL);

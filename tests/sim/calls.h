@@ -50,6 +50,7 @@ draw_fn draw_grant_list;
 draw_fn draw_session_list;
 draw_fn draw_task_list;
 draw_fn draw_state_list;
+draw_fn draw_events_read;
 
 /* ---- calls_task.c ---- */
 draw_fn draw_task_begin;

@@ -86,3 +86,31 @@ bool draw_state_list(struct run_actor *actor, struct draft *draft)
     request->has_session = run_chance(run, 70);
     return true;
 }
+
+/* Mostly on from where this process knows them, or from anywhere; from the first on when it knows
+ * none yet. */
+bool draw_events_read(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_events_read_request *request = &draft->request.events_read;
+    request->has_max = run_chance(run, 30);
+    request->max = 1 + run_random(run, 8);
+    if (actor->event_position == 0) {
+        return true;
+    }
+    request->has_origin = run_chance(run, 50);
+    request->origin = actor->event_origin;
+    if (run_chance(run, 3)) {
+        request->origin.bytes[0] ^= 1;
+    }
+    if (run_chance(run, 80)) {
+        request->has_after = request->has_k = true;
+        request->after = actor->event_position;
+        request->k = actor->event_k;
+        return true;
+    }
+    request->has_after = draw_after(run, &request->after);
+    request->has_k = run_chance(run, 50);
+    request->k = run_random(run, 2);
+    return true;
+}

@@ -21,6 +21,8 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->names_max = 512;
     limits->blocks_max = 32768;
     limits->keys_max = 8192;
+    limits->tenant_events_max = UINT64_C(64) << run_random(run, 6);
+    limits->events_max = 1024;
     limits->session_tasks_max = between(run, 2, 8);
     limits->session_grants_max = between(run, 5, 8);
     limits->session_children_max = between(run, 1, 8);

@@ -123,6 +123,22 @@ static void learn_version(const struct flight *flight, const struct tenure_id *i
     }
 }
 
+/* The place to go on from; of one that was lost what is kept behind it. */
+static void learn_events(struct run_actor *actor, const struct tenure_result *result,
+                         const struct tenure_events_read_reply *reply)
+{
+    if (reply != NULL) {
+        actor->event_origin = reply->origin;
+        actor->event_position = reply->next;
+        actor->event_k = reply->k;
+        actor->run->counters.events += reply->events_count;
+    } else if (result->outcome == TENURE_COMPACTED) {
+        actor->event_position = result->details.oldest_position;
+        actor->event_k = result->details.oldest_k;
+        actor->run->counters.compacted++;
+    }
+}
+
 static void learn(const struct flight *flight, uint64_t position, const void *reply)
 {
     struct run *run = flight->actor->run;
@@ -177,7 +193,6 @@ static void note_answer(struct run *run, uint32_t row, const struct tenure_resul
 static void count_answer(struct run *run, const struct flight *flight,
                          const struct tenure_result *result)
 {
-    ASSERT((size_t)flight->number < sizeof(run->counters.calls) / sizeof(run->counters.calls[0]));
     run->counters.outcomes[result->outcome]++;
     run->counters.retried += result->attempts > 1;
     run->counters.superseded += result->superseded;
@@ -242,7 +257,9 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     note_answer(run, flight->row, result, reply);
     check_promises(run, flight, result);
     repeat_answered(actor, flight->pending, result->outcome);
-    if (reply != NULL) {
+    if (flight->number == OP_events_read) {
+        learn_events(actor, result, reply);
+    } else if (reply != NULL) {
         learn(flight, result->position, reply);
     }
     actor->open--;

@@ -204,8 +204,11 @@ struct run_actor {
     uint64_t stood_us; /* when its process last stood still */
     bool stands;
     bool worker;
-    bool root;  /* an operator, who does nothing but revoke */
-    bool quiet; /* begins nothing more */
+    bool root;                     /* an operator, who does nothing but revoke */
+    bool quiet;                    /* begins nothing more */
+    struct tenure_id event_origin; /* of the place up to which it knows the events */
+    uint64_t event_position;       /* 0: it knows none */
+    uint64_t event_k;
 };
 
 struct run_session {
@@ -283,7 +286,7 @@ struct run_counters {
     uint64_t steps;
     uint64_t simulated_us;
     uint64_t faults[FAULTS];
-    uint64_t calls[128]; /* by operation: answered DONE */
+    uint64_t calls[64]; /* by operation: answered DONE */
     uint64_t outcomes[96];
     uint64_t restarts;
     uint64_t installs; /* of a snapshot, from the leader */
@@ -291,7 +294,8 @@ struct run_counters {
     uint64_t retried;
     uint64_t repeated; /* sent once more past the library */
     uint64_t superseded;
-    uint64_t placed; /* unknown outcomes that were found in the log */
+    uint64_t events, compacted; /* told, and answers that some are lost */
+    uint64_t placed;            /* unknown outcomes that were found in the log */
     uint64_t times_stated;
     uint64_t commands;
     uint64_t longest_recovery_us;

@@ -16,6 +16,8 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->digests += one->digests;
     sum->retried += one->retried;
     sum->superseded += one->superseded;
+    sum->events += one->events;
+    sum->compacted += one->compacted;
     sum->repeated += one->repeated;
     sum->placed += one->placed;
     sum->times_stated += one->times_stated;
@@ -86,9 +88,10 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->check.leader_changes, sum->restarts, sum->installs, sum->times_stated,
            sum->longest_recovery_us / 1000);
     printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
-           ", equal digests %" PRIu64 ", sessions searched %" PRIu64 "\n",
+           ", equal digests %" PRIu64 ", sessions searched %" PRIu64 ", events told %" PRIu64
+           ", lost ones %" PRIu64 " times\n",
            sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
-           sum->check.blind_sessions);
+           sum->check.blind_sessions, sum->events, sum->compacted);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {

@@ -20,6 +20,8 @@ struct op_limits small_limits(void)
     limits.names_max = 256;
     limits.blocks_max = 20000;
     limits.keys_max = 1024;
+    limits.tenant_events_max = 512;
+    limits.events_max = 1024;
     return limits;
 }
 

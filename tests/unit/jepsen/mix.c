@@ -33,6 +33,9 @@ struct mix {
     uint32_t task_count;
     uint32_t values;
     uint64_t version; /* of the newest write */
+    struct {
+        uint64_t position, k;
+    } places[2]; /* by tenant: up to where its events were told */
     char value[32];
     union op_request request;
     enum op_number f;
@@ -641,6 +644,35 @@ static void get(struct mix *mix)
     go(mix);
 }
 
+/* From the place where the last page ended, mostly. The specification alone, which has no sweep,
+ * tells no events. */
+static void read_events(struct mix *mix)
+{
+    struct op_events_read_request *request = &mix->request.events_read;
+    uint8_t tenant = (uint8_t)one_in(mix, 4);
+
+    if (mix->maker->ask == NULL) {
+        return;
+    }
+    mix->f = OP_events_read;
+    mix->caller = one_in(mix, 8) ? &mix->callers[4] : &mix->callers[tenant * 2];
+    tenant = mix->caller == &mix->callers[4] ? 1 : tenant;
+    request->has_after = request->has_k = !one_in(mix, 4);
+    request->after = one_in(mix, 8) ? below(mix, mix->maker->position)
+                                    : mix->places[tenant].position;
+    request->k = mix->places[tenant].k;
+    request->has_max = one_in(mix, 2);
+    request->max = below(mix, 6);
+    go(mix);
+    if (mix->maker->answer.outcome == OP_OK) {
+        mix->places[tenant].position = mix->maker->answer.reply.events_read.next;
+        mix->places[tenant].k = mix->maker->answer.reply.events_read.k;
+    } else if (mix->maker->answer.outcome == OP_COMPACTED) {
+        mix->places[tenant].position = mix->maker->answer.details.oldest_position;
+        mix->places[tenant].k = mix->maker->answer.details.oldest_k;
+    }
+}
+
 /* Now and then to just before, at or just after a deadline. */
 static void pass_time(struct mix *mix)
 {
@@ -672,14 +704,6 @@ static void give_again(struct mix *mix)
     mix->request.grant_add.user = taken.user;
     mix->request.grant_add.token = taken.token;
     mix->request.grant_add.permission = taken.permission;
-    go(mix);
-}
-
-/* What operators ask of the whole cluster; a service may not. */
-static void look(struct mix *mix)
-{
-    mix->f = one_in(mix, 3) ? OP_limit_list : one_in(mix, 2) ? OP_member_list : OP_cluster_get;
-    mix->caller = &mix->callers[one_in(mix, 8) ? 0 : 4];
     go(mix);
 }
 
@@ -722,10 +746,10 @@ static void step(struct mix *mix)
     } else if (what < 42) {
         revoke(mix);
     } else if (what < 43) {
-        if (one_in(mix, 3)) {
-            look(mix);
-        } else {
+        if (one_in(mix, 2)) {
             set_policy(mix);
+        } else {
+            read_events(mix);
         }
     } else if (what < 53) {
         begin(mix);

@@ -29,6 +29,8 @@ static void limits_init(struct op_limits *limits)
     limits->clients_max = limits->tenants_max = 16;
     limits->requests_max = limits->watermarks_max = limits->keys_max = 16384;
     limits->names_max = limits->blocks_max = 32768;
+    limits->tenant_events_max = 128;
+    limits->events_max = 192;
 }
 
 static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)

@@ -1,0 +1,295 @@
+/* S10: what events_read told, against what was acknowledged. Goes by answers alone, without a
+ * replay: what was done has its event in every page that reaches over it, what was refused has
+ * none, and of the dead the end is told once. That no event is told before it was asked for follows
+ * from the order of positions and of real time (order.c).
+ */
+#include "jepsen/check/told.h"
+
+#include "base/assert.h"
+#include "base/sat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- pages against what was acknowledged ---- */
+
+/* What an operation is told as, the reply's field that names what it is about, and the one that
+ * says where it was carried out, where an earlier result may be told again. */
+struct telling {
+    enum op_number f;
+    enum op_event_kind kind;
+    const char *object, *since;
+};
+
+static const struct telling tellings[] = {
+    {OP_session_create, OP_EVENT_KIND_SESSION_CREATED, "session", "epoch"},
+    {OP_session_end, OP_EVENT_KIND_SESSION_ENDED, "session", NULL},
+    {OP_session_rotate, OP_EVENT_KIND_SESSION_ROTATED, "session", NULL},
+    {OP_session_elevate, OP_EVENT_KIND_SESSION_ELEVATED, "session", NULL},
+    {OP_session_revoke, OP_EVENT_KIND_SESSION_REVOKED, "session", NULL},
+    {OP_revoke_lineage, OP_EVENT_KIND_LINEAGE_REVOKED, "lineage", NULL},
+    {OP_grant_add, OP_EVENT_KIND_GRANT_ADDED, "session", NULL},
+    {OP_grant_revoke, OP_EVENT_KIND_GRANT_REVOKED, "session", NULL},
+    {OP_policy_set, OP_EVENT_KIND_POLICY_SET, NULL, NULL},
+    {OP_revoke_user, OP_EVENT_KIND_USER_REVOKED, NULL, NULL},
+    {OP_revoke_agent, OP_EVENT_KIND_AGENT_REVOKED, NULL, NULL},
+    {OP_revoke_tenant, OP_EVENT_KIND_TENANT_REVOKED, NULL, NULL},
+    {OP_revoke_all, OP_EVENT_KIND_ALL_REVOKED, NULL, NULL},
+    {OP_task_begin, OP_EVENT_KIND_TASK_BEGUN, "task", "begun"},
+    {OP_task_claim, OP_EVENT_KIND_TASK_CLAIMED, "task", NULL},
+    {OP_task_hand_over, OP_EVENT_KIND_TASK_HANDED_OVER, "task", NULL},
+    {OP_task_complete, OP_EVENT_KIND_TASK_DONE, "task", "closed"},
+    {OP_task_fail, OP_EVENT_KIND_TASK_FAILED, "task", "closed"},
+    {OP_task_cancel, OP_EVENT_KIND_TASK_CANCELLED, "task", NULL},
+    {OP_task_adopt, OP_EVENT_KIND_TASK_ADOPTED, "task", NULL},
+};
+
+/* NULL: it tells nothing. `ret_id`: what it is about, zero for nothing. */
+static const struct telling *telling_of(const struct events *events, const struct event *event,
+                                        struct id128 *ret_id)
+{
+    const struct op_struct *s = op_row_of_number(event->f)->reply;
+    const struct telling *telling = NULL;
+    static union op_reply reply;
+    const uint8_t *value = (const uint8_t *)&reply;
+
+    for (size_t i = 0; i < sizeof tellings / sizeof tellings[0]; i++) {
+        telling = tellings[i].f == event->f ? &tellings[i] : telling;
+    }
+    *ret_id = ID128_ZERO;
+    if (telling == NULL || event->outcome != OP_OK) {
+        return NULL;
+    }
+    history_reply(events->history, event, &reply);
+    if (telling->since != NULL &&
+        *(const uint64_t *)(const void *)(value + op_field_named(s, telling->since)->offset) !=
+            event->position) {
+        return NULL;
+    }
+    if (telling->object != NULL) {
+        memcpy(ret_id, value + op_field_named(s, telling->object)->offset, sizeof *ret_id);
+    }
+    return telling;
+}
+
+/* A revoke of one session may end it, and then says so too. */
+static bool tells_more(const struct telling *telling, const struct told *told)
+{
+    return told->place.k == 1 && told->kind == OP_EVENT_KIND_SESSION_ENDED &&
+           (telling->f == OP_session_revoke || telling->f == OP_revoke_lineage);
+}
+
+static bool same_event(const struct telling *telling, struct id128 id, const struct told *told)
+{
+    return told->kind == telling->kind &&
+           (id128_is_zero(id) || id128_equal(id, told->session) || id128_equal(id, told->task));
+}
+
+/* What is told of this command's position, and where nothing is told, whether a page says so. */
+static bool check_command(const struct events *events, uint32_t row)
+{
+    const struct event *event = &events->history->events[row];
+    uint32_t tenant = told_tenant(events, event);
+    struct id128 id;
+    const struct telling *telling = telling_of(events, event, &id);
+    uint32_t i = 0;
+    bool found = false;
+
+    while (i < events->told_count) { /* of each tenant those at this position */
+        const struct told *told = &events->told[i];
+        uint32_t at = told_behind(events, told->tenant,
+                                  (struct place){event->position - 1, UINT64_MAX});
+
+        for (; at < events->told_count && events->told[at].tenant == told->tenant &&
+               events->told[at].place.position == event->position;
+             at++) {
+            const struct told *here = &events->told[at];
+
+            if (telling == NULL || here->tenant != tenant ||
+                (!same_event(telling, id, here) && !tells_more(telling, here))) {
+                return told_refuse(events, "an event of what this command did not do", row,
+                                   here->row);
+            }
+            found = true;
+        }
+        i = told_behind(events, told->tenant, (struct place){UINT64_MAX, UINT64_MAX});
+    }
+    for (i = 0; i < events->page_count && telling != NULL && !found; i++) {
+        const struct page *page = &events->pages[i];
+        struct place first = {event->position, 0};
+
+        if (page->tenant == tenant && told_compare(page->from, first) < 0 &&
+            told_compare(first, page->to) <= 0) {
+            return told_refuse(events, "what was acknowledged has no event", row, page->row);
+        }
+    }
+    return true;
+}
+
+static bool check_commands(const struct events *events)
+{
+    for (uint32_t i = 0; i < events->order->count; i++) {
+        const struct event *event = &events->history->events[events->order->rows[i]];
+
+        if (history_definite(event) && history_is_write(event) && event->position != 0 &&
+            event->outcome != OP_FORBIDDEN && !check_command(events, events->order->rows[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- ends ---- */
+
+static const struct told *end_of(const struct events *events, uint32_t session)
+{
+    uint32_t end = events->ends[session];
+
+    return end == 0 ? NULL : &events->told[end - 1];
+}
+
+/* Once, not before it was, and after the life that it had. */
+static bool check_end(struct events *events, uint32_t which)
+{
+    const struct told *end = &events->told[which];
+    uint32_t session = facts_session(&events->facts, end->session);
+    uint32_t row = events->facts.sessions[session].row;
+
+    if (end->ended > end->time) {
+        return told_refuse(events, "an end is told before its time", end->row, UINT32_MAX);
+    }
+    if (session == 0) {
+        return true; /* nobody saw its creation */
+    }
+    if (events->ends[session] != 0) {
+        return told_refuse(events, "one session is told to have ended twice",
+                           end_of(events, session)->row, end->row);
+    }
+    events->ends[session] = which + 1;
+    return end->lifetime == sat_sub(end->ended, events->history->events[row].time) ||
+           told_refuse(events, "an end with another lifetime", row, end->row);
+}
+
+static bool is_validation(const struct event *event)
+{
+    return event->f == OP_session_validate || event->f == OP_session_touch;
+}
+
+/* What this answer says of a session, against when its end was told. */
+static bool check_alive(const struct events *events, uint32_t row)
+{
+    const struct event *event = &events->history->events[row];
+    const struct op_token *fence;
+    uint32_t session, task;
+    union op_request request;
+    const struct told *end;
+
+    if (event->outcome != OP_OK || !is_validation(event)) {
+        return true;
+    }
+    history_request(events->history, event, &request);
+    facts_objects(&events->facts, event, &request, &session, &task, &fence);
+    end = end_of(events, session);
+    return end == NULL || end->place.position > event->position ||
+           told_refuse(events, "a session lives whose end was told", end->row, row);
+}
+
+/* How long the sweep may take to find what is dead, while one leader leads. */
+#define SWEEP_NS 5000000000ULL
+
+/* The last page that reaches the newest event, of this term, and asked for that late. */
+static const struct page *late_page(const struct events *events, uint32_t tenant,
+                                    const struct event *dead)
+{
+    const struct page *late = NULL;
+
+    for (uint32_t i = 0; i < events->page_count; i++) {
+        const struct page *page = &events->pages[i];
+        const struct event *event = &events->history->events[page->row];
+
+        if (page->tenant == tenant && page->to.k == UINT64_MAX && event->term == dead->term &&
+            event->call_ns >= sat_add(dead->ret_ns, SWEEP_NS)) {
+            late = page;
+        }
+    }
+    return late;
+}
+
+/* Is everything told between the creation of the session and the end of that page? Then its death
+ * was, by the time that the page was asked for. */
+static bool check_told_end(const struct events *events, uint32_t which, uint32_t dead_row)
+{
+    const struct fact_session *session = &events->facts.sessions[which];
+    const struct event *dead = &events->history->events[dead_row];
+    const struct told *created = told_at(events, session->tenant,
+                                         (struct place){session->epoch, 0});
+    const struct page *page = late_page(events, session->tenant, dead);
+    uint32_t from, to;
+
+    if (created == NULL || page == NULL || told_compare(page->to, created->place) <= 0) {
+        return true;
+    }
+    from = (uint32_t)(created - events->told);
+    to = told_behind(events, session->tenant, page->to) - 1;
+    return to - from != events->told[to].number - created->number ||
+           end_of(events, which) != NULL ||
+           told_refuse(events, "the end of a session was not told", dead_row, page->row);
+}
+
+static bool check_dead(const struct events *events, uint32_t row)
+{
+    const struct event *event = &events->history->events[row];
+    const struct op_token *fence;
+    uint32_t session, task;
+    union op_request request;
+    struct op_details details;
+    const struct told *end;
+
+    if (!is_validation(event) || (event->outcome != OP_EXPIRED && event->outcome != OP_ENDED)) {
+        return true;
+    }
+    history_request(events->history, event, &request);
+    facts_objects(&events->facts, event, &request, &session, &task, &fence);
+    history_details(events->history, event, &details);
+    end = end_of(events, session);
+    if (end != NULL && details.has_cause && details.cause != end->cause) {
+        return told_refuse(events, "an end is told with another cause", row, end->row);
+    }
+    return session == 0 || events->options->timeless_count > 0 ||
+           check_told_end(events, session, row);
+}
+
+static bool check_ends(struct events *events)
+{
+    for (uint32_t i = 0; i < events->told_count; i++) {
+        if (events->told[i].kind == OP_EVENT_KIND_SESSION_ENDED && !check_end(events, i)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < events->order->count; i++) {
+        if (!check_alive(events, events->order->rows[i]) ||
+            !check_dead(events, events->order->rows[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_events(const struct history *history, const struct order *order,
+                  const struct check_options *options, struct check_verdict *verdict)
+{
+    struct events events = {
+        .history = history, .order = order, .options = options, .verdict = verdict};
+    bool good;
+
+    facts_init(&events.facts, history, order);
+    events.ends = calloc(events.facts.session_count + 1, sizeof *events.ends);
+    ASSERT(events.ends != NULL);
+    good = told_collect(&events) &&
+           (events.page_count == 0 || (check_commands(&events) && check_ends(&events)));
+    facts_done(&events.facts);
+    free(events.ends);
+    free(events.told);
+    free(events.pages);
+    return good;
+}

@@ -1,0 +1,294 @@
+/* What events_read told, page by page: each page in itself, and all against one another (S10). What
+ * was done beside it is events.c's to compare.
+ */
+#include "jepsen/check/told.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+bool told_refuse(const struct events *events, const char *rule, uint32_t first, uint32_t second)
+{
+    return check_refuse(events->verdict, MODEL_S10, rule, first, second);
+}
+
+int told_compare(struct place a, struct place b)
+{
+    if (a.position != b.position) {
+        return a.position < b.position ? -1 : 1;
+    }
+    return (a.k > b.k) - (a.k < b.k);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct told *x = a, *y = b;
+    int place;
+
+    if (x->tenant != y->tenant) {
+        return x->tenant < y->tenant ? -1 : 1;
+    }
+    place = told_compare(x->place, y->place);
+    return place != 0 ? place : (x->row > y->row) - (x->row < y->row);
+}
+
+uint32_t told_tenant(const struct events *events, const struct event *event)
+{
+    return model_names_number(events->history->names,
+                              history_caller_of(events->history, event).tenant);
+}
+
+static uint64_t hash_of(const struct op_item_event *item)
+{
+    static const struct siphash_key key = {{10}};
+    static const struct op_struct *s;
+    uint8_t image[1024];
+    struct base_writer writer;
+
+    s = op_field_named(op_row_of_number(OP_events_read)->reply, "events")->item;
+    base_writer_init(&writer, image, sizeof image);
+    op_store(&writer, s, item, OP_STORE_ALL);
+    ASSERT(!writer.failed);
+    return base_siphash64(&key, base_written(&writer));
+}
+
+static void add_told(struct events *events, const struct page *page,
+                     const struct op_item_event *item)
+{
+    events->told = model_names_grow_raw(events->told, &events->told_capacity,
+                                        events->told_count + 1, sizeof *events->told);
+    events->told[events->told_count++] = (struct told){
+        .tenant = page->tenant,
+        .row = page->row,
+        .place = {item->position, item->k},
+        .number = item->number,
+        .hash = hash_of(item),
+        .kind = item->kind,
+        .cause = item->has_cause ? item->cause : 0,
+        .session = item->has_session ? item->session : ID128_ZERO,
+        .task = item->has_task ? item->task : ID128_ZERO,
+        .time = item->time,
+        .ended = item->has_ended ? item->ended : 0,
+        .lifetime = item->has_lifetime ? item->lifetime : 0};
+}
+
+/* ---- one page ---- */
+
+static struct page page_of(const struct events *events, uint32_t row,
+                           const struct op_events_read_request *request,
+                           const struct op_events_read_reply *reply)
+{
+    const struct event *event = &events->history->events[row];
+    struct page page = {.tenant = told_tenant(events, event),
+                        .row = row,
+                        .count = reply->events_count,
+                        .to = {event->position, UINT64_MAX}};
+
+    if (request->has_after) {
+        page.from = (struct place){request->after, request->has_k ? request->k : UINT64_MAX};
+    }
+    if (page.count > 0) {
+        page.first = reply->events[0].number;
+        page.last = reply->events[page.count - 1].number;
+    }
+    if (reply->more) {
+        page.to = (struct place){reply->next, reply->k};
+    }
+    return page;
+}
+
+static bool check_items(const struct events *events, const struct page *page,
+                        const struct op_events_read_reply *reply)
+{
+    const struct event *event = &events->history->events[page->row];
+    struct place last = page->from;
+
+    for (uint32_t i = 0; i < reply->events_count; i++) {
+        const struct op_item_event *item = &reply->events[i];
+        struct place place = {item->position, item->k};
+
+        if (told_compare(place, last) <= 0) {
+            return told_refuse(events, "events out of order, or not behind the place asked about",
+                               page->row, UINT32_MAX);
+        }
+        if (i > 0 && item->number != reply->events[i - 1].number + 1) {
+            return told_refuse(events, "a gap between the numbers of two events", page->row,
+                               UINT32_MAX);
+        }
+        if (item->position > event->position || item->time > event->time) {
+            return told_refuse(events, "an event that lies behind its answer", page->row,
+                               UINT32_MAX);
+        }
+        last = place;
+    }
+    if (page->count > 0 && page->from.position == 0 && page->first != 1) {
+        return told_refuse(events, "from the first on, and the first is left out", page->row,
+                           UINT32_MAX);
+    }
+    if (told_compare((struct place){reply->next, reply->k}, last) != 0 ||
+        (reply->more && page->count == 0)) {
+        return told_refuse(events, "the place to go on from is not that of the last event",
+                           page->row, UINT32_MAX);
+    }
+    return true;
+}
+
+static bool add_page(struct events *events, uint32_t row)
+{
+    const struct event *event = &events->history->events[row];
+    static union op_request request;
+    static union op_reply reply;
+    struct page page;
+
+    history_request(events->history, event, &request);
+    history_reply(events->history, event, &reply);
+    page = page_of(events, row, &request.events_read, &reply.events_read);
+    if (request.events_read.has_origin &&
+        !id128_equal(request.events_read.origin, reply.events_read.origin)) {
+        return told_refuse(events, "events of another incarnation than the place's, unsaid", row,
+                           UINT32_MAX);
+    }
+    if (!check_items(events, &page, &reply.events_read)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < page.count; i++) {
+        add_told(events, &page, &reply.events_read.events[i]);
+    }
+    events->pages = model_names_grow_raw(events->pages, &events->page_capacity,
+                                         events->page_count + 1, sizeof *events->pages);
+    events->pages[events->page_count++] = page;
+    return true;
+}
+
+/* What is said to be lost lies behind the place asked about; and of what incarnation is true. */
+static bool check_refusal(const struct events *events, uint32_t row)
+{
+    const struct event *event = &events->history->events[row];
+    struct place from = {0, 0}, oldest;
+    union op_request request;
+    struct op_details details;
+
+    history_request(events->history, event, &request);
+    history_details(events->history, event, &details);
+    if (event->outcome == OP_OTHER_INCARNATION) {
+        return (request.events_read.has_origin && details.has_origin &&
+                !id128_equal(request.events_read.origin, details.origin)) ||
+               told_refuse(events, "another incarnation, and it is the same", row, UINT32_MAX);
+    }
+    if (event->outcome != OP_COMPACTED) {
+        return true;
+    }
+    if (request.events_read.has_after) {
+        from = (struct place){request.events_read.after,
+                              request.events_read.has_k ? request.events_read.k : UINT64_MAX};
+    }
+    oldest = (struct place){details.oldest_position, details.oldest_k};
+    return (details.has_oldest_position && details.has_oldest_k && told_compare(from, oldest) < 0 &&
+            oldest.position <= event->position) ||
+           told_refuse(events, "COMPACTED, and nothing behind that place is lost", row, UINT32_MAX);
+}
+
+static bool collect_pages(struct events *events)
+{
+    for (uint32_t i = 0; i < events->order->count; i++) {
+        uint32_t row = events->order->rows[i];
+        const struct event *event = &events->history->events[row];
+
+        if (event->f != OP_events_read || !history_definite(event)) {
+            continue;
+        }
+        if (event->outcome == OP_OK ? !add_page(events, row) : !check_refusal(events, row)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- pages against one another ---- */
+
+/* Each place once, as it was told first. */
+static bool agree(struct events *events)
+{
+    uint32_t kept = 0;
+
+    if (events->told_count > 0) {
+        qsort(events->told, events->told_count, sizeof *events->told, by_place);
+    }
+    for (uint32_t i = 0; i < events->told_count; i++) {
+        struct told *before = kept == 0 ? NULL : &events->told[kept - 1];
+        const struct told *now = &events->told[i];
+
+        if (before != NULL && before->tenant == now->tenant &&
+            told_compare(before->place, now->place) == 0) {
+            if (before->hash != now->hash) {
+                return told_refuse(events, "two answers tell one event differently", before->row,
+                                   now->row);
+            }
+            continue;
+        }
+        if (before != NULL && before->tenant == now->tenant && before->number >= now->number) {
+            return told_refuse(events, "a later event has no higher number", before->row, now->row);
+        }
+        events->told[kept++] = *now;
+    }
+    events->told_count = kept;
+    return true;
+}
+
+/* The first told event of the tenant behind that place. */
+uint32_t told_behind(const struct events *events, uint32_t tenant, struct place place)
+{
+    uint32_t from = 0, to = events->told_count;
+
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        const struct told *told = &events->told[middle];
+
+        if (told->tenant > tenant ||
+            (told->tenant == tenant && told_compare(told->place, place) > 0)) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    return from;
+}
+
+const struct told *told_at(const struct events *events, uint32_t tenant, struct place place)
+{
+    uint32_t i = told_behind(events, tenant, place);
+    const struct told *told = i == 0 ? NULL : &events->told[i - 1];
+
+    return told != NULL && told->tenant == tenant && told_compare(told->place, place) == 0 ? told
+                                                                                           : NULL;
+}
+
+static bool complete(const struct events *events, const struct page *page)
+{
+    uint32_t from = told_behind(events, page->tenant, page->from);
+    uint32_t to = told_behind(events, page->tenant, page->to);
+    const struct told *before = told_at(events, page->tenant, page->from);
+
+    if (to - from != page->count) {
+        uint32_t other = from;
+
+        while (other + 1 < to && events->told[other].row == page->row) {
+            other++;
+        }
+        return told_refuse(events, "an event is left out that another answer tells", page->row,
+                           events->told[other].row);
+    }
+    return before == NULL || page->count == 0 || before->number + 1 == page->first ||
+           told_refuse(events, "a gap behind the place asked about", before->row, page->row);
+}
+
+bool told_collect(struct events *events)
+{
+    bool good = collect_pages(events) && agree(events);
+
+    for (uint32_t i = 0; good && i < events->page_count; i++) {
+        good = complete(events, &events->pages[i]);
+    }
+    return good;
+}

@@ -1,0 +1,52 @@
+/* Inside jepsen/check: what all answers of events_read told, put together. */
+#ifndef JEPSEN_CHECK_TOLD_H
+#define JEPSEN_CHECK_TOLD_H
+
+#include "jepsen/check/facts.h"
+
+struct place {
+    uint64_t position, k;
+};
+
+/* One event, as it was told first. */
+struct told {
+    uint32_t tenant, row;
+    struct place place;
+    uint64_t number, hash;
+    uint32_t kind, cause;
+    struct id128 session, task;
+    uint64_t time, ended, lifetime;
+};
+
+/* One page: it tells all of (from, to]. */
+struct page {
+    uint32_t tenant, row, count;
+    struct place from, to;
+    uint64_t first, last; /* numbers; of one that is empty nothing */
+};
+
+struct events {
+    const struct history *history;
+    const struct order *order;
+    const struct check_options *options;
+    struct check_verdict *verdict;
+    struct facts facts;
+    struct told *told; /* by tenant and place, each once */
+    uint32_t told_count, told_capacity;
+    struct page *pages;
+    uint32_t page_count, page_capacity;
+    uint32_t *ends; /* by session of the facts: one above the told that is its end, 0: none */
+};
+
+int told_compare(struct place a, struct place b);
+/* Breaks S10; returns false, for callers' returns. */
+bool told_refuse(const struct events *events, const char *rule, uint32_t first, uint32_t second);
+uint32_t told_tenant(const struct events *events, const struct event *event);
+/* Fills `told` and `pages`: each page in order and without a gap, no two against each other. */
+bool told_collect(struct events *events);
+/* The first told event of the tenant behind that place. */
+uint32_t told_behind(const struct events *events, uint32_t tenant, struct place place);
+/* NULL: nobody told that place. */
+const struct told *told_at(const struct events *events, uint32_t tenant, struct place place);
+
+#endif

@@ -4,7 +4,8 @@
  *  1. A client belongs to the certificate (tenant and name) that registered it.
  *  2. A client that was silent for client_silence_us is unknown from then on, swept or not.
  *  3. A tenant's record is made by its first client and stays.
- *  4. A certificate's record counts its clients, and goes with the last of them.
+ *  4. A certificate's record counts its clients, and goes with the last of them; a tenant's counts
+ *     its own.
  */
 #include "fsm/machine.h"
 
@@ -146,6 +147,14 @@ static enum op_outcome certificate_room(struct fsm_context *ctx)
 
 /* ---- clients ---- */
 
+static void tenant_count(struct fsm *fsm, uint32_t slot, int change)
+{
+    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], slot);
+
+    ASSERT(change > 0 || tenant->client_count > 0);
+    tenant->client_count += (uint32_t)change;
+}
+
 void fsm_client_drop(struct fsm *fsm, uint32_t slot)
 {
     const struct client_record *client = client_read(fsm, slot);
@@ -155,6 +164,7 @@ void fsm_client_drop(struct fsm *fsm, uint32_t slot)
     deadlines_remove(fsm->heaps[HEAP_CLIENT], slot);
     certificate_leave(fsm, client->certificate);
     names_release(fsm->names, client->name);
+    tenant_count(fsm, client->tenant, -1);
     table_free(fsm->tables[FSM_CLIENTS], slot);
 }
 
@@ -216,6 +226,7 @@ enum op_outcome fsm_do_client_register(struct fsm_context *ctx,
     client->name = names_hold(fsm->names, ctx->caller->name);
     ASSERT(client->name != SLOT_NONE);
     client->certificate = certificate_join(fsm, client->tenant, client->name);
+    tenant_count(fsm, client->tenant, 1);
     index_insert(fsm->indexes[INDEX_CLIENT], fsm_hash_pair(fsm, ctx->position, 0), slot);
     fsm_schedule(fsm, FSM_CLIENTS, slot);
 

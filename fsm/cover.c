@@ -10,6 +10,8 @@
  *  6. Of the watermarks without anything below, a cover has one newest at most, which the next
  *     revoke moves: so their number follows the sessions, not the revokes.
  *  7. A tenant's watermark_count is the number of its watermarks. Everyone's are no tenant's.
+ *  8. session_count is the length of a cover's list, task_count the number of tasks whose own
+ *     session it covers: the cover outlives them, since they pin that session's tombstone.
  */
 #include "fsm/machine.h"
 
@@ -107,7 +109,8 @@ static void cover_settle(struct fsm *fsm, uint32_t slot)
     if (cover->heads > 0 || cover->watermark_first != SLOT_NONE) {
         return;
     }
-    ASSERT(cover->session_first == SLOT_NONE);
+    ASSERT(cover->session_first == SLOT_NONE && cover->session_count == 0);
+    ASSERT(cover->task_count == 0);
     index_remove(fsm->indexes[INDEX_COVER],
                  fsm_hash_cover(fsm, cover->kind, cover->tenant, cover->name), slot);
     if (cover->name != SLOT_NONE) {
@@ -299,6 +302,7 @@ void fsm_covers_link(struct fsm *fsm, uint32_t slot)
 
         session->cover_previous[kind] = cover->session_last;
         session->cover_next[kind] = SLOT_NONE;
+        cover->session_count++;
         if (cover->session_last == SLOT_NONE) {
             cover->session_first = slot;
         } else {
@@ -318,6 +322,8 @@ void fsm_covers_unlink(struct fsm *fsm, uint32_t slot)
         uint32_t previous = session->cover_previous[kind];
         uint32_t next = session->cover_next[kind];
 
+        ASSERT(cover->session_count > 0);
+        cover->session_count--;
         if (previous == SLOT_NONE) {
             cover->session_first = next;
         } else {
@@ -329,5 +335,15 @@ void fsm_covers_unlink(struct fsm *fsm, uint32_t slot)
             session_write(fsm, next)->cover_previous[kind] = previous;
         }
         fsm_schedule(fsm, FSM_COVERS, session->head.cover[kind]);
+    }
+}
+
+void fsm_covers_task(struct fsm *fsm, const struct session_head *own, int change)
+{
+    for (size_t kind = 0; kind < COVER_KINDS; kind++) {
+        struct cover_record *cover = cover_write(fsm, own->cover[kind]);
+
+        ASSERT(change > 0 || cover->task_count > 0);
+        cover->task_count += (uint32_t)change;
     }
 }

@@ -125,6 +125,7 @@ void fsm_task_pin(struct fsm *fsm, struct id128 id, uint64_t until)
     struct fsm_session own = fsm_session_of(fsm, id);
 
     fsm_head_write(fsm, &own)->task_count++;
+    fsm_covers_task(fsm, own.head, 1);
     for (struct fsm_session at = own; at.head != NULL; at = fsm_parent_of(fsm, &at)) {
         pin(fsm, &at, until);
     }
@@ -156,6 +157,7 @@ void fsm_task_unpin(struct fsm *fsm, struct id128 id)
     ASSERT(own.head != NULL && own.head->task_count > 0);
     head = fsm_head_write(fsm, &own);
     head->task_count--;
+    fsm_covers_task(fsm, head, -1);
     for (struct fsm_session at = own; at.head != NULL;) { /* from below: invariant 5 */
         struct fsm_session above = fsm_parent_of(fsm, &at);
 

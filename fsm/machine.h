@@ -240,6 +240,8 @@ struct fsm_state_reader {
 /* OK, with the session, which is alive; or why it may not be read. */
 enum op_outcome fsm_state_readable(struct fsm_context *ctx, const struct fsm_state_reader *reader,
                                    struct fsm_session *ret_session);
+/* The bytes of a session's state count no more: its keys were swept. */
+void fsm_state_gone(struct fsm *fsm, uint32_t session);
 /* The text of a key, copied into `buffer`. */
 enum { FSM_KEY_MAX = 256 };
 struct bytes fsm_key_text(const struct fsm *fsm, const struct key_record *key,
@@ -395,6 +397,8 @@ void fsm_covers_leave(struct fsm *fsm, const struct session_head *head);
 /* The covers' lists of unswept sessions. */
 void fsm_covers_link(struct fsm *fsm, uint32_t session);
 void fsm_covers_unlink(struct fsm *fsm, uint32_t session);
+/* One task more or less whose own session this is. */
+void fsm_covers_task(struct fsm *fsm, const struct session_head *own, int change);
 
 /* ---- tombstone.c ---- */
 /* Makes room within the bounds, then the tombstone of a dead session; frees nothing of the session.

@@ -51,7 +51,10 @@ struct meta_record {
     F(S, 11, U64, event_position) /* its place */                                                  \
     F(S, 12, U64, lost_position)  /* place of the newest that is not kept; 0: none is lost */      \
     F(S, 13, U32, event_k)                                                                         \
-    F(S, 14, U32, lost_k)
+    F(S, 14, U32, lost_k)                                                                          \
+    F(S, 15, U32, client_count)                                                                    \
+    F(S, 16, U32, spare)                                                                           \
+    F(S, 17, U64, state_bytes) /* of its sessions, swept or not */
 struct tenant_record {
     TENANT_FIELDS(RECORD_MEMBER_, tenant_record)
 };
@@ -68,7 +71,9 @@ enum cover_kind { COVER_USER, COVER_AGENT, COVER_TENANT, COVER_ALL, COVER_KINDS 
     F(S, 7, U32, session_last)                                                                     \
     F(S, 8, U32, watermark_first) /* by position */                                                \
     F(S, 9, U32, watermark_last)                                                                   \
-    F(S, 10, U32, spare)
+    F(S, 10, U32, spare)                                                                           \
+    F(S, 11, U32, session_count) /* in that list */                                                \
+    F(S, 12, U32, task_count)    /* whose own session, swept or not, is under it */
 struct cover_record {
     COVER_FIELDS(RECORD_MEMBER_, cover_record)
 };

@@ -182,6 +182,24 @@ static enum op_outcome put_room(struct fsm_context *ctx, const struct session_re
     return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;
 }
 
+/* Every change of a session's bytes is one of its tenant's. */
+static void bytes_change(struct fsm *fsm, struct session_record *session, uint64_t more,
+                         uint64_t less)
+{
+    struct tenant_record *tenant = table_write(fsm->tables[FSM_TENANTS], session->head.tenant);
+
+    ASSERT(session->state_bytes + more >= less && tenant->state_bytes + more >= less);
+    session->state_bytes = session->state_bytes + more - less;
+    tenant->state_bytes = tenant->state_bytes + more - less;
+}
+
+void fsm_state_gone(struct fsm *fsm, uint32_t session_slot)
+{
+    struct session_record *session = table_write(fsm->tables[FSM_SESSIONS], session_slot);
+
+    bytes_change(fsm, session, 0, session->state_bytes);
+}
+
 static uint32_t key_add(struct fsm *fsm, uint32_t session_slot, struct bytes key)
 {
     uint32_t slot = table_take(fsm->tables[FSM_KEYS]);
@@ -194,7 +212,7 @@ static uint32_t key_add(struct fsm *fsm, uint32_t session_slot, struct bytes key
     record->next = session->key_first;
     session->key_first = slot;
     session->key_count++;
-    session->state_bytes += key.size;
+    bytes_change(fsm, session, key.size, 0);
     index_insert(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
     sorted_add(fsm->sorted[SORTED_KEYS], session_slot, slot);
     return slot;
@@ -212,7 +230,7 @@ static void put(struct fsm_context *ctx, const struct state_access *access, uint
         slot = key_add(fsm, session_slot, request->key);
     }
     record = table_write(fsm->tables[FSM_KEYS], slot);
-    session->state_bytes = session->state_bytes - record->value_size + request->value.size;
+    bytes_change(fsm, session, request->value.size, record->value_size);
     chain_free(fsm_blocks(fsm), record->value_chain);
     record->value_chain = chain_write(fsm_blocks(fsm), request->value);
     record->value_size = (uint32_t)request->value.size;
@@ -274,7 +292,7 @@ static void key_remove(struct fsm *fsm, uint32_t session_slot, uint32_t slot, st
 
     *link_to(fsm, session_slot, slot) = record->next;
     session->key_count--;
-    session->state_bytes -= record->key_size + record->value_size;
+    bytes_change(fsm, session, 0, (uint64_t)record->key_size + record->value_size);
     index_remove(fsm->indexes[INDEX_KEY], fsm_hash_key(fsm, session_slot, key), slot);
     sorted_remove(fsm->sorted[SORTED_KEYS], session_slot, slot);
     chain_free(fsm_blocks(fsm), record->key_chain);

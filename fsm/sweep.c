@@ -112,6 +112,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     ASSERT(end.ended);
     tell_ended(sweep, record, &end);
     fsm_event_swept(sweep->ctx, &session, &end);
+    fsm_state_gone(fsm, slot);
     ASSERT(record->child_first == SLOT_NONE);
     fsm_child_unlink(fsm, slot);
     fsm_covers_unlink(fsm, slot);

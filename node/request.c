@@ -8,6 +8,7 @@
 #include "env/crypto.h"
 #include "fsm/fsm.h"
 #include "node/derive.h"
+#include "node/inspect.h"
 #include "node/internal.h"
 
 #define TO(state) (1u << (state))
@@ -180,6 +181,8 @@ void node_request_reply(struct node *node, struct node_request *request,
     ASSERT(loaded); /* the FSM wrote it */
     complete_token(request, reply, &value);
     complete_derived(node, request, &value, derived);
+    struct rlog_status status;
+    node_inspect(node, request->row, &value, &status);
     const struct op_row *row = request->row;
     node_request_answer(node, request, &head, NULL, row->reply, &value);
     if (tells_secret(row)) {

@@ -478,6 +478,17 @@ uint64_t rlog_engine_commit(const struct rlog *rlog)
     return rlog->engine->commit;
 }
 
+bool rlog_engine_match(const struct rlog *rlog, uint64_t id, uint64_t *ret_match)
+{
+    raft_index match = 0;
+    if (rlog_engine_role(rlog) != RLOG_LEADER ||
+        raft_match_index(&rlog->engine->raft, id, &match) != 0) {
+        return false;
+    }
+    *ret_match = match;
+    return true;
+}
+
 uint64_t rlog_engine_applied(const struct rlog *rlog)
 {
     return rlog->engine->applied;

@@ -53,6 +53,8 @@ enum rlog_role rlog_engine_role(const struct rlog *rlog);
 uint64_t rlog_engine_term(const struct rlog *rlog);
 uint64_t rlog_engine_leader(const struct rlog *rlog);
 uint64_t rlog_engine_commit(const struct rlog *rlog);
+/* The last entry that this member is known to hold; false when this node does not lead. */
+bool rlog_engine_match(const struct rlog *rlog, uint64_t id, uint64_t *ret_match);
 uint64_t rlog_engine_applied(const struct rlog *rlog);
 /* While leading: the first index of our own term. */
 uint64_t rlog_engine_own_first(const struct rlog *rlog);

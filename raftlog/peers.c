@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "raftlog/greeting.h"
 #include "raftlog/link.h"
 
@@ -192,6 +193,14 @@ bool rlog_peers_connected(const struct rlog *rlog, uint64_t id)
 {
     struct peer *peer = rlog_peers_find(rlog, id);
     return peer != NULL && peer->ready != NULL;
+}
+
+uint64_t rlog_peers_silent(const struct rlog *rlog, uint64_t id)
+{
+    struct peer *peer = rlog_peers_find(rlog, id);
+    return peer != NULL && peer->ready != NULL
+               ? sat_sub(env_mono_us(rlog->env), peer->ready->heard_us)
+               : 0;
 }
 
 struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id)

@@ -21,6 +21,8 @@ void rlog_peers_destroy(struct rlog *rlog);
 
 /* Whether frames to the member can be sent at all. */
 bool rlog_peers_connected(const struct rlog *rlog, uint64_t id);
+/* How long a connected member has said nothing; 0 for others. */
+uint64_t rlog_peers_silent(const struct rlog *rlog, uint64_t id);
 /* The store id that it said hello with; zero when it is not connected. */
 struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id);
 /* Starts a frame: NULL when not connected or the queue is full. Write the body, then call

@@ -81,7 +81,7 @@ struct rlog_config {
     uint64_t segment_bytes;  /* size of a log segment; 64 MiB */
     uint64_t snapshot_bytes; /* a snapshot is due after so much log at least; 64 MiB */
     uint64_t trailing;       /* entries kept behind a snapshot; 4,096 */
-    uint64_t backlog_max;    /* uncommitted entries; as many as a follower is sent unasked */
+    uint64_t backlog_max;    /* uncommitted entries; 4,096 */
     uint64_t peer_queue_max; /* bytes queued to one peer; 16 MiB */
 };
 
@@ -144,6 +144,14 @@ void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes m
 
 /* ---- looking ---- */
 
+/* What this node has seen of a member. */
+struct rlog_progress {
+    struct id128 store; /* applied binding; zero: none yet */
+    uint64_t silent_us; /* since it was heard last; 0 for this node, and while not connected */
+    bool known;         /* this node leads: `match` is the member's */
+    uint64_t match;     /* last entry that it said it holds durably */
+};
+
 struct rlog_status {
     uint64_t id, term, leader;
     enum rlog_role role;
@@ -155,6 +163,7 @@ struct rlog_status {
     size_t member_count;
     struct rlog_member members[RLOG_MEMBERS_MAX];
     bool connected[RLOG_MEMBERS_MAX]; /* self: true */
+    struct rlog_progress progress[RLOG_MEMBERS_MAX];
 };
 void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status);
 /* The birth that the folder was made with; lives as long as the rlog. */

@@ -32,7 +32,7 @@ void rlog_config_init(struct rlog_config *config)
     config->segment_bytes = 64 * 1024 * 1024;
     config->snapshot_bytes = 64 * 1024 * 1024;
     config->trailing = 4096;
-    config->backlog_max = RLOG_INFLIGHT_ENTRIES; /* what waits longer gathers in larger entries */
+    config->backlog_max = 4096;
     config->peer_queue_max = 16 * 1024 * 1024;
 }
 
@@ -521,6 +521,11 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
         uint64_t id = rlog->members.list[i].id;
         ret_status->members[i] = rlog->members.list[i];
         ret_status->connected[i] = id == rlog->config.id || rlog_peers_connected(rlog, id);
+        ret_status->progress[i] = (struct rlog_progress){
+            .store = rlog->members.stores[i],
+            .silent_us = rlog_peers_silent(rlog, id),
+        };
+        ret_status->progress[i].known = rlog_engine_match(rlog, id, &ret_status->progress[i].match);
     }
 }
 

@@ -241,6 +241,14 @@ static bool draw_revoke_all(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* What is asked of the cluster as a whole. */
+static bool draw_nothing(struct run_actor *actor, struct draft *draft)
+{
+    (void)actor;
+    (void)draft;
+    return true;
+}
+
 /* A session of the user of a worker's task, not its own, or NULL. */
 static struct run_session *reached(struct run *run)
 {
@@ -498,6 +506,10 @@ static const struct generator generators[] = {
     {OP_revoke_lineage, draw_revoke_lineage, 1, 0},
     {OP_revoke_tenant, draw_revoke_tenant, 1, 0},
     {OP_revoke_all, draw_revoke_all, 0, 0}, /* an operator's, call_root */
+    {OP_cluster_get, draw_nothing, 0, 0},   /* these too */
+    {OP_member_list, draw_nothing, 0, 0},
+    {OP_limit_list, draw_nothing, 0, 0},
+    {OP_tenant_list, draw_nothing, 0, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
     {OP_permission_check, draw_permission_check, 7, 0},
     {OP_grant_list, draw_grant_list, 2, 0},
@@ -653,15 +665,19 @@ static const struct generator *draw_generator(struct run_actor *actor)
     UNREACHABLE("the weights of a mix add up to 100");
 }
 
-/* Seldom, as what it revokes may be everything. */
+/* Revokes seldom, as what it revokes may be everything; looks more often. */
 static void call_root(struct run_actor *actor, struct draft *draft)
 {
-    static const enum op_number numbers[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
+    static const enum op_number revokes[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
                                              OP_revoke_tenant, OP_revoke_all,   OP_revoke_all};
-    if (!run_chance(actor->run, 2)) {
+    static const enum op_number reads[] = {OP_cluster_get, OP_member_list, OP_limit_list,
+                                           OP_tenant_list, OP_tenant_list};
+    bool looks = run_chance(actor->run, 10);
+    if (!looks && !run_chance(actor->run, 2)) {
         return;
     }
-    enum op_number number = numbers[run_random(actor->run, sizeof(numbers) / sizeof(numbers[0]))];
+    size_t count = looks ? sizeof(reads) / sizeof(reads[0]) : sizeof(revokes) / sizeof(revokes[0]);
+    enum op_number number = (looks ? reads : revokes)[run_random(actor->run, count)];
     for (size_t i = 0; i < GENERATORS; i++) {
         if (generators[i].number == number && generators[i].draw(actor, draft)) {
             record_call(actor, number, &draft->request, NULL);

@@ -193,6 +193,7 @@ static void note_answer(struct run *run, uint32_t row, const struct tenure_resul
 static void count_answer(struct run *run, const struct flight *flight,
                          const struct tenure_result *result)
 {
+    ASSERT((size_t)flight->number < sizeof(run->counters.calls) / sizeof(run->counters.calls[0]));
     run->counters.outcomes[result->outcome]++;
     run->counters.retried += result->attempts > 1;
     run->counters.superseded += result->superseded;
@@ -207,13 +208,6 @@ static void count_answer(struct run *run, const struct flight *flight,
 void record_mark(void *arg)
 {
     ((struct flight *)arg)->repeated = true;
-}
-
-/* T3: the time was stated after the cluster had last heard of this client, and may have gone on by
- * more than its silence: it is forgotten, and what it asks now may have an earlier try. */
-static bool may_be_forgotten(const struct run *run, const struct flight *flight)
-{
-    return run->stated_us > flight->actor->done_us;
 }
 
 /* What a caller was promised about the answer itself, whatever it says. */
@@ -234,8 +228,7 @@ static void check_promises(struct run *run, const struct flight *flight,
     bool answered = tenure_outcome_class(result->outcome) != TENURE_CLASS_UNKNOWN ||
                     result->outcome == TENURE_FORGOTTEN;
     if (!answered && run->calm_us != 0 && begun >= run->calm_us &&
-        run->plan.timeout_us >= CALM_SECONDS * SIM_SECOND && !actor->client->calls.closing &&
-        !may_be_forgotten(run, flight)) {
+        run->plan.timeout_us >= CALM_SECONDS * SIM_SECOND && !actor->client->calls.closing) {
         run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
                  flight->row);
     }
@@ -264,9 +257,6 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     count_answer(run, flight, result);
     note_answer(run, flight->row, result, reply);
     check_promises(run, flight, result);
-    if (result->position != 0 && op_row_of_number(flight->number)->access != OP_READ) {
-        actor->done_us = sim_now_us(run->sim);
-    }
     repeat_answered(actor, flight->pending, result->outcome);
     if (flight->number == OP_events_read) {
         learn_events(actor, result, reply);

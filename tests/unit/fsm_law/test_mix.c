@@ -1,6 +1,9 @@
 /* Law: the sweep changes no answer but SWEEPING; no refusal changes what the law reads; an image
  * taken while commands go on, and restored, continues as the machine that it was taken from. */
 #include "tests/unit/fsm_law/mix.h"
+#include "tests/unit/fsm_law/recount.h"
+
+#include "base/sat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@ struct world {
     uint64_t repeated;
     uint64_t superseded;
     uint64_t restores;
+    struct recounted most; /* that was there when all was counted */
     /* the walk of `swept` */
     uint8_t *image;
     size_t image_size;
@@ -195,6 +199,18 @@ static void walk(struct world *world)
     }
 }
 
+static void count_all(struct world *world)
+{
+    struct recounted sum, unswept;
+
+    recount(world->swept.fsm, &sum);
+    recount(world->unswept.fsm, &unswept);
+    world->most.sessions = u64_max(world->most.sessions, sum.sessions);
+    world->most.tasks = u64_max(world->most.tasks, sum.tasks);
+    world->most.clients = u64_max(world->most.clients, sum.clients);
+    world->most.bytes = u64_max(world->most.bytes, sum.bytes);
+}
+
 static void play(struct world *world)
 {
     for (int i = 0; i < COMMANDS; i++) {
@@ -214,6 +230,9 @@ static void play(struct world *world)
             tick(world);
         }
         walk(world);
+        if (i % 100 == 0) {
+            count_all(world);
+        }
     }
 }
 
@@ -223,6 +242,8 @@ static void assert_met(const struct world *world)
     assert_true(world->waits > 0 && world->repeated > 0 && world->superseded > 0);
     assert_true(world->restores > 3);
     assert_int_equal(world->seen[OP_SWEEPING], 0);
+    assert_true(world->most.sessions > 10 && world->most.tasks > 10 && world->most.clients > 1 &&
+                world->most.bytes > 100);
 }
 
 /* The seeds count only when together they met what they are about. */

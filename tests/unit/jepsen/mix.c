@@ -707,6 +707,22 @@ static void give_again(struct mix *mix)
     go(mix);
 }
 
+/* What operators ask of the whole cluster; a service may not. */
+static void look(struct mix *mix)
+{
+    static const enum op_number reads[] = {OP_limit_list, OP_member_list, OP_cluster_get,
+                                           OP_tenant_list, OP_tenant_list};
+    mix->f = reads[below(mix, 5)];
+    if (mix->f == OP_tenant_list) {
+        mix->request.tenant_list.has_after = one_in(mix, 3);
+        mix->request.tenant_list.after = below(mix, 3);
+        mix->request.tenant_list.has_max = one_in(mix, 2);
+        mix->request.tenant_list.max = below(mix, 3);
+    }
+    mix->caller = &mix->callers[one_in(mix, 8) ? 0 : 4];
+    go(mix);
+}
+
 static void step(struct mix *mix)
 {
     uint64_t what = below(mix, 100);
@@ -748,8 +764,10 @@ static void step(struct mix *mix)
     } else if (what < 43) {
         if (one_in(mix, 2)) {
             set_policy(mix);
-        } else {
+        } else if (one_in(mix, 2)) {
             read_events(mix);
+        } else {
+            look(mix);
         }
     } else if (what < 53) {
         begin(mix);

@@ -40,12 +40,14 @@ static void collect(struct node *node)
     node_collection_begin(node);
 }
 
+/* TERM_START is applied: T lies at or above every stamp in our log, and our clock at or above T. */
 static void serve(struct node *node)
 {
     struct node_lead *lead = &node->lead;
     lead->state = LEAD_SERVING;
     lead->recollecting = false;
     lead->last_reading = env_boot_us(node->env);
+    node_time_follow(&node->time, fsm_time(node->fsm), lead->last_reading);
     env_log(node->env, ENV_LOG_INFO, "lead", "serving term %llu", (unsigned long long)lead->term);
 }
 
@@ -102,10 +104,8 @@ static void start_term(struct node *node)
     }
     lead->state = LEAD_STARTING;
     lead->last_reading = env_boot_us(node->env);
-    uint64_t stamp = u64_max(node->time.floor, node->bootstrap->time);
-    if (node->time.has_clock) {
-        stamp = node_time_clock(&node->time, lead->last_reading);
-    }
+    uint64_t stamp = u64_max(node_time_clock(&node->time, lead->last_reading),
+                             node->bootstrap->time);
     if (!node_batch_term_start(node, lead->term, stamp, &lead->start_index)) {
         env_timer_start(lead->timer, heartbeat_us(node)); /* the log is full: again */
     }

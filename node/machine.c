@@ -61,7 +61,7 @@ static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entr
     return true;
 }
 
-/* The clock follows the log before anything of it is applied (T2, C1). */
+/* The clock follows the leader's stamps before anything of theirs is applied (T2). */
 static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry)
 {
     struct node *node = arg;
@@ -71,7 +71,6 @@ static void on_appended(void *arg, uint64_t term, bool local, struct bytes entry
     if (!op_entry_read(&reader, &head)) {
         return; /* apply will refuse it */
     }
-    node_time_stamp_in_log(&node->time, head.stamp);
     if (!local) {
         node_clocks_follow(node, term, head.stamp);
     }
@@ -135,7 +134,6 @@ static int on_restore_end(void *arg)
     int rc = restored(node, fsm_restore_end(node->fsm));
     if (rc == ENV_OK) {
         node_observe_count(node, METRIC_RESTORES);
-        node_time_stamp_in_log(&node->time, fsm_time(node->fsm));
         node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
     }
     return rc;

@@ -11,15 +11,10 @@ void node_time_init(struct node_time *time)
 uint64_t node_time_clock(const struct node_time *time, uint64_t boot_us)
 {
     if (!time->has_clock) {
-        return time->floor;
+        return 0;
     }
     int64_t clock = (int64_t)boot_us + time->offset;
-    return u64_max(clock < 0 ? 0 : (uint64_t)clock, time->floor);
-}
-
-void node_time_stamp_in_log(struct node_time *time, uint64_t stamp)
-{
-    time->floor = u64_max(time->floor, stamp);
+    return clock < 0 ? 0 : (uint64_t)clock;
 }
 
 void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us)
@@ -32,11 +27,9 @@ void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us)
 
 void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint64_t boot_us)
 {
-    uint64_t least = u64_max(u64_min(value, NODE_TIME_MAX_US), time->floor);
-    int64_t offset = (int64_t)least - (int64_t)boot_us;
     time->has_clock = true;
     time->era = era;
-    time->offset = offset;
+    time->offset = (int64_t)u64_min(value, NODE_TIME_MAX_US) - (int64_t)boot_us;
 }
 
 void node_time_void(struct node_time *time)

@@ -4,7 +4,8 @@
  * (node/lead.c) and does not persist (node/clock_file.c).
  *
  * Invariants
- *   C1  the clock never goes below the largest stamp in the node's log
+ *   C1  a clock moves by what a leader that serves says of its own: what merely stands in the log
+ *       may be cut from it. No leader serves by a clock below T (node/lead.c, serve)
  *   C2  following only raises the offset; only a collection's verdict may void it, and only the
  *       leader's clock of another era replace it
  *   C3  a node without a clock gets one only from an answer to its own question, or makes the
@@ -23,7 +24,6 @@ struct node_time {
     bool has_clock;
     int64_t offset; /* clock = BOOTTIME + offset */
     uint64_t era;   /* term of the leader that made this clock, or the one that was lost; 0: none */
-    uint64_t floor; /* the largest stamp in the log */
 };
 
 /* Questions older than this are not answered in time: their answers make no clock (T2). */
@@ -34,11 +34,10 @@ enum { NODE_TIME_ODD_US = 1000000 };
 #define NODE_TIME_MAX_US (UINT64_C(1) << 53)
 
 void node_time_init(struct node_time *time);
-/* The clock now; the floor alone when there is none. */
+/* The clock now; 0 when there is none. */
 uint64_t node_time_clock(const struct node_time *time, uint64_t boot_us);
-/* A stamp entered the log: the floor rises, the clock never lies below it. */
-void node_time_stamp_in_log(struct node_time *time, uint64_t stamp);
-/* A clock value of the current term's leader, received at `boot_us`: raises, never makes. */
+/* A clock value of the current term's leader, received at `boot_us`, or T, of whoever begins to
+ * serve then: raises, never makes. */
 void node_time_follow(struct node_time *time, uint64_t value, uint64_t boot_us);
 /* An answer to our own question, or the birth's T0, or what an operator states: makes a clock. */
 void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint64_t boot_us);

@@ -81,7 +81,7 @@ struct rlog_config {
     uint64_t segment_bytes;  /* size of a log segment; 64 MiB */
     uint64_t snapshot_bytes; /* a snapshot is due after so much log at least; 64 MiB */
     uint64_t trailing;       /* entries kept behind a snapshot; 4,096 */
-    uint64_t backlog_max;    /* uncommitted entries; 4,096 */
+    uint64_t backlog_max;    /* uncommitted entries; as many as a follower is sent unasked */
     uint64_t peer_queue_max; /* bytes queued to one peer; 16 MiB */
 };
 

@@ -32,7 +32,7 @@ void rlog_config_init(struct rlog_config *config)
     config->segment_bytes = 64 * 1024 * 1024;
     config->snapshot_bytes = 64 * 1024 * 1024;
     config->trailing = 4096;
-    config->backlog_max = 4096;
+    config->backlog_max = RLOG_INFLIGHT_ENTRIES; /* what waits longer gathers in larger entries */
     config->peer_queue_max = 16 * 1024 * 1024;
 }
 

@@ -9,6 +9,7 @@ void check_options_init(struct check_options *options)
     memset(options, 0, sizeof *options);
     op_limits_init(&options->limits);
     options->epsilon_ns = 60000000;
+    options->learned_ns = 100000000;
     options->leaderless_ns = 3000000000;
     options->drift_ppm = 200;
     options->blind_steps = 200000;

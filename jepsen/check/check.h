@@ -42,6 +42,7 @@ struct check_span {
 struct check_options {
     struct op_limits limits;
     uint64_t epsilon_ns;    /* of S5 and S6: one round trip + 10 ms */
+    uint64_t learned_ns;    /* a clock that was learned lies so far behind the one it is of (T2) */
     uint64_t leaderless_ns; /* longest time without a leader (S5) */
     uint64_t drift_ppm;
     /* While T stood still and an operator had to state it (docs/MODEL.md T3): S5 and S6 do not

@@ -297,7 +297,8 @@ static bool sweep_row(struct look *look)
             sweep_s4_ok(look) && sweep_s6(look, true));
 }
 
-/* S5: between two answers the cluster's clock goes on as the client's does. Rows in the order of
+/* S5: between two answers the cluster's clock goes on as the client's does; by more where one that
+ * was learned, and lay behind, gives way to the one that it was learned from. Rows in the order of
  * positions; the bounds that earlier rows give widen with drift. */
 static bool sweep_s5(struct look *look, const struct order *order)
 {
@@ -321,7 +322,8 @@ static bool sweep_s5(struct look *look, const struct order *order)
         }
         look->row = order->rows[i];
         span = sat_sub(b->ret_ns, a->call_ns);
-        if (b->clock > a->clock && ns_of_us(b->clock - a->clock) > span + drift_ns(look, span)) {
+        if (b->clock > a->clock && ns_of_us(b->clock - a->clock) >
+                                       span + drift_ns(look, span) + look->options->learned_ns) {
             return refuse(look, MODEL_S5, "the cluster's clock ran ahead of real time", fast);
         }
         span = sat_sub(b->call_ns, c->ret_ns);

@@ -14,19 +14,14 @@
 #define HOUR (3600 * SIM_SECOND)
 #define EPSILON (40 * SIM_MILLISECOND)
 
-static uint64_t clock_of(const struct world_node *node)
-{
-    return node_time_clock(&node->node->time, env_boot_us(node->env));
-}
-
 static void want_one_clock(const struct world *world)
 {
     uint64_t least = UINT64_MAX;
     uint64_t most = 0;
     for (size_t i = 0; i < WORLD_NODES; i++) {
         assert_true(world->nodes[i].node->time.has_clock);
-        least = u64_min(least, clock_of(&world->nodes[i]));
-        most = u64_max(most, clock_of(&world->nodes[i]));
+        least = u64_min(least, world_clock(&world->nodes[i]));
+        most = u64_max(most, world_clock(&world->nodes[i]));
     }
     assert_true(most - least < EPSILON);
 }
@@ -88,8 +83,8 @@ static void a_clock_that_nobody_else_holds_is_forgotten(void **state)
         world_pass(&world, 7 * SIM_SECOND);
         size_t second = world_leader(&world);
         assert_int_not_equal(second, first);
-        assert_true(clock_of(&world.nodes[second]) < WORLD_T0 + 7 * SIM_SECOND);
-        assert_true(clock_of(&world.nodes[first]) >= WORLD_T0 + 7 * SIM_SECOND);
+        assert_true(world_clock(&world.nodes[second]) < WORLD_T0 + 7 * SIM_SECOND);
+        assert_true(world_clock(&world.nodes[first]) >= WORLD_T0 + 7 * SIM_SECOND);
         struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
         struct world_session session;
         assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);

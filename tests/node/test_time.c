@@ -17,27 +17,6 @@
 /* One round trip, 10 ms and what a simulated disk takes: model.md section 3, "Expiry". */
 #define EPSILON (40 * SIM_MILLISECOND)
 
-static uint64_t clock_of(const struct world_node *node)
-{
-    return node_time_clock(&node->node->time, env_boot_us(node->env));
-}
-
-static bool all_have_clocks(void *arg)
-{
-    const struct world *world = arg;
-    for (size_t i = 0; i < WORLD_NODES; i++) {
-        if (world->nodes[i].node != NULL && !world->nodes[i].node->time.has_clock) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void want_clocks(struct world *world)
-{
-    assert_true(sim_run_until(world->sim, all_have_clocks, world, 5 * SIM_SECOND));
-}
-
 /* ---- T4, T5, T6 ---- */
 
 /* Asks all through the session's last moments: first only OK, then only EXPIRED, each in its time.
@@ -239,7 +218,7 @@ static void a_clock_just_made_is_kept_too(void **state)
     (void)state;
     struct world world;
     world_start(&world, 40);
-    want_clocks(&world);
+    world_want_clocks(&world);
     world_pass(&world, 20 * SIM_MILLISECOND);
     for (size_t i = 0; i < WORLD_NODES; i++) {
         world_node_kill(&world.nodes[i]);
@@ -320,7 +299,7 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     request.time += HOUR;
     assert_int_equal(tenure_cluster_time(operator, & request, &reply, &result), TENURE_INVALID);
     tenure_result_done(&result);
-    want_clocks(&world);
+    world_want_clocks(&world);
     world_node_kill(&world.nodes[world_leader(&world)]);
     assert_int_equal(world_validate(client, &late, NULL), TENURE_OK);
     tenure_close(client);
@@ -357,9 +336,9 @@ static void a_rebooted_node_learns_from_the_others(void **state)
     world_node_power_cut(&world.nodes[which]);
     world_node_run(&world.nodes[which]);
     assert_false(world.nodes[which].node->time.has_clock);
-    want_clocks(&world);
-    uint64_t one = clock_of(&world.nodes[which]);
-    uint64_t other = clock_of(&world.nodes[world_other(which)]);
+    world_want_clocks(&world);
+    uint64_t one = world_clock(&world.nodes[which]);
+    uint64_t other = world_clock(&world.nodes[world_other(which)]);
     assert_true(one + EPSILON > other && one < other + EPSILON);
     world_end(&world);
 }
@@ -376,188 +355,11 @@ static void a_damaged_clock_file_costs_the_clock_alone(void **state)
     assert_int_equal(sim_disk_flip(node->host, "/data/CLOCK", 8 * (4096 + 40)), ENV_OK);
     world_node_run(node);
     assert_false(node->node->time.has_clock);
-    want_clocks(&world);
+    world_want_clocks(&world);
     world_pass(&world, 2 * SIM_SECOND);
     world_node_kill(node);
     world_node_run(node); /* and it has written a good one since */
     assert_true(node->node->time.has_clock);
-    world_end(&world);
-}
-
-/* ---- T2: following ---- */
-
-static void followers_keep_up_with_a_fast_leader(void **state)
-{
-    (void)state;
-    struct world world;
-    world_start(&world, 50);
-    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-    struct world_session session;
-    assert_int_equal(world_create(client, "alice", 20 * SIM_SECOND, 20 * SIM_SECOND, &session),
-                     TENURE_OK);
-    size_t leader = world_leader(&world);
-    sim_host_drift(world.nodes[leader].host, 50000);
-    world_pass(&world, 10 * SIM_SECOND);
-    uint64_t fast = clock_of(&world.nodes[leader]);
-    for (size_t i = 0; i < WORLD_NODES; i++) {
-        assert_true(clock_of(&world.nodes[i]) + EPSILON > fast);
-    }
-    /* So the time goes on without it where it was with it. */
-    world_node_kill(&world.nodes[leader]);
-    size_t next = world_leader(&world);
-    assert_true(clock_of(&world.nodes[next]) > fast);
-    assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
-    tenure_close(client);
-    world_end(&world);
-}
-
-/* ---- T2: one clock jumps ---- */
-
-static void an_odd_clock_is_outvoted(void **state)
-{
-    (void)state;
-    for (size_t shift = 0; shift < WORLD_NODES; shift++) {
-        struct world world;
-        world_start(&world, 20 + shift);
-        struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-        struct world_session session;
-        assert_int_equal(world_create(client, "alice", 8 * SIM_SECOND, 8 * SIM_SECOND, &session),
-                         TENURE_OK);
-        size_t odd = (world_leader(&world) + shift) % WORLD_NODES; /* shift 0: the leader's own */
-        sim_host_step_boot(world.nodes[odd].host, 10 * (int64_t)SIM_SECOND);
-        world_pass(&world, 100 * SIM_MILLISECOND);
-        if (shift != 0) { /* make somebody collect */
-            rlog_step_down(world.nodes[world_leader(&world)].node->rlog);
-        }
-        world_pass(&world, SIM_SECOND);
-        assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
-        want_clocks(&world);
-        world_pass(&world, 9 * SIM_SECOND);
-        assert_int_equal(world_validate(client, &session, NULL), TENURE_EXPIRED);
-        uint64_t one = clock_of(&world.nodes[odd]);
-        uint64_t other = clock_of(&world.nodes[world_other(odd)]);
-        assert_true(one + EPSILON > other && one < other + EPSILON);
-        tenure_close(client);
-        world_end(&world);
-    }
-}
-
-/* A boot clock that jumps while its node collects must not carry the others' answers along. */
-static void a_jump_within_a_collection_is_noticed(void **state)
-{
-    (void)state;
-    struct world world;
-    world_start(&world, 30);
-    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-    struct world_session session;
-    assert_int_equal(world_create(client, "alice", 60 * SIM_SECOND, 60 * SIM_SECOND, &session),
-                     TENURE_OK);
-    struct tenure_result before;
-    assert_int_equal(world_validate(client, &session, &before), TENURE_OK);
-    uint64_t start = sim_now_us(world.sim);
-    rlog_step_down(world.nodes[world_leader(&world)].node->rlog);
-    size_t collecting = WORLD_NODES;
-    while (collecting == WORLD_NODES) {
-        assert_true(sim_step(world.sim));
-        for (size_t i = 0; i < WORLD_NODES; i++) {
-            const struct node *node = world.nodes[i].node;
-            if (node != NULL && node->lead.state == LEAD_COLLECTING &&
-                node->collection.count == 1) {
-                collecting = i; /* waits for the third clock */
-            }
-        }
-    }
-    sim_host_step_boot(world.nodes[collecting].host, 5 * (int64_t)SIM_SECOND);
-    world_pass(&world, 3 * SIM_SECOND);
-    struct tenure_result after;
-    assert_int_equal(world_validate(client, &session, &after), TENURE_OK);
-    uint64_t real = sim_now_us(world.sim) - start;
-    uint64_t counted = after.clock - before.clock;
-    assert_true(counted < real + EPSILON);
-    tenure_close(client);
-    world_end(&world);
-}
-
-/* A leader whose clock went down serves nothing any more in its term, and gives it up even when
- * that is not possible at once: an entry is on its way, so that no follower has the whole log. */
-static void a_leader_whose_clock_went_down_leaves(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 101; seed <= 106; seed++) {
-        struct world world;
-        world_start(&world, seed);
-        struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-        struct world_session session;
-        assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
-        size_t old = world_leader(&world);
-        const struct node *node = world.nodes[old].node;
-        uint64_t term = node->lead.term;
-        const struct tenure_revoke_user_request revoke = {.user = tenure_text("nobody")};
-        (void)tenure_revoke_user_start(client, &revoke, NULL, NULL);
-        while (list_empty(&node->batch->flights)) {
-            assert_true(sim_step(world.sim));
-        }
-        sim_host_step_boot(world.nodes[old].host, 10 * (int64_t)SIM_SECOND);
-        while (clock_of(&world.nodes[old]) >
-               clock_of(&world.nodes[world_other(old)]) + 5 * SIM_SECOND) {
-            assert_true(sim_step(world.sim)); /* until its collection has concluded */
-        }
-        while (node->lead.term == term) {
-            assert_int_not_equal(node->lead.state, LEAD_SERVING);
-            assert_true(sim_step(world.sim));
-        }
-        assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
-        tenure_close(client);
-        world_end(&world);
-    }
-}
-
-/* A leader tells its clock however busy it is. */
-static void a_voided_follower_learns_under_steady_traffic(void **state)
-{
-    (void)state;
-    struct world world;
-    world_start(&world, 60);
-    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
-    struct world_session session;
-    assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
-    size_t follower = world_other(world_leader(&world));
-    const struct tenure_session_validate_request validate = {.user = tenure_text("alice"),
-                                                             .token = tenure_text(session.token)};
-    node_time_void(&world.nodes[follower].node->time);
-    for (int i = 0; i < 100 && !world.nodes[follower].node->time.has_clock; i++) {
-        (void)tenure_session_validate_start(client, &validate, NULL, NULL);
-        world_pass(&world, 10 * SIM_MILLISECOND);
-    }
-    assert_true(world.nodes[follower].node->time.has_clock);
-    tenure_close(client);
-    world_end(&world);
-}
-
-/* The odd node is told again when it did not hear it the first time: here its clock comes back, as
- * if the message had been lost. */
-static void an_odd_clock_is_voided_until_it_is_gone(void **state)
-{
-    (void)state;
-    struct world world;
-    world_start(&world, 61);
-    world_pass(&world, SIM_SECOND);
-    size_t odd = world_other(world_leader(&world));
-    struct node *node = world.nodes[odd].node;
-    sim_host_step_boot(world.nodes[odd].host, 10 * (int64_t)SIM_SECOND);
-    struct node *leader = world.nodes[world_leader(&world)].node;
-    leader->lead.last_reading = 0; /* as if it had stood still: it collects */
-    struct node_time before = node->time;
-    while (node->time.has_clock) {
-        before = node->time;
-        assert_true(sim_step(world.sim));
-    }
-    node->time = before;
-    world_pass(&world, 2 * SIM_SECOND);
-    assert_true(node->time.has_clock);
-    uint64_t one = clock_of(&world.nodes[odd]);
-    uint64_t other = clock_of(&world.nodes[world_other(odd)]);
-    assert_true(one + EPSILON > other && one < other + EPSILON);
     world_end(&world);
 }
 
@@ -575,12 +377,6 @@ int main(void)
         cmocka_unit_test(a_time_out_of_this_world_is_refused),
         cmocka_unit_test(a_rebooted_node_learns_from_the_others),
         cmocka_unit_test(a_damaged_clock_file_costs_the_clock_alone),
-        cmocka_unit_test(followers_keep_up_with_a_fast_leader),
-        cmocka_unit_test(an_odd_clock_is_outvoted),
-        cmocka_unit_test(a_jump_within_a_collection_is_noticed),
-        cmocka_unit_test(a_leader_whose_clock_went_down_leaves),
-        cmocka_unit_test(a_voided_follower_learns_under_steady_traffic),
-        cmocka_unit_test(an_odd_clock_is_voided_until_it_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

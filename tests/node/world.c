@@ -228,6 +228,27 @@ size_t world_leader(struct world *world)
     return world_leader_now(world);
 }
 
+uint64_t world_clock(const struct world_node *node)
+{
+    return node_time_clock(&node->node->time, env_boot_us(node->env));
+}
+
+static bool all_have_clocks(void *arg)
+{
+    const struct world *world = arg;
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        if (world->nodes[i].node != NULL && !world->nodes[i].node->time.has_clock) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void world_want_clocks(struct world *world)
+{
+    assert_true(sim_run_until(world->sim, all_have_clocks, world, 5 * SIM_SECOND));
+}
+
 size_t world_other(size_t node)
 {
     return (node + 1) % WORLD_NODES;

@@ -58,6 +58,10 @@ size_t world_leader(struct world *world);
 size_t world_leader_now(const struct world *world);
 /* Which node leads without any clock; WORLD_NODES when none does. */
 size_t world_timeless(const struct world *world);
+/* What a node's clock says now. */
+uint64_t world_clock(const struct world_node *node);
+/* Waits until each live node has a clock. */
+void world_want_clocks(struct world *world);
 /* Another one than `node`. */
 size_t world_other(size_t node);
 /* Waits until all live nodes have applied the same position; their digests have to be equal. */

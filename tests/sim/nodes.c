@@ -132,6 +132,7 @@ static void start(struct run *run, struct run_node *node)
         struct rlog *rlog = node->node->rlog;
         rlog->config.trailing = run->plan.trailing;
         rlog->config.snapshot_bytes = run->plan.snapshot_bytes;
+        rlog->config.backlog_max = run->plan.inflight;
         raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
         run_say(run, "node %u starts", node->config.node);
         run->counters.restarts++;

@@ -202,6 +202,7 @@ struct run_actor {
     uint32_t open;
     uint32_t turns;    /* steps so far */
     uint64_t stood_us; /* when its process last stood still */
+    uint64_t done_us;  /* when a command of its client was last answered */
     bool stands;
     bool worker;
     bool root;                     /* an operator, who does nothing but revoke */
@@ -369,7 +370,6 @@ struct run {
     struct history *history;
     struct run_watch watch;
     struct active active[ACTIVE_MAX];
-    bool misled; /* an operator has stated a wrong time */
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
     bool rivals; /* a second candidate waits for the first to win (rivals.c) */
@@ -378,6 +378,7 @@ struct run {
     enum duel_state duel_state;
     bool duel_elects;    /* it hands over, and does not hear what came of it */
     size_t duel_old;     /* who led when it was cut off */
+    uint64_t stated_us;  /* when the time was last stated; 0: never */
     uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
     bool strikes_answer; /* the next write that is answered ends most nodes */
     uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */

@@ -96,6 +96,9 @@ static void note_session(struct facts *facts, uint32_t row, const union op_reque
     uint32_t name;
 
     history_reply(facts->history, event, &reply);
+    if (reply.session_create.epoch != event->position) {
+        return; /* a known (task, n), told again: what is left of it was so then */
+    }
     name = id_name(facts->history, reply.session_create.session);
     facts->sessions = model_names_grow(facts->sessions, &facts->session_capacity,
                                        facts->session_count + 1, sizeof *facts->sessions);

@@ -66,8 +66,11 @@ static uint64_t newest_of(const struct cover *cover)
 
 uint32_t life_root(const struct model *model, uint32_t session)
 {
-    while (model->sessions[session].parent != 0) {
+    bool higher = true;
+
+    while (higher && model->sessions[session].parent != 0) {
         session = model->sessions[session].parent;
+        higher = model->mutation != MODEL_MUTATION_LINEAGE_OF_PARENT;
     }
     return session;
 }
@@ -168,7 +171,8 @@ uint32_t life_of(struct model *model, const struct session *session, uint64_t ti
 
     for (uint32_t above = session->parent;
          above != 0 && model->mutation != MODEL_MUTATION_CHILD_OUTLIVES;
-         above = model->sessions[above].parent) {
+         above = model->mutation == MODEL_MUTATION_CHILD_OF_ONE ? 0
+                                                                : model->sessions[above].parent) {
         const struct session *over = &model->sessions[above];
         uint32_t inherited = over->compromised               ? OP_END_CAUSE_COMPROMISED
                              : over->own_first.position != 0 ? OP_END_CAUSE_REVOKED
@@ -249,7 +253,8 @@ bool life_held_above(const struct model *model, const struct session *session,
          above = model->sessions[above].parent) {
         const struct grant *same = state_grant(&model->sessions[above], grant->permission);
 
-        if (same == NULL || same->given != grant->given) {
+        if (same == NULL ||
+            (same->given != grant->given && model->mutation != MODEL_MUTATION_CHILD_REVIVED)) {
             return false;
         }
     }

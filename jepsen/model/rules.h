@@ -35,6 +35,8 @@ bool expect_number(struct model *model, const struct task *task, uint64_t n, uin
 bool ask_owns(const struct model *model, const struct ask *ask, uint32_t tenant, uint32_t user);
 /* The task that began there, if nobody knew its id, has this one. */
 void rule_name_task(struct model *model, uint64_t begun, struct id128 id);
+/* … and the session that was created there. */
+void rule_name_session(struct model *model, uint64_t epoch, struct id128 id);
 /* Who reads the state of which session; NULL is what was not given. */
 struct state_reader {
     const struct op_token *token, *fence;

@@ -241,12 +241,7 @@ void apply_session_list(struct model *model, const struct ask *ask,
 
     (void)ask;
     for (uint32_t k = 0; k < reply->sessions_count; k++) {
-        for (uint32_t i = 1; i < model->session_count; i++) {
-            if (model->sessions[i].unnamed &&
-                model->sessions[i].epoch == reply->sessions[k].epoch) {
-                state_session_name(model, &model->sessions[i], reply->sessions[k].session);
-            }
-        }
+        rule_name_session(model, reply->sessions[k].epoch, reply->sessions[k].session);
     }
 }
 

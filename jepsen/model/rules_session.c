@@ -136,7 +136,8 @@ static bool expect_task_opens(struct model *model, const struct ask *ask, struct
             expect->reply.session_create.has_parent = true;
             expect->reply.session_create.parent = state_id_of(
                 model, model->sessions[model->sessions[done->object].parent].id);
-            expect->free_tags = TAG(2) | TAG(4) | TAG(5);
+            expect->free_tags = TAG(2) | TAG(4) | TAG(5) |
+                                (model->sessions[done->object].unnamed ? TAG(1) : 0);
             descent->again = true;
         }
         return done != NULL;
@@ -315,6 +316,15 @@ static void stand_under_covers(struct model *model, struct session *session)
     }
 }
 
+void rule_name_session(struct model *model, uint64_t epoch, struct id128 id)
+{
+    for (uint32_t i = 1; i < model->session_count; i++) {
+        if (model->sessions[i].unnamed && model->sessions[i].epoch == epoch && !id128_is_zero(id)) {
+            state_session_name(model, &model->sessions[i], id);
+        }
+    }
+}
+
 void apply_session_create(struct model *model, const struct ask *ask,
                           const struct model_answer *answer)
 {
@@ -323,8 +333,9 @@ void apply_session_create(struct model *model, const struct ask *ask,
     struct opening opening = opening_of(model, ask, &(struct model_expect){.outcome = OP_OK});
     struct session *session;
 
-    if (state_session_of(model, reply->session) != 0) {
-        return; /* a known (task, n), told again */
+    if (reply->epoch != ask->op->position || state_session_of(model, reply->session) != 0) {
+        rule_name_session(model, reply->epoch, reply->session); /* a known (task, n), told again */
+        return;
     }
     session = state_session_add(model, reply->session);
 

@@ -8,18 +8,31 @@
 #include "tests/sim/calls.h"
 
 #include "base/assert.h"
-#include "base/sat.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const permissions[] = {"state:write", "task:begin", "task:user", "task:adopt",
-                                          "tool:run",    "tool:read",  "mail:send"};
+static const char *const permissions[PERMISSIONS] = {
+    "state:write", "task:begin", "task:user", "task:adopt", "tool:run", "tool:read", "mail:send"};
+
+const char *permission_text(size_t which)
+{
+    return permissions[which];
+}
+
+uint32_t call_permission(struct bytes permission)
+{
+    uint32_t bit = 0;
+    for (uint32_t i = 0; i < PERMISSIONS; i++) {
+        bit |= bytes_equal(permission, bytes_of_text(permissions[i])) ? UINT32_C(1) << i : 0;
+    }
+    return bit;
+}
 
 static struct tenure_bytes any_permission(struct run *run)
 {
-    return tenure_text(permissions[run_random(run, 7)]);
+    return tenure_text(permissions[run_random(run, PERMISSIONS)]);
 }
 
 struct tenure_bytes acting(struct run *run, struct draft *draft, const char *user)
@@ -63,77 +76,6 @@ static struct tenure_bytes secret_of(struct run *run, struct draft *draft,
 }
 
 /* ---- one generator an operation; false: there is nothing to ask about yet ---- */
-
-/* Of those built in, and the one that is defined by the table. */
-static void draw_policy(struct run *run, struct tenure_session_create_request *request)
-{
-    static const char *const policies[] = {"standard", "elevated", "privileged", "by-table"};
-    request->has_policy = run_chance(run, 30);
-    request->policy = tenure_text(policies[run_random(run, 4)]);
-    request->has_evidence = run_chance(run, 60);
-    request->evidence = run_chance(run, 50) ? TENURE_EVIDENCE_MFA
-                                            : TENURE_EVIDENCE_REAUTHENTICATION;
-}
-
-/* Some while before what the leader has applied. */
-static void draw_login(struct run *run, struct tenure_session_create_request *request)
-{
-    size_t leader = nodes_leader(run);
-    uint64_t back = run_random(run, 300);
-    request->has_auth_position = leader < NODES_MAX && run_chance(run, 25);
-    if (request->has_auth_position) {
-        request->auth_position = sat_sub(fsm_position(run->nodes[leader].node->fsm), back);
-    }
-}
-
-/* By a service now and then below a session, often one that is a child itself; by a worker always
- * by one of its tasks. False: it has none. */
-static bool draw_parent(struct run_actor *actor, struct draft *draft)
-{
-    struct run *run = actor->run;
-    struct tenure_session_create_request *request = &draft->request.session_create;
-    struct run_fence *fence = actor->worker ? any_fence(actor) : NULL;
-    struct run_session *parent = !actor->worker && run_chance(run, 30) ? any_session(run) : NULL;
-    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
-    request->user = tenure_text(draft->user);
-    if (fence != NULL) {
-        request->user = tenure_text(fence->user);
-        request->has_fence = request->has_operation = true;
-        request->fence = tenure_text(fence->token);
-        request->operation = fence->next++;
-    } else if (parent != NULL) {
-        request->user = tenure_text(parent->user);
-        request->has_parent = true;
-        request->parent = tenure_text(parent->token);
-    }
-    return fence != NULL || !actor->worker;
-}
-
-static bool draw_session_create(struct run_actor *actor, struct draft *draft)
-{
-    struct run *run = actor->run;
-    struct tenure_session_create_request *request = &draft->request.session_create;
-    if (!draw_parent(actor, draft)) {
-        return false;
-    }
-    bool child = request->has_parent || request->has_fence;
-    snprintf(draft->text, sizeof(draft->text), "agent-%" PRIu64, run_random(run, AGENTS));
-    request->agent = tenure_text(draft->text);
-    request->idle = lifetime(run, run->plan.idle_us);
-    request->absolute = lifetime(run, run->plan.absolute_us);
-    draw_policy(run, request);
-    draw_login(run, request);
-    request->has_grants = true;
-    for (size_t i = 0; i < 5; i++) {
-        if (child ? run_chance(run, 25) : i == 0 || run_chance(run, 75)) {
-            struct tenure_grant *grant = &request->grants[request->grants_count++];
-            grant->permission = tenure_text(permissions[i]);
-            grant->has_ttl = run_chance(run, 25);
-            grant->ttl = lifetime(run, 5 * SIM_SECOND);
-        }
-    }
-    return true;
-}
 
 static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
 {
@@ -192,10 +134,10 @@ static bool draw_session_elevate(struct run_actor *actor, struct draft *draft)
     request->has_evidence = run_chance(run, 85);
     request->evidence = run_chance(run, 75) ? TENURE_EVIDENCE_MFA
                                             : TENURE_EVIDENCE_REAUTHENTICATION;
-    size_t first = (size_t)run_random(run, 7);
+    size_t first = (size_t)run_random(run, PERMISSIONS);
     request->permissions_count = 1 + (uint32_t)run_random(run, 2);
     for (size_t i = 0; i < request->permissions_count; i++) {
-        request->permissions[i].permission = tenure_text(permissions[(first + i) % 7]);
+        request->permissions[i].permission = tenure_text(permissions[(first + i) % PERMISSIONS]);
     }
     request->has_ttl = run_chance(run, 90);
     request->ttl = lifetime(run, 4 * SIM_SECOND);
@@ -693,7 +635,7 @@ void call_any(struct run_actor *actor)
         call_root(actor, &draft);
         return;
     }
-    if (call_by_table(actor, &draft)) {
+    if (call_by_table(actor, &draft) || call_tree(actor, &draft)) {
         return;
     }
     const struct generator *generator = draw_generator(actor);

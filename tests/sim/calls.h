@@ -21,12 +21,24 @@ struct draft {
     uint8_t value[40000]; /* the last: not zeroed */
 };
 
+/* The permissions that the workload has, and those that sessions are opened with. */
+enum { PERMISSIONS = 7, PERMISSIONS_OPENING = 5 };
+const char *permission_text(size_t which);
+/* Its bit, or 0. */
+uint32_t call_permission(struct bytes permission);
+
 /* Draws one call; false: there is nothing to ask about yet. */
 typedef bool draw_fn(struct run_actor *actor, struct draft *draft);
 
 /* Of `user`, unless that is NULL. The newest are likely to live. */
 struct run_session *session_of(struct run *run, const char *user);
 struct run_session *any_session(struct run *run);
+/* At least so deep (a root is 1 deep), or NULL. */
+struct run_session *deep_session(struct run *run, uint32_t depth);
+/* NULL: it is forgotten. */
+struct run_session *session_known(struct run *run, const struct tenure_id *id);
+/* One that is known above this one, often the root; itself where there is none. */
+struct run_session *session_above(struct run *run, struct run_session *session);
 struct run_task *any_task(struct run *run);
 /* One that this worker holds, or NULL. */
 struct run_fence *any_fence(struct run_actor *actor);
@@ -44,6 +56,12 @@ uint64_t draw_operation(struct run *run, struct run_fence *fence);
 /* The session that a task is to reach: its own, or another of its user, whenever created; seldom
  * another user's. */
 struct tenure_id reach(struct run *run, const struct run_fence *fence);
+
+/* ---- calls_tree.c ---- */
+draw_fn draw_session_create;
+void draw_policy(struct run *run, struct tenure_session_create_request *request);
+/* In a seed of trees, now and then: calls about sessions that stand below others. */
+bool call_tree(struct run_actor *actor, struct draft *draft);
 
 /* ---- calls_list.c ---- */
 draw_fn draw_grant_list;

@@ -20,7 +20,7 @@ static uint64_t new_since(struct run *run)
     return any ? 0 : sat_sub(sim_now_us(run->sim), back_us);
 }
 
-struct run_session *session_of(struct run *run, const char *user)
+static struct run_session *choose(struct run *run, const char *user, uint32_t depth)
 {
     uint64_t since_us = new_since(run);
     uint64_t draw = run_random(run, UINT64_MAX);
@@ -28,7 +28,7 @@ struct run_session *session_of(struct run *run, const char *user)
     for (size_t i = 0; i < SESSIONS_MAX; i++) {
         struct run_session *session = &run->sessions[i];
         if (session->known && session->since_us >= since_us &&
-            (user == NULL || strcmp(session->user, user) == 0) &&
+            (user == NULL || strcmp(session->user, user) == 0) && session->depth >= depth &&
             (best == NULL || rank(draw, session->step) > rank(draw, best->step))) {
             best = session;
         }
@@ -36,9 +36,41 @@ struct run_session *session_of(struct run *run, const char *user)
     return best;
 }
 
+struct run_session *session_of(struct run *run, const char *user)
+{
+    return choose(run, user, 0);
+}
+
 struct run_session *any_session(struct run *run)
 {
-    return session_of(run, NULL);
+    return choose(run, NULL, 0);
+}
+
+struct run_session *deep_session(struct run *run, uint32_t depth)
+{
+    return choose(run, NULL, depth);
+}
+
+struct run_session *session_known(struct run *run, const struct tenure_id *id)
+{
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        if (run->sessions[i].known && memcmp(&run->sessions[i].id, id, sizeof(*id)) == 0) {
+            return &run->sessions[i];
+        }
+    }
+    return NULL;
+}
+
+struct run_session *session_above(struct run *run, struct run_session *session)
+{
+    struct run_session *above = session;
+    bool higher = true;
+    while (higher && above->depth > 1) {
+        struct run_session *parent = session_known(run, &above->parent);
+        above = parent == NULL ? above : parent;
+        higher = parent != NULL && run_chance(run, 60);
+    }
+    return above;
 }
 
 struct run_task *any_task(struct run *run)

@@ -1,6 +1,8 @@
 /* What a seed draws before it begins: cluster, limits, workload, how often and which faults. */
 #include "tests/sim/run.h"
 
+#include "base/sat.h"
+
 #include <string.h>
 
 static uint64_t between(struct run *run, uint64_t least, uint64_t most)
@@ -86,6 +88,16 @@ static void draw_disks(struct plan *plan, const bool on[FAULTS])
     plan->gap_us = 600 * SIM_MILLISECOND;
 }
 
+/* So long, and so many below each, that whole trees of sessions live at once. */
+static void draw_trees(struct plan *plan)
+{
+    struct op_limits *limits = &plan->limits;
+    plan->idle_us = u64_max(plan->idle_us, 12 * SIM_SECOND);
+    plan->absolute_us = u64_max(plan->absolute_us, 25 * SIM_SECOND);
+    limits->session_depth_max = u64_max(limits->session_depth_max, 4);
+    limits->session_children_max = u64_max(limits->session_children_max, 3);
+}
+
 void plan_draw(struct run *run)
 {
     const bool *on = run->setup->on;
@@ -140,6 +152,10 @@ void plan_draw(struct run *run)
     bool disks = run_chance(run, 12);
     if (disks && !plan->steady && !plan->duels && !plan->busy) {
         draw_disks(plan, on);
+    }
+    plan->trees = run_chance(run, 30);
+    if (plan->trees) {
+        draw_trees(plan);
     }
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */

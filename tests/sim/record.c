@@ -3,7 +3,7 @@
  * A row is a call, all tries of the library included, or a request that is sent once more past the
  * library (repeat.c). Registering is the library's own: those rows are made from the log.
  */
-#include "tests/sim/run.h"
+#include "tests/sim/calls.h"
 
 #include "base/assert.h"
 #include "jepsen/record/record.h"
@@ -37,6 +37,18 @@ static void keep_token(char to[TOKEN_MAX], struct tenure_bytes text)
     to[text.size] = '\0';
 }
 
+static uint32_t asked_for(const struct flight *flight)
+{
+    struct run *run = flight->actor->run;
+    union op_request request;
+    uint32_t asked = 0;
+    history_request(run->history, &run->history->events[flight->row], &request);
+    for (size_t i = 0; i < request.session_create.grants_count; i++) {
+        asked |= call_permission(request.session_create.grants[i].permission);
+    }
+    return asked;
+}
+
 static void learn_session(const struct flight *flight, uint64_t position,
                           const struct tenure_session_create_reply *reply)
 {
@@ -44,8 +56,14 @@ static void learn_session(const struct flight *flight, uint64_t position,
     if (!reply->has_token) {
         return;
     }
+    const struct run_session *parent = reply->has_parent ? session_known(run, &reply->parent)
+                                                         : NULL;
+    uint32_t depth = parent != NULL ? parent->depth + 1 : reply->has_parent ? 2 : 1;
     struct run_session *session = &run->sessions[run->next_session++ % SESSIONS_MAX];
     *session = (struct run_session){.id = reply->session,
+                                    .parent = reply->parent,
+                                    .depth = depth,
+                                    .asked = asked_for(flight),
                                     .step = flight->step,
                                     .since_us = sim_now_us(run->sim),
                                     .made = position,

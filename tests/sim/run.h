@@ -104,6 +104,7 @@ struct plan {
     bool root;        /* an operator revokes, too: of a tenant, or of all */
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */
+    bool trees;       /* sessions are opened below others, several deep */
     bool on[FAULTS];
 };
 
@@ -218,7 +219,10 @@ struct run_session {
     char token[TOKEN_MAX];
     char old_token[TOKEN_MAX]; /* that a rotation replaced; empty: none */
     struct tenure_id id;
-    struct step step; /* that created it */
+    struct tenure_id parent; /* of a child */
+    uint32_t depth;          /* 1: it is none; less than it is where its parent is not known */
+    uint32_t asked;          /* bits of PERMISSIONS: it was opened with them */
+    struct step step;        /* that created it */
     uint64_t since_us;
     uint64_t made; /* position at which its secret was made */
     bool known;

@@ -104,6 +104,63 @@ static void begin(struct mix *mix, struct call *call, enum op_number number)
     call->lowest = call->request > 20 ? call->request - 20 : 1;
 }
 
+static struct mix_session *session_of(struct mix *mix, struct id128 id)
+{
+    for (size_t i = 0; i < MIX_SESSIONS; i++) {
+        if (!id128_is_zero(id) && id128_equal(mix->sessions[i].id, id)) {
+            return &mix->sessions[i];
+        }
+    }
+    return NULL;
+}
+
+/* The deeper of two. */
+static struct mix_session *pick_deep(struct mix *mix)
+{
+    struct mix_session *one = pick_session(mix);
+    struct mix_session *other = pick_session(mix);
+    struct mix_session *deep = other->depth > one->depth ? other : one;
+
+    mix->actor = deep->actor;
+    mix->user = deep->user;
+    return deep;
+}
+
+/* One above it that is known, often the highest. */
+static struct mix_session *above(struct mix *mix, struct mix_session *session)
+{
+    struct mix_session *parent = session_of(mix, session->parent);
+
+    while (parent != NULL) {
+        session = parent;
+        parent = chance(mix, 60) ? session_of(mix, session->parent) : NULL;
+    }
+    return session;
+}
+
+/* Below a session, or by a task; returns how many grants it may ask for. */
+static uint32_t place(struct mix *mix, struct call *call)
+{
+    struct op_session_create_request *request = &call->fields.session_create;
+
+    if (chance(mix, 80)) {
+        request->has_parent = true;
+        request->parent = session_token(mix, pick_deep(mix));
+    } else {
+        struct mix_task *task = pick_task(mix);
+
+        request->has_fence = request->has_operation = true;
+        request->fence = fence_token(mix, task);
+        request->operation = task->operation;
+    }
+    request->user = user_of(mix);
+    call->caller = mix->callers[mix->actor];
+    call->client = mix->clients[mix->actor];
+    call->request = mix->requests[mix->actor];
+    call->lowest = call->request > 20 ? call->request - 20 : 1;
+    return (uint32_t)mix_below(mix, 4);
+}
+
 static void create(struct mix *mix, struct call *call)
 {
     struct op_session_create_request *request = &call->fields.session_create;
@@ -113,29 +170,8 @@ static void create(struct mix *mix, struct call *call)
     begin(mix, call, OP_session_create);
     mix->user = (uint32_t)mix_below(mix, 3);
     request->user = text(users[mix->user]);
-    if (chance(mix, 30)) {
-        struct mix_session *parent = pick_session(mix);
-
-        request->has_parent = true;
-        request->parent = session_token(mix, parent);
-        request->user = user_of(mix);
-        call->caller = mix->callers[mix->actor];
-        call->client = mix->clients[mix->actor];
-        call->request = mix->requests[mix->actor];
-        call->lowest = call->request > 20 ? call->request - 20 : 1;
-        wanted = (uint32_t)mix_below(mix, 3);
-    } else if (chance(mix, 10)) {
-        struct mix_task *task = pick_task(mix);
-
-        request->has_fence = request->has_operation = true;
-        request->fence = fence_token(mix, task);
-        request->operation = task->operation;
-        request->user = user_of(mix);
-        call->caller = mix->callers[mix->actor];
-        call->client = mix->clients[mix->actor];
-        call->request = mix->requests[mix->actor];
-        call->lowest = call->request > 20 ? call->request - 20 : 1;
-        wanted = (uint32_t)mix_below(mix, 3);
+    if (chance(mix, 50)) {
+        wanted = place(mix, call);
     }
     request->agent = text(agents[mix_below(mix, 2)]);
     request->idle = chance(mix, 2) ? 1 : seconds(mix, 100);
@@ -183,7 +219,20 @@ static void simple(struct mix *mix, struct call *call)
 {
     struct mix_session *session = pick_session(mix);
 
-    switch (mix_below(mix, 20)) {
+    switch (mix_below(mix, 22)) {
+    case 20:
+        session = above(mix, pick_deep(mix));
+        begin(mix, call, OP_session_revoke);
+        call->fields.session_revoke.user = user_of(mix);
+        call->fields.session_revoke.session = session->id;
+        return;
+    case 21:
+        session = above(mix, pick_deep(mix));
+        begin(mix, call, OP_grant_revoke);
+        call->fields.grant_revoke.user = user_of(mix);
+        call->fields.grant_revoke.token = session_token(mix, session);
+        call->fields.grant_revoke.permission = permission(mix);
+        return;
     case 8:
         begin(mix, call, OP_session_renew);
         call->fields.session_renew.user = user_of(mix);
@@ -544,22 +593,38 @@ static struct mix_task *task_of(struct mix *mix, struct id128 id)
     return NULL;
 }
 
+static void learn_session(struct mix *mix, const struct call *call,
+                          const struct op_session_create_reply *reply)
+{
+    struct mix_session *known = session_of(mix, call->minted_id);
+    struct mix_session *parent = session_of(mix, reply->has_parent ? reply->parent : ID128_ZERO);
+
+    if (known != NULL) {
+        known->secret = call->minted_secret;
+        return;
+    }
+    known = &mix->sessions[mix_below(mix, MIX_SESSIONS)];
+    *known = (struct mix_session){.id = call->minted_id,
+                                  .secret = call->minted_secret,
+                                  .actor = mix->actor,
+                                  .user = mix->user,
+                                  .parent = reply->has_parent ? reply->parent : ID128_ZERO,
+                                  .depth = parent == NULL ? 1 : parent->depth + 1};
+    mix->deep += known->depth >= 3;
+}
+
 static void learn_minted(struct mix *mix, const struct call *call, const struct machine *machine)
 {
     struct mix_task *task = task_of(mix, call->minted_id);
 
-    if (call->number == OP_session_create || call->number == OP_session_elevate) {
-        for (size_t i = 0; i < MIX_SESSIONS; i++) {
-            if (id128_equal(mix->sessions[i].id, call->minted_id)) {
-                mix->sessions[i].secret = call->minted_secret;
-                return;
-            }
+    if (call->number == OP_session_create) {
+        learn_session(mix, call, &machine->fields.session_create);
+    } else if (call->number == OP_session_elevate) {
+        struct mix_session *session = session_of(mix, call->minted_id);
+
+        if (session != NULL) {
+            session->secret = call->minted_secret;
         }
-        if (call->number == OP_session_elevate) {
-            return;
-        }
-        mix->sessions[mix_below(mix, MIX_SESSIONS)] = (struct mix_session){
-            call->minted_id, call->minted_secret, mix->actor, mix->user};
     } else if (task != NULL) {
         task->secret = call->minted_secret;
         task->attempt = machine->fields.task_claim.attempt;

@@ -12,6 +12,8 @@ struct mix_session {
     uint64_t secret;
     uint32_t actor;
     uint32_t user;
+    struct id128 parent; /* zero for none */
+    uint32_t depth;      /* 1: it is a root; as far as its parents are known */
 };
 
 struct mix_task {
@@ -32,6 +34,7 @@ struct mix {
     struct mix_session sessions[MIX_SESSIONS];
     struct mix_task tasks[MIX_TASKS];
     struct call old[MIX_OLD]; /* to be sent again */
+    uint32_t deep;            /* sessions so far that were opened three deep or more */
     uint32_t actor;           /* of the present call */
     uint32_t user;
 };

@@ -43,6 +43,7 @@ static struct op_limits mix_limits(void)
     limits.blocks_max = 200000;
     limits.keys_max = 16384;
     limits.session_tasks_max = 4096;
+    limits.session_children_max = 4096;
     limits.tombstone_us = 60 * SECOND;
     limits.watermark_us = 20 * SECOND;
     return limits;
@@ -240,7 +241,7 @@ static void assert_met(const struct world *world)
 {
     assert_true(world->seen[OP_OK] > COMMANDS / 4);
     assert_true(world->waits > 0 && world->repeated > 0 && world->superseded > 0);
-    assert_true(world->restores > 3);
+    assert_true(world->restores > 3 && world->mix.deep > 10);
     assert_int_equal(world->seen[OP_SWEEPING], 0);
     assert_true(world->most.sessions > 10 && world->most.tasks > 10 && world->most.clients > 1 &&
                 world->most.bytes > 100);

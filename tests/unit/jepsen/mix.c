@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SESSIONS_MAX = 64, TASKS_MAX = 64 };
+enum { SESSIONS_MAX = 64, TASKS_MAX = 64, PERMISSIONS = 5 };
 
 #define SECOND 1000000ULL
 
@@ -13,6 +13,9 @@ struct known_session {
     const char *user;
     uint8_t tenant;
     uint64_t idle_deadline;
+    struct known_session *parent; /* of a child */
+    uint32_t depth;
+    bool asked[PERMISSIONS]; /* opened with */
 };
 
 struct known_task {
@@ -31,6 +34,7 @@ struct mix {
     uint32_t session_count;
     struct known_task tasks[TASKS_MAX];
     uint32_t task_count;
+    bool trees; /* many sessions are children, of children too */
     uint32_t values;
     uint64_t version; /* of the newest write */
     struct {
@@ -44,8 +48,8 @@ struct mix {
 
 static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"writer", "reader"};
-static const char *const permissions[] = {"state:write", "task:begin", "task:user", "p1",
-                                          "task:adopt"};
+static const char *const permissions[PERMISSIONS] = {"state:write", "task:begin", "task:user", "p1",
+                                                     "task:adopt"};
 static const char *const policies[] = {"team", "vault", "standard", "elevated", "privileged"};
 static const char *const keys[] = {"k1", "k2", "k3"};
 
@@ -122,33 +126,109 @@ static void go(struct mix *mix)
     }
 }
 
+/* Its session, where that is known. */
+static struct known_session *session_of(struct mix *mix, struct id128 id)
+{
+    for (uint32_t i = 0; i < mix->session_count; i++) {
+        if (id128_equal(mix->sessions[i].token.id, id)) {
+            return &mix->sessions[i];
+        }
+    }
+    return NULL;
+}
+
+/* The deepest of a few. */
+static struct known_session *deep_session(struct mix *mix)
+{
+    struct known_session *deepest = some_session(mix);
+
+    for (int i = 0; i < 3; i++) {
+        struct known_session *other = some_session(mix);
+
+        deepest = other->depth > deepest->depth ? other : deepest;
+    }
+    return deepest;
+}
+
+/* Whose child it is to be, or NULL. */
+static struct known_session *draw_place(struct mix *mix, struct op_session_create_request *request,
+                                        const char **ret_user, uint8_t *ret_tenant)
+{
+    struct known_task *task = mix->task_count > 0 && one_in(mix, 2) ? some_task(mix) : NULL;
+    struct known_session *parent = mix->trees && !one_in(mix, 3) ? deep_session(mix)
+                                                                 : some_session(mix);
+
+    if (task != NULL && task->fences[0].attempt != 0) {
+        *ret_tenant = task->tenant;
+        *ret_user = task->user;
+        request->has_fence = request->has_operation = true;
+        request->fence = some_fence(mix, task);
+        request->operation = one_in(mix, 8) && task->next > 1 ? task->next - 1 : task->next++;
+        return session_of(mix, task->session);
+    }
+    *ret_tenant = parent->tenant;
+    *ret_user = parent->user;
+    request->has_parent = true;
+    request->parent = parent->token;
+    return parent;
+}
+
+static void draw_grants(struct mix *mix, struct op_session_create_request *request,
+                        const struct known_session *parent)
+{
+    bool child = request->has_parent || request->has_fence;
+
+    request->has_grants = true;
+    for (uint32_t i = 0; i < PERMISSIONS; i++) {
+        bool held = parent != NULL && parent->asked[i];
+
+        if (child ? one_in(mix, held ? 2 : 20) : !one_in(mix, 4)) {
+            struct op_item_grant *grant = &request->grants[request->grants_count++];
+
+            grant->permission = bytes_of_text(permissions[i]);
+            grant->has_ttl = one_in(mix, mix->trees ? 8 : 3);
+            grant->ttl = (5 + below(mix, 40)) * SECOND;
+        }
+    }
+}
+
+static void learn_session(struct mix *mix, const struct op_session_create_request *request,
+                          struct known_session *parent, const char *user, uint8_t tenant)
+{
+    const struct op_session_create_reply *reply = &mix->maker->answer.reply.session_create;
+    struct known_session *known = &mix->sessions[mix->session_count];
+
+    if (mix->maker->answer.outcome != OP_OK || !reply->has_token ||
+        mix->session_count == SESSIONS_MAX) {
+        return;
+    }
+    mix->session_count++;
+    *known = (struct known_session){.token = reply->token,
+                                    .user = user,
+                                    .tenant = tenant,
+                                    .idle_deadline = mix->maker->time + reply->idle,
+                                    .parent = parent,
+                                    .depth = parent == NULL ? 1 : parent->depth + 1};
+    for (uint32_t i = 0; i < request->grants_count; i++) {
+        for (uint32_t j = 0; j < PERMISSIONS; j++) {
+            known->asked[j] |= bytes_equal(request->grants[i].permission,
+                                           bytes_of_text(permissions[j]));
+        }
+    }
+}
+
 static void create(struct mix *mix)
 {
     struct op_session_create_request *request = &mix->request.session_create;
     uint8_t tenant = (uint8_t)one_in(mix, 4);
     const char *user = users[below(mix, 3)];
-    struct known_session *known;
+    struct known_session *parent = NULL;
 
     mix->f = OP_session_create;
-    mix->caller = &mix->callers[tenant * 2];
-    if (mix->session_count > 0 && one_in(mix, 3)) {
-        struct known_session *parent = some_session(mix);
-        struct known_task *task = mix->task_count > 0 && one_in(mix, 2) ? some_task(mix) : NULL;
-
-        if (task != NULL && task->fences[0].attempt != 0) {
-            tenant = task->tenant;
-            user = task->user;
-            request->has_fence = request->has_operation = true;
-            request->fence = some_fence(mix, task);
-            request->operation = one_in(mix, 8) && task->next > 1 ? task->next - 1 : task->next++;
-        } else {
-            tenant = parent->tenant;
-            user = parent->user;
-            request->has_parent = true;
-            request->parent = parent->token;
-        }
-        mix->caller = &mix->callers[tenant * 2];
+    if (mix->session_count > 0 && (mix->trees ? !one_in(mix, 4) : one_in(mix, 3))) {
+        parent = draw_place(mix, request, &user, &tenant);
     }
+    mix->caller = &mix->callers[tenant * 2];
     request->user = bytes_of_text(user);
     request->agent = pick(mix, agents, 2);
     request->idle = (20 + below(mix, 100)) * SECOND;
@@ -161,33 +241,16 @@ static void create(struct mix *mix)
     }
     request->has_auth_position = one_in(mix, 4);
     request->auth_position = below(mix, mix->maker->position + 1);
-    request->has_grants = true;
-    for (uint32_t i = 0; i < 5; i++) {
-        if (request->has_parent || request->has_fence ? one_in(mix, 3) : !one_in(mix, 4)) {
-            struct op_item_grant *grant = &request->grants[request->grants_count++];
-
-            grant->permission = bytes_of_text(permissions[i]);
-            grant->has_ttl = one_in(mix, 3);
-            grant->ttl = (5 + below(mix, 40)) * SECOND;
-        }
-    }
+    draw_grants(mix, request, parent);
     go(mix);
-    if (mix->maker->answer.outcome == OP_OK && mix->maker->answer.reply.session_create.has_token &&
-        mix->session_count < SESSIONS_MAX) {
-        known = &mix->sessions[mix->session_count++];
-        known->token = mix->maker->answer.reply.session_create.token;
-        known->user = user;
-        known->tenant = tenant;
-        known->idle_deadline = mix->maker->time + mix->maker->answer.reply.session_create.idle;
-    }
+    learn_session(mix, request, parent, user, tenant);
     if (request->has_fence && one_in(mix, 3)) {
         go(mix); /* the same operation under another number: told again */
     }
 }
 
-static void ask_session(struct mix *mix, enum op_number f)
+static void ask_of(struct mix *mix, enum op_number f, const struct known_session *session)
 {
-    const struct known_session *session = some_session(mix);
     struct op_token token = session->token;
     struct bytes user = user_of(mix, session->user);
 
@@ -221,25 +284,28 @@ static void ask_session(struct mix *mix, enum op_number f)
     } else if (f == OP_permission_check) {
         mix->request.permission_check.user = user;
         mix->request.permission_check.token = token;
-        mix->request.permission_check.permission = pick(mix, permissions, 5);
+        mix->request.permission_check.permission = pick(mix, permissions, PERMISSIONS);
     } else if (f == OP_grant_revoke) {
         mix->request.grant_revoke.user = user;
         mix->request.grant_revoke.token = token;
-        mix->request.grant_revoke.permission = pick(mix, permissions, 5);
+        mix->request.grant_revoke.permission = pick(mix, permissions, PERMISSIONS);
     } else if (f == OP_grant_add) {
         mix->request.grant_add.user = user;
         mix->request.grant_add.token = token;
-        mix->request.grant_add.permission = pick(mix, permissions, 5);
+        mix->request.grant_add.permission = pick(mix, permissions, PERMISSIONS);
         mix->request.grant_add.has_ttl = one_in(mix, 2);
         mix->request.grant_add.ttl = (2 + below(mix, 30)) * SECOND;
     }
     go(mix);
 }
 
-static void revoke_one(struct mix *mix)
+static void ask_session(struct mix *mix, enum op_number f)
 {
-    const struct known_session *session = some_session(mix);
+    ask_of(mix, f, some_session(mix));
+}
 
+static void revoke_one(struct mix *mix, const struct known_session *session)
+{
     mix->caller = caller_of(mix, session->tenant);
     if (one_in(mix, 2)) {
         mix->f = OP_session_revoke;
@@ -339,8 +405,8 @@ static void elevate(struct mix *mix)
     request->has_evidence = !one_in(mix, 4);
     request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
     request->permissions_count = 1 + (uint32_t)below(mix, 2);
-    request->permissions[0].permission = pick(mix, permissions, 5);
-    request->permissions[1].permission = pick(mix, permissions, 5);
+    request->permissions[0].permission = pick(mix, permissions, PERMISSIONS);
+    request->permissions[1].permission = pick(mix, permissions, PERMISSIONS);
     request->has_ttl = !one_in(mix, 4);
     request->ttl = (2 + below(mix, 30)) * SECOND;
     go(mix);
@@ -723,12 +789,36 @@ static void look(struct mix *mix)
     go(mix);
 }
 
+/* Something happens to a session, or to one above it, and then somebody asks after it. */
+static void shake(struct mix *mix)
+{
+    struct known_session *session = deep_session(mix);
+    struct known_session *above = session;
+    uint64_t what = below(mix, 10);
+
+    while (above->parent != NULL && (above == session || one_in(mix, 2))) {
+        above = above->parent;
+    }
+    if (what < 1) {
+        ask_of(mix, OP_session_end, above);
+    } else if (what < 2) {
+        revoke_one(mix, one_in(mix, 2) ? session : above);
+    } else if (what < 6) {
+        ask_of(mix, OP_grant_revoke, above);
+        give_again(mix);
+    }
+    memset(&mix->request, 0, sizeof mix->request);
+    ask_of(mix, one_in(mix, 3) ? OP_session_validate : OP_permission_check, session);
+}
+
 static void step(struct mix *mix)
 {
     uint64_t what = below(mix, 100);
 
     memset(&mix->request, 0, sizeof mix->request);
-    if (what < 10 || mix->session_count == 0) {
+    if (mix->trees && mix->session_count > 0 && one_in(mix, 5)) {
+        shake(mix);
+    } else if (what < 10 || mix->session_count == 0) {
         create(mix);
     } else if (what < 14) {
         if (one_in(mix, 4)) {
@@ -758,7 +848,7 @@ static void step(struct mix *mix)
         ask_session(mix, one_in(mix, 3) ? OP_grant_revoke : OP_grant_add);
         give_again(mix);
     } else if (what < 41) {
-        revoke_one(mix);
+        revoke_one(mix, some_session(mix));
     } else if (what < 42) {
         revoke(mix);
     } else if (what < 43) {
@@ -795,7 +885,7 @@ static void step(struct mix *mix)
 
 void maker_mix(struct maker *maker, uint32_t steps)
 {
-    struct mix mix = {.maker = maker};
+    struct mix mix = {.maker = maker, .trees = maker_random(maker, 3) == 0};
 
     for (uint8_t i = 0; i < 5; i++) {
         mix.callers[i] = (struct maker_caller){

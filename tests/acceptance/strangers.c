@@ -104,6 +104,19 @@ static void put_id(struct question *question, const struct op_field *field, size
     }
 }
 
+/* One item, whose texts are all the same word. */
+static void put_item(struct question *question, const struct op_field *field,
+                     const struct tenure_field_map *map)
+{
+    uint64_t one = 1;
+    memcpy(question->bytes + map->count_offset, &one, sizeof(size_t));
+    for (size_t i = 0; i < field->item->field_count; i++) {
+        if (field->item->fields[i].kind == OP_KIND_text) {
+            put_text(question, map->offset + map->item[i].offset, "key");
+        }
+    }
+}
+
 static void fill_field(struct question *question, const struct op_field *field,
                        const struct tenure_field_map *map)
 {
@@ -138,7 +151,8 @@ static void fill_field(struct question *question, const struct op_field *field,
                  strcmp(field->name, "user") == 0 ? question->forgery->user : "key");
         break;
     case OP_KIND_list:
-        return;
+        put_item(question, field, map);
+        break;
     }
     if (map->has_offset != SIZE_MAX) {
         question->bytes[map->has_offset] = true;

@@ -19,6 +19,9 @@ enum op_outcome fsm_do_fence_check(struct fsm_context *ctx,
     if (!op_permission_valid(request->permission)) {
         return fsm_refuse_field(ctx, "permission");
     }
+    if (request->has_resource && !fsm_resource_valid(request->resource)) {
+        return fsm_refuse_field(ctx, "resource");
+    }
     memcpy(permission, request->permission.data, request->permission.size);
     outcome = fsm_find_fenced(ctx, request->user, &request->fence,
                               request->has_session ? &request->session : NULL, &task, &session);
@@ -29,6 +32,12 @@ enum op_outcome fsm_do_fence_check(struct fsm_context *ctx,
                                                       .token = &request->fence,
                                                       .target = &session,
                                                       .permission = permission});
+    if (outcome == OP_OK) {
+        outcome = fsm_filter_reaches(ctx, &task.own, FSM_GIVEN(request, resource));
+    }
+    if (outcome == OP_OK) {
+        outcome = fsm_filter_reaches(ctx, &session, FSM_GIVEN(request, resource));
+    }
     if (outcome != OP_OK) {
         return outcome;
     }

@@ -402,6 +402,9 @@ enum op_outcome fsm_do_permission_check(struct fsm_context *ctx,
     if (!op_permission_valid(request->permission)) {
         return fsm_refuse_field(ctx, "permission");
     }
+    if (request->has_resource && !fsm_resource_valid(request->resource)) {
+        return fsm_refuse_field(ctx, "resource");
+    }
     outcome = fsm_find_session(ctx, request->user, &request->token, &session);
     if (outcome == OP_OK) {
         outcome = fsm_refuse_dead(ctx, &session);
@@ -411,6 +414,10 @@ enum op_outcome fsm_do_permission_check(struct fsm_context *ctx,
     }
     if (!fsm_session_holds(ctx, &session, request->permission, &grant)) {
         return fsm_refuse_permission(ctx, request->permission);
+    }
+    outcome = fsm_filter_reaches(ctx, &session, FSM_GIVEN(request, resource));
+    if (outcome != OP_OK) {
+        return outcome;
     }
     reply->has_session = true;
     reply->session = request->token.id;

@@ -118,6 +118,7 @@ enum op_outcome fsm_dispatch(struct fsm_context *ctx, const union op_request *re
 /* ---- refusals (refuse.c) ---- */
 enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field);
 enum op_outcome fsm_refuse_permission(struct fsm_context *ctx, struct bytes permission);
+enum op_outcome fsm_refuse_resource(struct fsm_context *ctx, const char *field);
 /* LIMIT, or SWEEPING while the sweep has work. */
 enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit);
 /* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what
@@ -299,6 +300,31 @@ struct fsm_descent {
 enum op_outcome fsm_child_ask(struct fsm_context *ctx,
                               const struct op_session_create_request *request,
                               struct fsm_descent *descent);
+
+/* ---- filter.c ---- */
+/* As it is stored: each pattern a short text. No bytes: any resource. */
+struct fsm_filter {
+    uint32_t size;
+    uint8_t image[OP_MAX_pattern * (2 + OP_RESOURCE_MAX)];
+};
+
+bool fsm_resource_valid(struct bytes resource);
+/* Has the request patterns only, and at least one if it has any? */
+bool fsm_filter_valid(const struct op_session_create_request *request);
+/* OK with the filter of a session that is opened below `parent` (no head: below none), or
+ * OUT_OF_SCOPE when it would reach more than that. */
+enum op_outcome fsm_filter_ask(struct fsm_context *ctx,
+                               const struct op_session_create_request *request,
+                               const struct fsm_session *parent, struct fsm_filter *ret_filter);
+/* Of a session, or of its tombstone while that has tasks. */
+void fsm_session_filter(const struct fsm *fsm, const struct fsm_session *session,
+                        struct fsm_filter *ret_filter);
+/* OK, or OUT_OF_SCOPE: also when there is a filter and no resource (NULL). */
+enum op_outcome fsm_filter_reaches(struct fsm_context *ctx, const struct fsm_session *session,
+                                   const struct bytes *resource);
+/* The patterns, their texts in `buffer`, which has room for a filter's image. Returns how many. */
+uint32_t fsm_filter_list(struct fsm *fsm, const struct fsm_session *session, uint8_t *buffer,
+                         struct op_item_pattern *ret_patterns);
 
 /* ---- fence.c ---- */
 #define FENCE_RULE(number) (1u << (number))

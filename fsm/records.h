@@ -143,7 +143,9 @@ enum { GRANTS_INLINE = 3 };
     F(S, 59, U32, child_first)    /* of those not yet swept, by C */                               \
     F(S, 60, U32, child_next)     /* of the same parent */                                         \
     F(S, 61, U32, child_previous) /* of the first: the last */                                     \
-    F(S, 62, U32, child_count)
+    F(S, 62, U32, child_count)                                                                     \
+    F(S, 63, U32, filter_chain) /* patterns, each a short text; none: any resource */              \
+    F(S, 64, U32, filter_size)
 struct session_record {
     struct session_head head;
     SESSION_FIELDS(RECORD_MEMBER_, session_record)
@@ -157,7 +159,9 @@ struct session_record {
     F(S, 23, U32, kept_count)                                                                      \
     F(S, 24, U32, next) /* in its tenant's list */                                                 \
     F(S, 25, U32, previous)                                                                        \
-    F(S, 26, U32, spare)
+    F(S, 26, U32, spare)                                                                           \
+    F(S, 27, U32, filter_chain) /* as its session had it, while it has tasks */                    \
+    F(S, 28, U32, filter_size)
 struct tombstone_record {
     struct session_head head;
     TOMBSTONE_FIELDS(RECORD_MEMBER_, tombstone_record)

@@ -28,6 +28,13 @@ enum op_outcome fsm_refuse_permission(struct fsm_context *ctx, struct bytes perm
     return OP_DENIED;
 }
 
+enum op_outcome fsm_refuse_resource(struct fsm_context *ctx, const char *field)
+{
+    ctx->details->has_field = true;
+    ctx->details->field = bytes_of_text(field);
+    return OP_OUT_OF_SCOPE;
+}
+
 enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit)
 {
     if (fsm_sweep_due(ctx->fsm)) {

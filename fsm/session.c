@@ -90,6 +90,9 @@ static enum op_outcome create_check(struct fsm_context *ctx,
     if (!grants_fit(limits, request)) {
         return fsm_refuse_field(ctx, "grants");
     }
+    if (!fsm_filter_valid(request)) {
+        return fsm_refuse_field(ctx, "filter");
+    }
     if (request->grants_count > limits->session_grants_max) {
         ctx->details->has_limit = true;
         ctx->details->limit = bytes_of_text("session_grants_max");
@@ -121,12 +124,13 @@ static bool login_revoked(const struct fsm_context *ctx,
 }
 
 static enum op_outcome create_room(struct fsm_context *ctx,
-                                   const struct op_session_create_request *request)
+                                   const struct op_session_create_request *request,
+                                   const struct fsm_filter *filter)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t names = fsm_name_missing(fsm, request->user) + fsm_name_missing(fsm, request->agent) +
                      (request->has_policy ? fsm_name_missing(fsm, request->policy) : 0);
-    uint32_t blocks = chain_blocks(request->metadata.size);
+    uint32_t blocks = chain_blocks(request->metadata.size) + chain_blocks(filter->size);
     enum op_outcome outcome = fsm_room(ctx, FSM_SESSIONS, 1);
 
     for (uint32_t i = 0; i < request->grants_count; i++) {
@@ -192,7 +196,8 @@ static void take_place(struct fsm_context *ctx, uint32_t slot, const struct fsm_
 static const struct session_record *create(struct fsm_context *ctx,
                                            const struct op_session_create_request *request,
                                            const struct opening *opening,
-                                           const struct fsm_descent *descent)
+                                           const struct fsm_descent *descent,
+                                           const struct fsm_filter *filter)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
@@ -217,6 +222,8 @@ static const struct session_record *create(struct fsm_context *ctx,
     session->evidence = request->has_evidence ? request->evidence : OP_EVIDENCE_NONE;
     session->metadata_size = (uint32_t)request->metadata.size;
     session->metadata_chain = chain_write(fsm_blocks(fsm), request->metadata);
+    session->filter_size = filter->size;
+    session->filter_chain = chain_write(fsm_blocks(fsm), bytes_of(filter->image, filter->size));
     session->status_cause = SESSION_LIVE;
     take_place(ctx, slot, descent);
     create_grants(ctx, slot, request, descent);
@@ -236,6 +243,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     struct fsm_descent descent = {.parent = {NULL, NULL, NULL, SLOT_NONE}};
     enum op_outcome outcome = create_check(ctx, request, &opening);
     const struct session_record *session;
+    struct fsm_filter filter;
 
     if (outcome == OP_OK) {
         outcome = fsm_child_ask(ctx, request, &descent);
@@ -243,11 +251,14 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     if (ctx->first) {
         return outcome;
     }
+    if (outcome == OP_OK) {
+        outcome = fsm_filter_ask(ctx, request, &descent.parent, &filter);
+    }
     if (outcome == OP_OK && login_revoked(ctx, request)) {
         outcome = OP_LOGIN_REVOKED;
     }
     if (outcome == OP_OK) {
-        outcome = create_room(ctx, request);
+        outcome = create_room(ctx, request, &filter);
     }
     if (outcome != OP_OK) {
         return outcome;
@@ -256,7 +267,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
         fsm_session_of(ctx->fsm, ctx->command->minted_id).head != NULL) {
         return OP_MINT_AGAIN; /* a stopped id never becomes a new session */
     }
-    session = create(ctx, request, &opening, &descent);
+    session = create(ctx, request, &opening, &descent, &filter);
     ctx->minted = ctx->command->minted_id;
     reply->has_session = true;
     reply->session = ctx->minted;

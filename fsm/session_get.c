@@ -5,6 +5,8 @@
 
 #include "base/sat.h"
 
+enum { METADATA_MAX = 4096 }; /* in the machine's memory for long fields, the filter behind it */
+
 static void get_texts(struct fsm *fsm, const struct session_record *session,
                       struct op_session_get_reply *reply)
 {
@@ -56,6 +58,9 @@ enum op_outcome fsm_do_session_get(struct fsm_context *ctx,
     reply->parent = record->head.parent;
     reply->has_floor = record->head.fence_floor != OP_INFINITE;
     reply->floor = record->head.fence_floor;
+    reply->filter_count = fsm_filter_list(ctx->fsm, &session, ctx->fsm->value + METADATA_MAX,
+                                          reply->filter);
+    reply->has_filter = reply->filter_count > 0;
     reply->keys = record->key_count;
     reply->size = record->state_bytes;
     return OP_OK;

@@ -102,6 +102,10 @@ void fsm_tombstone_make(struct fsm *fsm, const struct session_record *session, s
     stone->cause = end.cause;
     stone->kept_chain = kept_chain;
     stone->kept_count = kept_count;
+    if (stone->head.pins > 0) {
+        stone->filter_chain = session->filter_chain;
+        stone->filter_size = session->filter_size;
+    }
     if (stone->head.pins == 0) {
         list_add(fsm, slot);
     }
@@ -117,6 +121,9 @@ void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot)
     fsm_grants_free(fsm, stone->kept_chain, stone->kept_count);
     stone->kept_chain = SLOT_NONE;
     stone->kept_count = 0;
+    chain_free(fsm_blocks(fsm), stone->filter_chain);
+    stone->filter_chain = SLOT_NONE;
+    stone->filter_size = 0;
     list_add(fsm, slot);
     fsm_schedule(fsm, FSM_TOMBSTONES, slot);
 }

@@ -44,6 +44,9 @@ static void count_outcome(struct node_metrics *metrics, const struct op_row *row
     if (outcome == OP_DENIED) {
         node_metrics_add(metrics, METRIC_PERMISSION_VIOLATIONS, op, 0, 1);
     }
+    if (outcome == OP_OUT_OF_SCOPE) {
+        node_metrics_add(metrics, METRIC_RESOURCE_VIOLATIONS, op, 0, 1);
+    }
     if (outcome == OP_OP_MISMATCH) {
         node_metrics_add(metrics, METRIC_FENCE_REFUSALS, 8, 0, 1); /* W9 */
     }

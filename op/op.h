@@ -14,6 +14,7 @@
 
 #define OP_NAME_MAX 128
 #define OP_PERMISSION_MAX 64
+#define OP_RESOURCE_MAX 256
 #define OP_INFINITE UINT64_MAX
 
 /* ---- enumerations ---- */

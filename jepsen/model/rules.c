@@ -13,6 +13,15 @@ void expect_refusal(struct model_expect *expect, enum op_outcome outcome,
     expect->rule = rule;
 }
 
+void expect_either(struct model_expect *expect, enum op_outcome outcome,
+                   enum model_property property, const char *rule)
+{
+    if (expect->outcome != OP_OK) {
+        expect_also(expect, expect->outcome);
+    }
+    expect_refusal(expect, outcome, property, rule);
+}
+
 void expect_also(struct model_expect *expect, enum op_outcome outcome)
 {
     expect->also |= 1ULL << outcome;

@@ -10,6 +10,10 @@
 /* The law refuses; an OK would break `property`, by `rule` (static storage). */
 void expect_refusal(struct model_expect *expect, enum op_outcome outcome,
                     enum model_property property, const char *rule);
+/* The same, where the law does not say which of two refusals is told: one that was found before is
+ * right as well. */
+void expect_either(struct model_expect *expect, enum op_outcome outcome,
+                   enum model_property property, const char *rule);
 /* Another outcome that is right as well. */
 void expect_also(struct model_expect *expect, enum op_outcome outcome);
 /* Refuses for `session`'s death, if it is dead at T. */
@@ -61,6 +65,18 @@ void doubt_secret(struct model *model, const struct model_op *op, uint64_t first
 /* The policy of that name: built in, or as the asker's tenant defined it last. */
 bool rule_policy(struct model *model, const struct ask *ask, struct bytes name,
                  struct policy *ret_policy);
+/* ---- rules_filter.c ---- */
+bool rule_resource_valid(struct bytes resource);
+bool rule_filter_valid(const struct op_session_create_request *request);
+/* Would a child by this request reach what its parent does not? */
+bool rule_filter_outside(struct model *model, const struct op_session_create_request *request,
+                         const struct session *parent);
+/* False after refusing: the session's filter does not have the resource, or none was named. */
+bool expect_reached(struct model *model, const struct session *session, bool has_resource,
+                    struct bytes resource, struct model_expect *expect);
+void apply_filter(struct model *model, const struct op_session_create_request *request,
+                  struct session *session);
+
 uint32_t ask_permission(struct model *model, const char *permission);
 
 /* A pair for each row of the table: one without its rule does not link. */

@@ -29,8 +29,7 @@ void expect_grant_add(struct model *model, const struct ask *ask, struct model_e
     uint64_t deadline = asked_deadline(ask);
 
     if (!op_permission_valid(request->permission) || (request->has_ttl && request->ttl == 0)) {
-        expect_also(expect, expect->outcome); /* the order of these two is not said */
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "a permission or lifetime out of bounds");
+        expect_either(expect, OP_INVALID, MODEL_S1, "a permission or lifetime out of bounds");
         return;
     }
     if (request->has_ttl && (request->ttl < model->limits.session_ttl_min_us ||
@@ -134,8 +133,7 @@ void expect_session_elevate(struct model *model, const struct ask *ask, struct m
     struct policy policy;
 
     if (!elevation_valid(request)) {
-        expect_also(expect, expect->outcome); /* the order of these two is not said */
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "permissions or a lifetime out of bounds");
+        expect_either(expect, OP_INVALID, MODEL_S1, "permissions or a lifetime out of bounds");
         return;
     }
     if (request->has_ttl && (request->ttl < model->limits.session_ttl_min_us ||
@@ -197,8 +195,7 @@ void expect_grant_revoke(struct model *model, const struct ask *ask, struct mode
     const struct grant *held;
 
     if (!op_permission_valid(request->permission)) {
-        expect_also(expect, expect->outcome); /* the order of these two is not said */
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "no permission has that form");
+        expect_either(expect, OP_INVALID, MODEL_S1, "no permission has that form");
         return;
     }
     if (session == 0) {
@@ -237,9 +234,12 @@ void expect_permission_check(struct model *model, const struct ask *ask,
     const struct grant *held;
 
     if (!op_permission_valid(request->permission)) {
-        expect_also(expect, expect->outcome);
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "no permission has that form");
+        expect_either(expect, OP_INVALID, MODEL_S1, "no permission has that form");
         expect_also(expect, OP_DENIED);
+        return;
+    }
+    if (request->has_resource && !rule_resource_valid(request->resource)) {
+        expect_either(expect, OP_INVALID, MODEL_S1, "no resource has that form");
         return;
     }
     if (session == 0) {
@@ -254,6 +254,10 @@ void expect_permission_check(struct model *model, const struct ask *ask,
         expect_refusal(expect, OP_DENIED, MODEL_S12, "the session does not hold the permission");
         expect->details.has_required = true;
         expect->details.required = request->permission;
+        return;
+    }
+    if (!expect_reached(model, &model->sessions[session], request->has_resource, request->resource,
+                        expect)) {
         return;
     }
     reply->session = request->token.id;

@@ -41,7 +41,8 @@ static bool create_valid(const struct model *model, const struct op_session_crea
             return false;
         }
     }
-    return (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
+    return rule_filter_valid(request) &&
+           (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
 }
 
 static bool has_twins(const struct op_session_create_request *request)
@@ -90,7 +91,7 @@ static struct opening opening_of(struct model *model, const struct ask *ask,
 static uint64_t create_digest(struct model *model, const struct op_session_create_request *request)
 {
     static const struct siphash_key key = {{2}};
-    uint64_t parts[12 + 2 * OP_MAX_grant] = {
+    uint64_t parts[12 + 2 * OP_MAX_grant + OP_MAX_pattern] = {
         state_name(model, request->user),
         state_name(model, request->agent),
         request->idle,
@@ -99,12 +100,16 @@ static uint64_t create_digest(struct model *model, const struct op_session_creat
         request->has_policy ? 1 + state_name(model, request->policy) : 0,
         request->has_evidence ? 1 + request->evidence : 0,
         request->has_auth_position ? 1 + request->auth_position : 0,
-        request->has_grants ? 1 + request->grants_count : 0};
-    size_t count = 9;
+        request->has_grants ? 1 + request->grants_count : 0,
+        request->has_filter ? request->filter_count : 0};
+    size_t count = 10;
 
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         parts[count++] = state_name(model, request->grants[i].permission);
         parts[count++] = request->grants[i].has_ttl ? 1 + request->grants[i].ttl : 0;
+    }
+    for (uint32_t i = 0; request->has_filter && i < request->filter_count; i++) {
+        parts[count++] = state_name(model, request->filter[i].pattern);
     }
     return base_siphash64(&key, bytes_of(parts, count * sizeof parts[0]));
 }
@@ -245,6 +250,7 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
 
     struct opening opening = opening_of(model, ask, expect);
     struct descent parent = {0, 0, false};
+    bool outside;
 
     if (!create_valid(model, request) || !lifetime_valid(model, opening.idle) ||
         !lifetime_valid(model, opening.absolute)) {
@@ -259,6 +265,11 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     if (parent.session != 0) {
         expect_child_limits(model, ask, parent.session, expect);
     }
+    outside = parent.session != 0 && !opening.refused &&
+              rule_filter_outside(model, request, &model->sessions[parent.session]);
+    if (outside && expect->outcome != OP_OK) {
+        expect_also(expect, OP_OUT_OF_SCOPE); /* the order of these is not said */
+    }
     if (expect->outcome != OP_OK && !opening.refused) {
         return;
     }
@@ -271,9 +282,16 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
                            request->auth_position)) {
         expect_also(expect, expect->outcome == OP_OK ? OP_LOGIN_REVOKED : expect->outcome);
         expect_refusal(expect, OP_LOGIN_REVOKED, MODEL_S2, "a revoke lies above the login");
+        if (outside) {
+            expect_also(expect, OP_OUT_OF_SCOPE);
+        }
         return;
     }
     if (opening.refused) {
+        return;
+    }
+    if (outside) {
+        expect_refusal(expect, OP_OUT_OF_SCOPE, MODEL_S12, "a child reaches beyond its parent");
         return;
     }
     if (has_twins(request) || opening.idle > opening.absolute) {
@@ -356,6 +374,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->policy = request->has_policy ? state_name(model, request->policy) : 0;
     session->evidence = request->has_evidence ? request->evidence : 0;
     apply_parent(model, ask, session);
+    apply_filter(model, request, session);
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         const struct op_item_grant *from = &request->grants[i];
         uint32_t permission = state_name(model, from->permission);
@@ -598,6 +617,11 @@ void expect_session_get(struct model *model, const struct ask *ask, struct model
     }
     reply->has_floor = of->floor != OP_INFINITE;
     reply->floor = of->floor;
+    reply->filter_count = of->filter_count;
+    reply->has_filter = of->filter_count > 0;
+    for (uint32_t i = 0; i < of->filter_count; i++) {
+        reply->filter[i].pattern = model_names_bytes(model->names, of->filter[i]);
+    }
     reply->keys = of->key_count;
     reply->size = of->state_bytes;
     reply->has_metadata = of->metadata != 0;

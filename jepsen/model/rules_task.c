@@ -559,6 +559,11 @@ void expect_fence_check(struct model *model, const struct ask *ask, struct model
         expect_also(expect, OP_NOT_FOUND);
         return;
     }
+    if (request->has_resource && !rule_resource_valid(request->resource)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "no resource has that form");
+        expect_also(expect, OP_NOT_FOUND);
+        return;
+    }
     task = expect_task(model, ask, &request->fence, expect);
     if (task == 0) {
         return;
@@ -574,7 +579,11 @@ void expect_fence_check(struct model *model, const struct ask *ask, struct model
     if (session != of->session && life_forgotten(model, &model->sessions[session], ask->time)) {
         expect_also(expect, OP_NOT_FOUND);
     }
-    if (expect_fence(model, ask, task, session, permission, &request->fence, expect)) {
+    if (expect_fence(model, ask, task, session, permission, &request->fence, expect) ||
+        !expect_reached(model, &model->sessions[of->session], request->has_resource,
+                        request->resource, expect) ||
+        !expect_reached(model, &model->sessions[session], request->has_resource, request->resource,
+                        expect)) {
         return;
     }
     id = model_names_bytes(model->names, model->sessions[session].id);

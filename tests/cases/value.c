@@ -114,6 +114,10 @@ static struct bytes bytes_read(struct scenario *scenario, const struct op_field 
 static void item_read(struct scenario *scenario, const struct op_struct *item, struct bytes text,
                       void *base)
 {
+    if (item->field_count == 1) { /* a resource has slashes of its own */
+        value_read(scenario, &item->fields[0], text, base);
+        return;
+    }
     for (size_t i = 0; i < item->field_count && text.data != NULL; i++) {
         value_read(scenario, &item->fields[i], case_cut(&text, '/'), base);
     }

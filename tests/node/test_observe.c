@@ -130,6 +130,41 @@ static void what_is_done_is_counted_once(void **state)
     assert_true(total(world, METRIC_ACCEPTED, 0, 0) > 0);
 }
 
+static void what_lies_outside_of_a_filter_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    const struct tenure_session_create_request create = {
+        .user = tenure_text("alice"),
+        .agent = tenure_text("agent"),
+        .idle = SIM_SECOND * 60,
+        .absolute = SIM_SECOND * 600,
+        .has_grants = true,
+        .grants = {{.permission = tenure_text("tool:run")}},
+        .grants_count = 1,
+        .has_filter = true,
+        .filter = {{.pattern = tenure_text("db/*")}},
+        .filter_count = 1};
+    struct tenure_session_create_reply created;
+    struct tenure_permission_check_reply reply;
+    struct tenure_result session, result;
+    assert_int_equal(tenure_session_create(f->client, &create, &created, &session), TENURE_OK);
+    struct tenure_permission_check_request check = {.user = tenure_text("alice"),
+                                                    .token = created.token,
+                                                    .permission = tenure_text("tool:run"),
+                                                    .has_resource = true,
+                                                    .resource = tenure_text("db/orders")};
+    assert_int_equal(tenure_permission_check(f->client, &check, &reply, &result), TENURE_OK);
+    tenure_result_done(&result);
+    check.resource = tenure_text("fs/orders");
+    assert_int_equal(tenure_permission_check(f->client, &check, &reply, &result),
+                     TENURE_OUT_OF_SCOPE);
+    tenure_result_done(&result);
+    tenure_result_done(&session);
+    size_t of = place_of(OP_permission_check);
+    assert_int_equal(total(&f->world, METRIC_RESOURCE_VIOLATIONS, of, 0), 1);
+    assert_int_equal(total(&f->world, METRIC_PERMISSION_VIOLATIONS, of, 0), 0);
+}
+
 static void each_call_has_one_line(void **state)
 {
     struct fixture *f = *state;
@@ -221,9 +256,8 @@ static void readiness_falls_when_it_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(what_is_done_is_counted_once),
-        CASE(each_call_has_one_line),
-        CASE(readiness_follows_the_quorum),
+        CASE(what_is_done_is_counted_once),  CASE(what_lies_outside_of_a_filter_is_counted),
+        CASE(each_call_has_one_line),        CASE(readiness_follows_the_quorum),
         CASE(readiness_falls_when_it_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

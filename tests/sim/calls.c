@@ -30,7 +30,7 @@ uint32_t call_permission(struct bytes permission)
     return bit;
 }
 
-static struct tenure_bytes any_permission(struct run *run)
+struct tenure_bytes any_permission(struct run *run)
 {
     return tenure_text(permissions[run_random(run, PERMISSIONS)]);
 }
@@ -244,6 +244,8 @@ static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
     request->user = acting(actor->run, draft, session->user);
     request->token = tenure_text(session->token);
     request->permission = any_permission(actor->run);
+    request->has_resource = run_chance(actor->run, 80);
+    request->resource = any_resource(actor->run);
     return true;
 }
 
@@ -457,14 +459,15 @@ static const struct generator generators[] = {
     {OP_grant_list, draw_grant_list, 2, 0},
     {OP_task_begin, draw_task_begin, 11, 8},
     {OP_task_claim, draw_task_claim, 1, 22},
-    {OP_task_heartbeat, draw_task_heartbeat, 0, 12},
+    {OP_task_heartbeat, draw_task_heartbeat, 0, 10},
     {OP_task_hand_over, draw_task_hand_over, 0, 3},
     {OP_task_complete, draw_task_complete, 0, 2},
     {OP_task_fail, draw_task_fail, 0, 1},
     {OP_task_cancel, draw_task_cancel, 1, 2},
     {OP_task_adopt, draw_task_adopt, 3, 0},
     {OP_task_list, draw_task_list, 3, 3},
-    {OP_state_put, draw_state_put, 11, 25},
+    {OP_fence_check, draw_fence_check, 0, 9},
+    {OP_state_put, draw_state_put, 11, 18},
     {OP_state_delete, draw_state_delete, 2, 3},
     {OP_state_get, draw_state_get, 9, 14},
     {OP_state_list, draw_state_list, 1, 2},
@@ -489,6 +492,9 @@ static struct tenure_bytes text_by_table(struct run *run, const struct op_field 
 {
     if (strcmp(field->name, "user") == 0) {
         return tenure_text(user);
+    }
+    if (strcmp(field->name, "resource") == 0) {
+        return any_resource(run);
     }
     return field->bound == OP_PERMISSION_MAX ? any_permission(run) : tenure_text("by-table");
 }

@@ -63,6 +63,14 @@ void draw_policy(struct run *run, struct tenure_session_create_request *request)
 /* In a seed of trees, now and then: calls about sessions that stand below others. */
 bool call_tree(struct run_actor *actor, struct draft *draft);
 
+struct tenure_bytes any_permission(struct run *run);
+
+/* ---- calls_scope.c: resources, and what is asked about them ---- */
+struct tenure_bytes any_resource(struct run *run);
+/* A child's is often wider than its parent's. */
+void draw_filter(struct run *run, struct tenure_session_create_request *request);
+draw_fn draw_fence_check;
+
 /* ---- calls_list.c ---- */
 draw_fn draw_grant_list;
 draw_fn draw_session_list;

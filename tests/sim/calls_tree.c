@@ -107,6 +107,7 @@ static bool draw_opening(struct run_actor *actor, struct draft *draft, bool chil
     request->absolute = lifetime(run, run->plan.absolute_us);
     draw_policy(run, request);
     draw_login(run, request);
+    draw_filter(run, request);
     return true;
 }
 

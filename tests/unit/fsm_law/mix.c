@@ -7,6 +7,7 @@ static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"a", "b"};
 static const char *const permissions[] = {"task:begin", "task:user", "state:write", "x:1",
                                           "x:2",        "x:3",       "task:adopt"};
+static const char *const patterns[] = {"a/b", "a/bc", "a/*", "a/**"}; /* two are resources */
 static const char *const keys[] = {"k1", "k2", "a longer key", "k4"};
 
 enum { PERMISSIONS = sizeof permissions / sizeof permissions[0] };
@@ -187,6 +188,11 @@ static void create(struct mix *mix, struct call *call)
         item->permission = text(permissions[i]);
         item->has_ttl = chance(mix, 30);
         item->ttl = seconds(mix, 20);
+    }
+    request->has_filter = chance(mix, 30);
+    request->filter_count = 1 + (uint32_t)mix_below(mix, 2);
+    for (uint32_t i = 0; i < request->filter_count; i++) {
+        request->filter[i].pattern = text(patterns[mix_below(mix, 4)]);
     }
     request->has_metadata = chance(mix, 30);
     request->metadata = text("some bytes of the caller's own");
@@ -495,6 +501,8 @@ static void read(struct mix *mix, struct call *call)
         call->fields.permission_check.user = user_of(mix);
         call->fields.permission_check.token = session_token(mix, session);
         call->fields.permission_check.permission = permission(mix);
+        call->fields.permission_check.has_resource = chance(mix, 80);
+        call->fields.permission_check.resource = text(patterns[mix_below(mix, 2)]);
         return;
     default: {
         struct mix_task *task = pick_task(mix);

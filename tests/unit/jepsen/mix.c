@@ -50,6 +50,9 @@ static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"writer", "reader"};
 static const char *const permissions[PERMISSIONS] = {"state:write", "task:begin", "task:user", "p1",
                                                      "task:adopt"};
+/* What one pattern has and another just not. */
+static const char *const patterns[] = {"a/b", "a/*", "a/**", "a/b/**", "*/b", "**"};
+static const char *const resources[] = {"a", "a/b", "a/bc", "a/b/c", "x/b"};
 static const char *const policies[] = {"team", "vault", "standard", "elevated", "privileged"};
 static const char *const keys[] = {"k1", "k2", "k3"};
 
@@ -217,6 +220,15 @@ static void learn_session(struct mix *mix, const struct op_session_create_reques
     }
 }
 
+static void draw_filter(struct mix *mix, struct op_session_create_request *request)
+{
+    request->has_filter = one_in(mix, 3);
+    request->filter_count = 1 + (uint32_t)below(mix, 2);
+    for (uint32_t i = 0; i < request->filter_count; i++) {
+        request->filter[i].pattern = pick(mix, patterns, 6);
+    }
+}
+
 static void create(struct mix *mix)
 {
     struct op_session_create_request *request = &mix->request.session_create;
@@ -239,6 +251,7 @@ static void create(struct mix *mix)
         request->has_evidence = one_in(mix, 2);
         request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
     }
+    draw_filter(mix, request);
     request->has_auth_position = one_in(mix, 4);
     request->auth_position = below(mix, mix->maker->position + 1);
     draw_grants(mix, request, parent);
@@ -285,6 +298,8 @@ static void ask_of(struct mix *mix, enum op_number f, const struct known_session
         mix->request.permission_check.user = user;
         mix->request.permission_check.token = token;
         mix->request.permission_check.permission = pick(mix, permissions, PERMISSIONS);
+        mix->request.permission_check.has_resource = !one_in(mix, 4);
+        mix->request.permission_check.resource = pick(mix, resources, 5);
     } else if (f == OP_grant_revoke) {
         mix->request.grant_revoke.user = user;
         mix->request.grant_revoke.token = token;
@@ -296,6 +311,24 @@ static void ask_of(struct mix *mix, enum op_number f, const struct known_session
         mix->request.grant_add.has_ttl = one_in(mix, 2);
         mix->request.grant_add.ttl = (2 + below(mix, 30)) * SECOND;
     }
+    go(mix);
+}
+
+/* What the fence says, of its own session or of another, about one resource or none. */
+static void check_fence(struct mix *mix)
+{
+    struct known_task *task = some_task(mix);
+    struct op_fence_check_request *request = &mix->request.fence_check;
+
+    mix->f = OP_fence_check;
+    mix->caller = caller_of(mix, task->tenant);
+    request->user = user_of(mix, task->user);
+    request->fence = some_fence(mix, task);
+    request->has_session = one_in(mix, 3);
+    request->session = some_session(mix)->token.id;
+    request->permission = pick(mix, permissions, PERMISSIONS);
+    request->has_resource = !one_in(mix, 4);
+    request->resource = pick(mix, resources, 5);
     go(mix);
 }
 
@@ -843,7 +876,11 @@ static void step(struct mix *mix)
     } else if (what < 22) {
         ask_session(mix, OP_session_end);
     } else if (what < 30) {
-        ask_session(mix, one_in(mix, 4) ? OP_grant_list : OP_permission_check);
+        if (mix->task_count > 0 && one_in(mix, 3)) {
+            check_fence(mix);
+        } else {
+            ask_session(mix, one_in(mix, 4) ? OP_grant_list : OP_permission_check);
+        }
     } else if (what < 40) {
         ask_session(mix, one_in(mix, 3) ? OP_grant_revoke : OP_grant_add);
         give_again(mix);

@@ -94,6 +94,10 @@ static enum op_outcome adopt_ask(struct fsm_context *ctx,
     if (adoption->adopter.head->task_count >= ctx->fsm->limits.session_tasks_max) {
         return fsm_refuse_full(ctx, "session_tasks_max");
     }
+    outcome = fsm_quota_room(ctx, OP_QUOTA_SESSION_TASKS, adoption->adopter.head->task_count, 1);
+    if (outcome != OP_OK) { /* its user and tenant have it already */
+        return outcome;
+    }
     outcome = fsm_lineage_room(ctx, &adoption->task, &adoption->adopter);
     if (outcome == OP_OK) {
         outcome = fsm_pin_room(ctx, &adoption->adopter);

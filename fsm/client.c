@@ -192,6 +192,9 @@ static enum op_outcome register_room(struct fsm_context *ctx)
     enum op_outcome outcome = certificate_room(ctx);
 
     if (outcome == OP_OK) {
+        outcome = fsm_quota_client(ctx);
+    }
+    if (outcome == OP_OK) {
         outcome = fsm_room(ctx, FSM_CLIENTS, 1);
     }
     if (outcome == OP_OK) {

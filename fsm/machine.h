@@ -204,6 +204,19 @@ struct fsm_policy {
 /* A policy built in, or the tenant's; false when there is none of that name. */
 bool fsm_policy_of(const struct fsm_context *ctx, struct bytes name, struct fsm_policy *ret_policy);
 
+/* ---- quota.c ---- */
+/* OK when `used` + `more` is within the caller's tenant's quota (enum op_quota), or nothing more is
+ * asked for; otherwise SWEEPING, or QUOTA with its name. */
+enum op_outcome fsm_quota_room(struct fsm_context *ctx, uint32_t quota, uint64_t used,
+                               uint64_t more);
+/* For one session more of this user, one task more of this session, one client more, and the bytes
+ * of this session's state to become so many. */
+enum op_outcome fsm_quota_session(struct fsm_context *ctx, struct bytes user);
+enum op_outcome fsm_quota_task(struct fsm_context *ctx, const struct session_head *own);
+enum op_outcome fsm_quota_client(struct fsm_context *ctx);
+enum op_outcome fsm_quota_bytes(struct fsm_context *ctx, const struct session_record *session,
+                                uint64_t bytes);
+
 /* ---- rotate.c ---- */
 /* Carries REUSE out: ends the lineage of a session whose replaced secret was used again. */
 void fsm_reuse(struct fsm_context *ctx);

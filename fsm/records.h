@@ -20,6 +20,7 @@
 #define RECORD_MEMBER_U32X3(name) uint32_t name[3];
 #define RECORD_MEMBER_U32X4(name) uint32_t name[4];
 #define RECORD_MEMBER_U64X3(name) uint64_t name[3];
+#define RECORD_MEMBER_U64X9(name) uint64_t name[9];
 #define RECORD_MEMBER_(S, tag, KIND, name) RECORD_MEMBER_##KIND(name)
 
 /* ---- cluster: one record ---- */
@@ -53,7 +54,8 @@ struct meta_record {
     F(S, 13, U32, event_k)                                                                         \
     F(S, 14, U32, lost_k)                                                                          \
     F(S, 15, U32, client_count)                                                                    \
-    F(S, 16, U32, spare)                                                                           \
+    F(S, 16, U32, quotas_set)  /* bits, by enum op_quota */                                        \
+    F(S, 18, U64X9, quota)     /* by enum op_quota less one; tags 18 to 26 */                      \
     F(S, 17, U64, state_bytes) /* of its sessions, swept or not */
 struct tenant_record {
     TENANT_FIELDS(RECORD_MEMBER_, tenant_record)

@@ -133,6 +133,9 @@ static enum op_outcome create_room(struct fsm_context *ctx,
     uint32_t blocks = chain_blocks(request->metadata.size) + chain_blocks(filter->size);
     enum op_outcome outcome = fsm_room(ctx, FSM_SESSIONS, 1);
 
+    if (outcome == OP_OK) {
+        outcome = fsm_quota_session(ctx, request->user);
+    }
     for (uint32_t i = 0; i < request->grants_count; i++) {
         names += fsm_name_missing(fsm, request->grants[i].permission);
     }

@@ -169,7 +169,8 @@ static enum op_outcome put_room(struct fsm_context *ctx, const struct session_re
         if (session->key_count >= limits->session_keys_max) {
             return limit_reached(ctx, "session_keys_max");
         }
-        outcome = fsm_room(ctx, FSM_KEYS, 1);
+        outcome = fsm_quota_room(ctx, OP_QUOTA_SESSION_KEYS, session->key_count, 1);
+        outcome = outcome == OP_OK ? fsm_room(ctx, FSM_KEYS, 1) : outcome;
     } else {
         uint32_t freed = chain_blocks(key_read(ctx->fsm, old)->value_size);
 
@@ -179,6 +180,7 @@ static enum op_outcome put_room(struct fsm_context *ctx, const struct session_re
     if (outcome == OP_OK && bytes > limits->session_state_bytes_max) {
         return limit_reached(ctx, "session_state_bytes_max");
     }
+    outcome = outcome == OP_OK ? fsm_quota_bytes(ctx, session, bytes) : outcome;
     return outcome == OP_OK ? fsm_room(ctx, FSM_BLOCKS, blocks) : outcome;
 }
 

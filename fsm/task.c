@@ -179,7 +179,10 @@ static enum op_outcome begin_room(struct fsm_context *ctx,
     if (begin->own.head->task_count >= ctx->fsm->limits.session_tasks_max) {
         return fsm_refuse_full(ctx, "session_tasks_max");
     }
-    outcome = fsm_room(ctx, FSM_TASKS, 1);
+    outcome = fsm_quota_task(ctx, begin->own.head);
+    if (outcome == OP_OK) {
+        outcome = fsm_room(ctx, FSM_TASKS, 1);
+    }
     if (outcome == OP_OK) {
         outcome = fsm_pin_room(ctx, &begin->own);
     }

@@ -17,6 +17,7 @@ static const struct {
     {TENURE_OP_MISMATCH, "take the next free operation number: a claim tells it"},
     {TENURE_INVALID, "correct the argument: COMMAND --help says what it takes"},
     {TENURE_FORBIDDEN, "take a certificate of another role: operator or service"},
+    {TENURE_QUOTA, "end what is not needed, or ask for a higher quota: tenurectl quota list"},
     {TENURE_LIMIT, "end what is not needed, or wait for the sweep of what is dead"},
     {TENURE_TAKEN, "wait for its lease to end, or let its owner hand it over"},
     {TENURE_PROTOCOL, "take a tenurectl of the servers' version"},

@@ -51,6 +51,7 @@ enum model_mutation {
     MODEL_MUTATION_FLOOR_IGNORED,     /* a task's E is not bounded by F of its session */
     MODEL_MUTATION_LINEAGE_FORGOTTEN, /* an adopted task stands under its present lineage alone */
     MODEL_MUTATION_FILTER_IGNORED,
+    MODEL_MUTATION_QUOTA_IGNORED,
     MODEL_MUTATION_END,
 };
 

@@ -65,6 +65,23 @@ void doubt_secret(struct model *model, const struct model_op *op, uint64_t first
 /* The policy of that name: built in, or as the asker's tenant defined it last. */
 bool rule_policy(struct model *model, const struct ask *ask, struct bytes name,
                  struct policy *ret_policy);
+/* ---- rules_quota.c ---- */
+/* How many there are: `sure` that count, `maybe` more that may count. */
+struct tally {
+    uint64_t sure, maybe;
+};
+/* Refuses with QUOTA when `more` beside them is beyond what the asker's tenant set. */
+void expect_quota(struct model *model, const struct ask *ask, uint32_t kind, struct tally tally,
+                  uint64_t more, struct model_expect *expect);
+/* The quotas on one session more of the asker's user, one task more of that session. */
+void expect_session_quotas(struct model *model, const struct ask *ask, struct model_expect *expect);
+void expect_task_quotas(struct model *model, const struct ask *ask, uint32_t session,
+                        struct model_expect *expect);
+struct tally rule_session_tasks(const struct model *model, const struct ask *ask, uint32_t session);
+/* … and on the bytes of that session's state to become so many. */
+void expect_byte_quotas(struct model *model, const struct ask *ask, uint32_t session,
+                        uint64_t bytes, struct model_expect *expect);
+
 /* ---- rules_filter.c ---- */
 bool rule_resource_valid(struct bytes resource);
 bool rule_filter_valid(const struct op_session_create_request *request);

@@ -87,6 +87,8 @@ void expect_task_adopt(struct model *model, const struct ask *ask, struct model_
     if (model->sessions[session].task_count >= model->limits.session_tasks_max) {
         expect_also(expect, OP_LIMIT); /* forgotten tasks count no more */
     }
+    expect_quota(model, ask, OP_QUOTA_SESSION_TASKS, rule_session_tasks(model, ask, session), 1,
+                 expect);
     if (leaves_lineage(model, of, session) && of->left_count >= model->limits.task_lineages_max) {
         expect_refusal(expect, OP_LIMIT, MODEL_S1, "the task left all the lineages it may leave");
         return;

@@ -13,6 +13,11 @@ void expect_client_register(struct model *model, const struct ask *ask, struct m
     if (model->client_count >= model->limits.clients_max) {
         expect_also(expect, OP_LIMIT);
     }
+    /* When a silent client is forgotten is not followed here, so neither is how many there are. */
+    if (ask->op->role != OP_ROLE_OPERATOR) {
+        expect_quota(model, ask, OP_QUOTA_TENANT_CLIENTS, (struct tally){0, model->client_count}, 1,
+                     expect);
+    }
 }
 
 void apply_client_register(struct model *model, const struct ask *ask,
@@ -321,6 +326,7 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     if (model->session_count > model->limits.sessions_max) {
         expect_also(expect, OP_LIMIT);
     }
+    expect_session_quotas(model, ask, expect);
 }
 
 static void stand_under_covers(struct model *model, struct session *session)

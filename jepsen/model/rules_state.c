@@ -90,19 +90,26 @@ static uint32_t expect_named(struct model *model, const struct ask *ask, uint32_
     return session;
 }
 
-static void expect_space(struct model *model, const struct op_state_put_request *request,
-                         uint32_t session, struct model_expect *expect)
+static void expect_space(struct model *model, const struct ask *ask, uint32_t session,
+                         struct model_expect *expect)
 {
+    const struct op_state_put_request *request = &ask->op->request->state_put;
     struct session *of = &model->sessions[session];
-    bool known = state_key(of, state_name(model, request->key)) != NULL;
+    struct key *known = state_key(of, state_name(model, request->key));
     uint64_t bytes = of->state_bytes + request->key.size + request->value.size;
 
-    if (!known && of->key_count >= model->limits.session_keys_max) {
+    if (known == NULL && of->key_count >= model->limits.session_keys_max) {
         expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all the keys it may have");
     }
     if (bytes > model->limits.session_state_bytes_max / 2) {
         expect_also(expect, OP_LIMIT); /* how bytes are counted is not said */
     }
+    if (known != NULL) {
+        bytes -= request->key.size + model_names_bytes(model->names, known->value).size;
+    }
+    expect_quota(model, ask, OP_QUOTA_SESSION_KEYS, (struct tally){of->key_count, 0},
+                 known == NULL ? 1 : 0, expect);
+    expect_byte_quotas(model, ask, session, bytes, expect);
 }
 
 /* The session that may be changed, or 0; `ret_again`: what was answered to a known (task, n). */
@@ -163,7 +170,7 @@ void expect_state_put(struct model *model, const struct ask *ask, struct model_e
     reply->session = change.has_fence ? change.session : change.token->id;
     reply->version = again != NULL ? again->version : ask->op->position;
     if (session != 0 && expect_version(model, &change, session, expect)) {
-        expect_space(model, &ask->op->request->state_put, session, expect);
+        expect_space(model, ask, session, expect);
     }
 }
 

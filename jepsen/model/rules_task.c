@@ -140,6 +140,7 @@ static void expect_begin_limits(struct model *model, const struct ask *ask, uint
     if (model->task_count > model->limits.tasks_max) {
         expect_also(expect, OP_LIMIT);
     }
+    expect_task_quotas(model, ask, session, expect);
 }
 
 static void expect_begin_reply(struct model *model, const struct ask *ask, uint32_t session,

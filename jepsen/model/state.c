@@ -50,6 +50,7 @@ void model_destroy(struct model *model)
     free(model->tasks);
     free(model->clients);
     free(model->policies);
+    free(model->quotas);
     free(model->session_of);
     free(model->task_of);
     free(model);

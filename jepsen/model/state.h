@@ -78,6 +78,13 @@ struct policy {
     uint32_t evidence; /* enum op_evidence */
 };
 
+/* One that was set or taken away; the newest of a tenant and kind counts. */
+struct quota {
+    uint32_t tenant, kind; /* enum op_quota */
+    bool set;
+    uint64_t value;
+};
+
 struct attempt {
     uint64_t position; /* A */
     uint32_t secret;
@@ -161,6 +168,8 @@ struct model {
     uint32_t client_count, client_capacity;
     struct policy *policies;
     uint32_t policy_count, policy_capacity;
+    struct quota *quotas;
+    uint32_t quota_count, quota_capacity;
     /* by the number of an id: what object it names */
     uint32_t *session_of, *task_of;
     uint32_t session_of_end, task_of_end;

@@ -454,8 +454,10 @@ static const struct generator generators[] = {
     {OP_member_list, draw_nothing, 0, 0},
     {OP_limit_list, draw_nothing, 0, 0},
     {OP_tenant_list, draw_nothing, 0, 0},
+    {OP_quota_set, draw_quota_set, 1, 0},
+    {OP_quota_list, draw_quota_list, 1, 0},
     {OP_grant_add, draw_grant_add, 8, 0},
-    {OP_permission_check, draw_permission_check, 7, 0},
+    {OP_permission_check, draw_permission_check, 5, 0},
     {OP_grant_list, draw_grant_list, 2, 0},
     {OP_task_begin, draw_task_begin, 11, 8},
     {OP_task_claim, draw_task_claim, 1, 22},
@@ -619,8 +621,12 @@ static void call_root(struct run_actor *actor, struct draft *draft)
     static const enum op_number revokes[] = {OP_revoke_user,   OP_revoke_agent, OP_revoke_tenant,
                                              OP_revoke_tenant, OP_revoke_all,   OP_revoke_all};
     static const enum op_number reads[] = {OP_cluster_get, OP_member_list, OP_limit_list,
-                                           OP_tenant_list, OP_tenant_list};
+                                           OP_tenant_list, OP_quota_list};
     bool looks = run_chance(actor->run, 10);
+    if (run_chance(actor->run, 3) && draw_quota_set(actor, draft)) {
+        record_call(actor, OP_quota_set, &draft->request, NULL);
+        return;
+    }
     if (!looks && !run_chance(actor->run, 2)) {
         return;
     }

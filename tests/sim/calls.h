@@ -76,6 +76,8 @@ draw_fn draw_grant_list;
 draw_fn draw_session_list;
 draw_fn draw_task_list;
 draw_fn draw_state_list;
+draw_fn draw_quota_set;
+draw_fn draw_quota_list;
 draw_fn draw_events_read;
 
 /* ---- calls_task.c ---- */

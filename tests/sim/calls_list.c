@@ -1,5 +1,5 @@
-/* The workload's generators of lists. Pages are short, so that most lists take several of them, and
- * begin where there may be something or nothing. */
+/* The workload's generators of lists and quotas. Pages are short, so that most lists take several
+ * of them, and begin where there may be something or nothing. */
 #include "tests/sim/calls.h"
 
 #include <inttypes.h>
@@ -112,5 +112,40 @@ bool draw_events_read(struct run_actor *actor, struct draft *draft)
     request->has_after = draw_after(run, &request->after);
     request->has_k = run_chance(run, 50);
     request->k = run_random(run, 2);
+    return true;
+}
+
+/* ---- quotas ---- */
+
+/* So small that they are met soon, and taken away as often: a run is to go on. Clients are never
+ * bounded, for then nobody could go on. */
+static const struct {
+    uint32_t quota;
+    uint64_t least, more;
+} bounds[] = {
+    {TENURE_QUOTA_USER_SESSIONS, 1, 6},           {TENURE_QUOTA_USER_TASKS, 1, 12},
+    {TENURE_QUOTA_SESSION_TASKS, 1, 4},           {TENURE_QUOTA_SESSION_KEYS, 0, 4},
+    {TENURE_QUOTA_SESSION_STATE_BYTES, 20, 2000}, {TENURE_QUOTA_TENANT_SESSIONS, 4, 40},
+    {TENURE_QUOTA_TENANT_TASKS, 4, 60},           {TENURE_QUOTA_TENANT_STATE_BYTES, 100, 20000}};
+
+bool draw_quota_set(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_quota_set_request *request = &draft->request.quota_set;
+    size_t count = sizeof(bounds) / sizeof(bounds[0]);
+    size_t which = (size_t)run_random(run, count);
+    request->quota = bounds[which].quota;
+    request->value = bounds[which].least + run_random(run, bounds[which].more);
+    request->has_value = run_chance(run, 40);
+    return actor->root || run_chance(run, 50);
+}
+
+bool draw_quota_list(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_quota_list_request *request = &draft->request.quota_list;
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, run_random(run, USERS));
+    request->user = tenure_text(draft->user);
+    request->has_user = run_chance(run, 60);
     return true;
 }

@@ -239,7 +239,7 @@ static void play(struct world *world)
 
 static void assert_met(const struct world *world)
 {
-    assert_true(world->seen[OP_OK] > COMMANDS / 4);
+    assert_true(world->seen[OP_OK] > COMMANDS / 5);
     assert_true(world->waits > 0 && world->repeated > 0 && world->superseded > 0);
     assert_true(world->restores > 3 && world->mix.deep > 10);
     assert_int_equal(world->seen[OP_SWEEPING], 0);

@@ -806,6 +806,33 @@ static void give_again(struct mix *mix)
     go(mix);
 }
 
+/* Small, and taken away as often as set. What bounds a tenant is an operator's to set. */
+static void set_quota(struct mix *mix)
+{
+    struct op_quota_set_request *request = &mix->request.quota_set;
+
+    mix->f = OP_quota_set;
+    mix->caller = &mix->callers[below(mix, 5)];
+    request->quota = 1 + (uint32_t)below(mix, 9);
+    request->has_value = one_in(mix, 2);
+    request->value = request->quota == OP_QUOTA_TENANT_STATE_BYTES ||
+                             request->quota == OP_QUOTA_SESSION_STATE_BYTES
+                         ? below(mix, 200)
+                         : below(mix, 12);
+    go(mix);
+}
+
+static void list_quotas(struct mix *mix)
+{
+    struct op_quota_list_request *request = &mix->request.quota_list;
+
+    mix->f = OP_quota_list;
+    mix->caller = &mix->callers[below(mix, 5)];
+    request->has_user = one_in(mix, 2);
+    request->user = pick(mix, users, 3);
+    go(mix);
+}
+
 /* What operators ask of the whole cluster; a service may not. */
 static void look(struct mix *mix)
 {
@@ -893,8 +920,12 @@ static void step(struct mix *mix)
             set_policy(mix);
         } else if (one_in(mix, 2)) {
             read_events(mix);
-        } else {
+        } else if (one_in(mix, 2)) {
             look(mix);
+        } else if (one_in(mix, 2)) {
+            list_quotas(mix);
+        } else {
+            set_quota(mix);
         }
     } else if (what < 53) {
         begin(mix);

@@ -1,0 +1,19 @@
+/* The measures of tenure-measure: each prints one line of JSON, and is false when it could not
+ * measure, or when what it saw breaks the law (never early, no answer of another session).
+ */
+#ifndef TESTS_BENCH_MEASURES_H
+#define TESTS_BENCH_MEASURES_H
+
+#include "tests/bench/crowd.h"
+
+/* Creates so many sessions with so many bytes of metadata and says what a session costs in memory:
+ * the touched part of the state machine's range, and the process; of the node with the most. */
+bool measure_memory(struct crowd *crowd, uint64_t sessions, size_t metadata);
+/* Creates so many sessions a second that live so long, asks for each around its deadline until it
+ * is refused, and says how late that was, by this process's clock alone (S6). */
+bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second, uint64_t life_us);
+/* Kills the leader under writes and reads: time to the first write and to the first read that the
+ * next leader answered. Whoever called starts the node again. */
+bool measure_failover(struct crowd *crowd);
+
+#endif

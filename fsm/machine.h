@@ -240,6 +240,9 @@ void fsm_task_unlist(struct fsm *fsm, const struct fsm_session *own, uint32_t sl
 /* ---- session_list.c ---- */
 /* A page looks at no more than so many records: what is dead and not yet swept counts too. */
 enum { FSM_PAGE_RECORDS = 1024 };
+/* What a list shows of a session; its texts are the names'. */
+void fsm_session_line(const struct fsm_context *ctx, const struct session_record *session,
+                      struct op_item_listed_session *ret_item);
 
 /* ---- state.c ---- */
 /* Who reads the state of which session. */

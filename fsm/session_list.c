@@ -25,15 +25,14 @@ static bool behind(const void *arg, uint32_t slot)
     return session_at(place->fsm, slot)->head.created > place->after;
 }
 
-static void list_session(const struct fsm_context *ctx, const struct session_record *session,
-                         struct op_session_list_reply *reply)
+void fsm_session_line(const struct fsm_context *ctx, const struct session_record *session,
+                      struct op_item_listed_session *ret_item)
 {
     const struct fsm *fsm = ctx->fsm;
     const struct cover_record *agent = table_read(fsm->tables[FSM_COVERS],
                                                   session->head.cover[COVER_AGENT]);
-    struct op_item_listed_session *item = &reply->sessions[reply->sessions_count++];
 
-    *item = (struct op_item_listed_session){
+    *ret_item = (struct op_item_listed_session){
         .has_session = true,
         .session = session->head.selector,
         .has_epoch = true,
@@ -46,8 +45,8 @@ static void list_session(const struct fsm_context *ctx, const struct session_rec
         .has_absolute = true,
         .absolute = sat_sub(session->absolute_deadline, ctx->now),
     };
-    if (item->has_policy) {
-        item->policy = names_text(fsm->names, session->policy);
+    if (ret_item->has_policy) {
+        ret_item->policy = names_text(fsm->names, session->policy);
     }
 }
 
@@ -65,7 +64,7 @@ static void list(struct fsm_context *ctx, uint32_t cover, uint64_t after, uint64
                                       NULL, slot};
 
         if (fsm_alive(ctx, &session)) {
-            list_session(ctx, session.record, reply);
+            fsm_session_line(ctx, session.record, &reply->sessions[reply->sessions_count++]);
         }
         reply->next = session.head->created;
         slot = sorted_next(sessions, cover, slot);

@@ -145,17 +145,23 @@ static const struct op_session_list_reply *seen_sessions(const struct ask *ask)
     return seen != NULL && seen->outcome == OP_OK ? &seen->reply.session_list : NULL;
 }
 
-/* The line that was seen for this session, or NULL. */
+/* The line that was seen among these for the session created there, or NULL. */
+static const struct op_item_listed_session *line_of(const struct op_item_listed_session *lines,
+                                                    uint32_t count, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (lines[i].epoch == epoch) {
+            return &lines[i];
+        }
+    }
+    return NULL;
+}
+
 static const struct op_item_listed_session *seen_session(const struct ask *ask, uint64_t epoch)
 {
     const struct op_session_list_reply *seen = seen_sessions(ask);
 
-    for (uint32_t i = 0; seen != NULL && i < seen->sessions_count; i++) {
-        if (seen->sessions[i].epoch == epoch) {
-            return &seen->sessions[i];
-        }
-    }
-    return NULL;
+    return seen == NULL ? NULL : line_of(seen->sessions, seen->sessions_count, epoch);
 }
 
 /* Must it be listed? Where that is open, what was seen decides. */
@@ -170,13 +176,15 @@ static bool session_listed(struct model *model, const struct ask *ask, uint32_t 
            (!open || seen_sessions(ask) == NULL || seen_session(ask, of->epoch) != NULL);
 }
 
+/* Of one that has no name yet, it is the one that was seen. */
 static struct op_item_listed_session session_line(struct model *model, const struct ask *ask,
-                                                  const struct session *of)
+                                                  const struct session *of,
+                                                  const struct op_item_listed_session *seen)
 {
-    const struct op_item_listed_session *seen = of->unnamed ? seen_session(ask, of->epoch) : NULL;
+    bool named = !of->unnamed || seen == NULL;
 
-    return (struct op_item_listed_session){.session = seen != NULL ? seen->session
-                                                                   : state_id_of(model, of->id),
+    return (struct op_item_listed_session){.session = named ? state_id_of(model, of->id)
+                                                            : seen->session,
                                            .epoch = of->epoch,
                                            .agent = model_names_bytes(model->names, of->agent),
                                            .has_policy = of->policy != 0,
@@ -225,8 +233,9 @@ void expect_session_list(struct model *model, const struct ask *ask, struct mode
             reply->next = reply->sessions[max - 1].epoch;
             return;
         }
-        reply->sessions[reply->sessions_count++] = session_line(model, ask,
-                                                                &model->sessions[session]);
+        reply->sessions[reply->sessions_count++] = session_line(
+            model, ask, &model->sessions[session],
+            seen_session(ask, model->sessions[session].epoch));
     }
 }
 
@@ -235,6 +244,77 @@ void apply_session_list(struct model *model, const struct ask *ask,
                         const struct model_answer *answer)
 {
     const struct op_session_list_reply *reply = &answer->reply.session_list;
+
+    (void)ask;
+    for (uint32_t k = 0; k < reply->sessions_count; k++) {
+        rule_name_session(model, reply->sessions[k].epoch, reply->sessions[k].session);
+    }
+}
+
+/* ---- children: of one session, by their epochs ---- */
+
+/* The first child behind that epoch which is alive, or 0. */
+static uint32_t next_child(struct model *model, const struct ask *ask, uint32_t parent,
+                           uint64_t after)
+{
+    uint32_t next = 0;
+    uint64_t also;
+
+    for (uint32_t i = 1; i < model->session_count; i++) {
+        const struct session *child = &model->sessions[i];
+
+        if (child->parent == parent && child->epoch > after &&
+            (next == 0 || child->epoch < model->sessions[next].epoch) &&
+            life_of(model, child, ask->time, &also) == 0) {
+            next = i;
+        }
+    }
+    return next;
+}
+
+/* A page is full, or the last. Whether one is listed that may never have been created, or may be
+ * dead by what no row shows, is told by what was seen. */
+void expect_session_children(struct model *model, const struct ask *ask,
+                             struct model_expect *expect)
+{
+    const struct op_session_children_request *request = &ask->op->request->session_children;
+    struct op_session_children_reply *reply = &expect->reply.session_children;
+    const struct op_session_children_reply *seen = ask->op->seen != NULL &&
+                                                           ask->op->seen->outcome == OP_OK
+                                                       ? &ask->op->seen->reply.session_children
+                                                       : NULL;
+    uint64_t max = request->has_max ? request->max : OP_MAX_listed_session;
+    uint32_t session = expect_session(model, ask, &request->token, expect);
+    uint32_t child = 0;
+
+    if (!page_valid(request->has_max, request->max, OP_MAX_listed_session, expect) ||
+        session == 0) {
+        return;
+    }
+    reply->session = request->token.id;
+    for (child = next_child(model, ask, session, request->has_after ? request->after : 0);
+         child != 0 && !reply->has_next;
+         child = next_child(model, ask, session, model->sessions[child].epoch)) {
+        const struct session *of = &model->sessions[child];
+        bool open = seen != NULL && (of->unnamed || rule_may_be_compromised(model, ask, child));
+        const struct op_item_listed_session *line =
+            seen == NULL ? NULL : line_of(seen->sessions, seen->sessions_count, of->epoch);
+
+        if (reply->sessions_count == max) {
+            reply->has_next = open ? seen->has_next : true;
+        } else if (!open || line != NULL) {
+            reply->sessions[reply->sessions_count++] = session_line(model, ask, of, line);
+        }
+    }
+    if (reply->has_next) {
+        reply->next = reply->sessions[reply->sessions_count - 1].epoch;
+    }
+}
+
+void apply_session_children(struct model *model, const struct ask *ask,
+                            const struct model_answer *answer)
+{
+    const struct op_session_children_reply *reply = &answer->reply.session_children;
 
     (void)ask;
     for (uint32_t k = 0; k < reply->sessions_count; k++) {

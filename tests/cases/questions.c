@@ -60,6 +60,10 @@ static void ask_session(struct scenario *scenario, const struct binding *binding
     request.session_list.user = bytes_of_text(binding->user);
     questions->answers[questions->count++] = ask(scenario, binding, OP_session_list, &request);
     memset(&request, 0, sizeof request);
+    request.session_children.user = bytes_of_text(binding->user);
+    request.session_children.token = token_of(binding);
+    questions->answers[questions->count++] = ask(scenario, binding, OP_session_children, &request);
+    memset(&request, 0, sizeof request);
     request.task_list.user = bytes_of_text(binding->user);
     questions->answers[questions->count++] = ask(scenario, binding, OP_task_list, &request);
     memset(&request, 0, sizeof request);

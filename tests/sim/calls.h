@@ -74,6 +74,7 @@ draw_fn draw_fence_check;
 /* ---- calls_list.c ---- */
 draw_fn draw_grant_list;
 draw_fn draw_session_list;
+draw_fn draw_session_children;
 draw_fn draw_task_list;
 draw_fn draw_state_list;
 draw_fn draw_quota_set;

@@ -43,6 +43,23 @@ bool draw_session_list(struct run_actor *actor, struct draft *draft)
     return true;
 }
 
+/* Mostly of one that stands above another. */
+bool draw_session_children(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    struct tenure_session_children_request *request = &draft->request.session_children;
+    struct run_session *below = run_chance(run, 90) ? deep_session(run, 2) : NULL;
+    struct run_session *session = below == NULL ? any_session(run) : session_above(run, below);
+    if (session == NULL) {
+        return false;
+    }
+    request->user = acting(run, draft, session->user);
+    request->token = tampered(run, draft, session->token, OP_TOKEN_session);
+    request->has_after = draw_after(run, &request->after);
+    request->has_max = draw_max(run, &request->max);
+    return true;
+}
+
 bool draw_task_list(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;

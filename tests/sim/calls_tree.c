@@ -251,10 +251,15 @@ static const struct {
     draw_fn *draw;
     uint64_t weight; /* of 100 */
 } of_trees[] = {
-    {OP_session_create, draw_child, 38},           {OP_task_begin, draw_begin_below, 18},
-    {OP_permission_check, draw_check_below, 14},   {OP_grant_add, draw_give_above, 10},
-    {OP_session_validate, draw_validate_below, 8}, {OP_session_end, draw_end_above, 6},
-    {OP_session_revoke, draw_revoke_above, 3},     {OP_revoke_lineage, draw_lineage_below, 3},
+    {OP_session_create, draw_child, 36},
+    {OP_task_begin, draw_begin_below, 17},
+    {OP_permission_check, draw_check_below, 12},
+    {OP_grant_add, draw_give_above, 9},
+    {OP_session_children, draw_session_children, 8},
+    {OP_session_validate, draw_validate_below, 6},
+    {OP_session_end, draw_end_above, 6},
+    {OP_session_revoke, draw_revoke_above, 3},
+    {OP_revoke_lineage, draw_lineage_below, 3},
 };
 
 bool call_tree(struct run_actor *actor, struct draft *draft)

@@ -490,7 +490,15 @@ static void read(struct mix *mix, struct call *call)
 {
     struct mix_session *session = pick_session(mix);
 
-    switch (mix_below(mix, 3)) {
+    switch (mix_below(mix, 4)) {
+    case 3:
+        session = above(mix, pick_deep(mix));
+        begin(mix, call, OP_session_children);
+        call->fields.session_children.user = user_of(mix);
+        call->fields.session_children.token = session_token(mix, session);
+        call->fields.session_children.has_max = chance(mix, 60);
+        call->fields.session_children.max = 1 + mix_below(mix, 3);
+        return;
     case 0:
         begin(mix, call, OP_session_validate);
         call->fields.session_validate.user = user_of(mix);

@@ -402,6 +402,23 @@ static void list_sessions(struct mix *mix)
     go(mix);
 }
 
+static void list_children(struct mix *mix)
+{
+    struct op_session_children_request *request = &mix->request.session_children;
+    const struct known_session *session = deep_session(mix);
+
+    session = session->parent != NULL ? session->parent : session;
+    mix->f = OP_session_children;
+    mix->caller = caller_of(mix, session->tenant);
+    request->user = user_of(mix, session->user);
+    request->token = session->token;
+    request->has_after = one_in(mix, 3);
+    request->after = below(mix, mix->maker->position + 1);
+    request->has_max = one_in(mix, 2);
+    request->max = below(mix, 4);
+    go(mix);
+}
+
 /* Whoever rotates knows the new secret; `spoil` shows wrong ones. */
 static void rotate(struct mix *mix)
 {
@@ -882,7 +899,11 @@ static void step(struct mix *mix)
         create(mix);
     } else if (what < 14) {
         if (one_in(mix, 4)) {
-            list_sessions(mix);
+            if (one_in(mix, 2)) {
+                list_sessions(mix);
+            } else {
+                list_children(mix);
+            }
         } else if (one_in(mix, 3)) {
             list_tasks(mix);
         } else {

@@ -515,6 +515,74 @@ static void list_without_one(struct scene *s)
     history_return(s->maker.history, s->maker.row, &answer);
 }
 
+/* ---- children ---- */
+
+/* Below the scene's session; with the permission that this one holds. */
+static struct op_token open_child(struct scene *s, struct op_token parent)
+{
+    struct op_session_create_request *request = &s->request.session_create;
+
+    memset(&s->request, 0, sizeof s->request);
+    request->user = bytes_of_text(s->user);
+    request->agent = bytes_of_text("A");
+    request->idle = request->absolute = 60000000;
+    request->has_parent = true;
+    request->parent = parent;
+    request->has_grants = true;
+    request->grants_count = 1;
+    request->grants[0].permission = bytes_of_text("state:write");
+    maker_call(&s->maker, &s->caller, OP_session_create, &s->request);
+    return s->maker.answer.reply.session_create.token;
+}
+
+static void grandchild_outlives(struct scene *s)
+{
+    struct op_token below;
+
+    scene_create(s, "alice", "A", 60, 60);
+    below = open_child(s, open_child(s, s->token));
+    scene_end(s);
+    scene_lie(s, MODEL_MUTATION_CHILD_OF_ONE);
+    s->token = below;
+    scene_validate(s);
+}
+
+static void copy_outlives(struct scene *s)
+{
+    struct op_token below;
+
+    scene_create(s, "alice", "A", 60, 60);
+    below = open_child(s, open_child(s, s->token));
+    memset(&s->request, 0, sizeof s->request);
+    s->request.grant_revoke.user = bytes_of_text("alice");
+    s->request.grant_revoke.token = s->token;
+    s->request.grant_revoke.permission = bytes_of_text("state:write");
+    maker_call(&s->maker, &s->caller, OP_grant_revoke, &s->request);
+    scene_lie(s, MODEL_MUTATION_CHILD_KEEPS_GRANT);
+    memset(&s->request, 0, sizeof s->request);
+    s->request.permission_check.user = bytes_of_text("alice");
+    s->request.permission_check.token = below;
+    s->request.permission_check.permission = bytes_of_text("state:write");
+    maker_call(&s->maker, &s->caller, OP_permission_check, &s->request);
+}
+
+static void children_without_one(struct scene *s)
+{
+    struct history_answer answer;
+    union op_reply empty = {false};
+
+    scene_create(s, "alice", "A", 60, 60);
+    (void)open_child(s, s->token);
+    memset(&s->request, 0, sizeof s->request);
+    s->request.session_children.user = bytes_of_text("alice");
+    s->request.session_children.token = s->token;
+    maker_call(&s->maker, &s->caller, OP_session_children, &s->request);
+    answer = scene_answer(s);
+    empty.session_children.session = s->token.id;
+    answer.reply = &empty;
+    history_return(s->maker.history, s->maker.row, &answer);
+}
+
 /* ---- S13, S14 ---- */
 
 static void term_goes_back(struct scene *s)
@@ -602,6 +670,9 @@ static const struct bad bads[] = {
     {listed_too_long, MODEL_S12, "another grants"},
     {listed_past_the_clock, MODEL_S4, "clock passed"},
     {list_without_one, MODEL_S1, "another sessions"},
+    {children_without_one, MODEL_S1, "another sessions"},
+    {grandchild_outlives, MODEL_S1, "above has ended"},
+    {copy_outlives, MODEL_S12, "revoke had returned"},
     {term_goes_back, MODEL_S13, "term goes back"},
     {term_back_for_a_read, MODEL_S13, "term goes back"},
     {term_back_far, MODEL_S13, "term goes back"},

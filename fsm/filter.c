@@ -48,8 +48,14 @@ static bool is(struct bytes segment, const char *text)
 
 static bool character_valid(uint8_t c)
 {
+    static const char others[] = "_.:@+~-";
+    size_t at = 0;
+
+    while (at < sizeof others - 1 && (uint8_t)others[at] != c) {
+        at++;
+    }
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != 0 && strchr("_.:@+~-", c) != NULL);
+           at < sizeof others - 1;
 }
 
 static bool segment_valid(struct bytes segment)

@@ -17,12 +17,11 @@
 #define FIELD_U32X4(S, tag, path) FIELD_U32X3(S, tag, path) FIELD_U32(S, tag + 3, path[3])
 #define FIELD_U64X3(S, tag, path)                                                                  \
     FIELD_U64(S, tag, path[0]) FIELD_U64(S, tag + 1, path[1]) FIELD_U64(S, tag + 2, path[2])
-#define FIELD_U64AT(S, tag, path, i) FIELD_U64(S, tag + i, path[i])
+#define FIELD_U64FROM(S, tag, path, i)                                                             \
+    FIELD_U64(S, tag + i, path[i])                                                                 \
+    FIELD_U64(S, tag + i + 1, path[i + 1]) FIELD_U64(S, tag + i + 2, path[i + 2])
 #define FIELD_U64X9(S, tag, path)                                                                  \
-    FIELD_U64X3(S, tag, path)                                                                      \
-    FIELD_U64AT(S, tag, path, 3)                                                                   \
-    FIELD_U64AT(S, tag, path, 4) FIELD_U64AT(S, tag, path, 5) FIELD_U64AT(S, tag, path, 6)         \
-        FIELD_U64AT(S, tag, path, 7) FIELD_U64AT(S, tag, path, 8)
+    FIELD_U64FROM(S, tag, path, 0) FIELD_U64FROM(S, tag, path, 3) FIELD_U64FROM(S, tag, path, 6)
 #define FIELD_(S, tag, KIND, name) FIELD_##KIND(S, tag, name)
 #define HEAD_FIELD_(S, tag, KIND, name) FIELD_##KIND(S, tag, head.name)
 #define META_LIMIT_FIELD_(tag, name, standard, least, greatest, help)                              \

@@ -12,7 +12,7 @@ enum {
     SLOT_BYTES = 128,
     SLOT_SPACING = 4096, /* a torn write never touches both */
     WRITE_EVERY_US = 500000,
-    CLOCK_VERSION = 2,
+    CLOCK_VERSION = 3,
 };
 
 static const char magic[8] = "TNRCLOCK";
@@ -23,8 +23,8 @@ struct slot {
     uint64_t era;
     struct id128 boot_id;
     uint64_t boot_us;
-    uint64_t wall_us;
     uint64_t offset; /* two's complement */
+    struct node_time_kept kept;
 };
 
 static void slot_write(uint8_t buffer[SLOT_BYTES], const struct slot *slot)
@@ -39,8 +39,10 @@ static void slot_write(uint8_t buffer[SLOT_BYTES], const struct slot *slot)
     base_write_u64(&writer, slot->era);
     base_write_id(&writer, slot->boot_id);
     base_write_u64(&writer, slot->boot_us);
-    base_write_u64(&writer, slot->wall_us);
     base_write_u64(&writer, slot->offset);
+    base_write_u8(&writer, slot->kept.known ? 1 : 0);
+    base_write_u64(&writer, slot->kept.clock);
+    base_write_u64(&writer, slot->kept.wall_us);
     base_write_u32(&writer, base_crc32c(0, base_written(&writer)));
 }
 
@@ -55,8 +57,10 @@ static bool slot_read(struct bytes buffer, struct slot *ret_slot)
     ret_slot->era = base_read_u64(&reader);
     ret_slot->boot_id = base_read_id(&reader);
     ret_slot->boot_us = base_read_u64(&reader);
-    ret_slot->wall_us = base_read_u64(&reader);
     ret_slot->offset = base_read_u64(&reader);
+    ret_slot->kept.known = base_read_u8(&reader) == 1;
+    ret_slot->kept.clock = base_read_u64(&reader);
+    ret_slot->kept.wall_us = base_read_u64(&reader);
     struct bytes covered = bytes_of(buffer.data, buffer.size - base_reader_left(&reader));
     uint32_t crc = base_read_u32(&reader);
     return !reader.failed && bytes_equal(head, bytes_of(magic, sizeof(magic))) &&
@@ -117,14 +121,15 @@ static void write_slot(void *arg)
 {
     struct node *node = arg;
     struct clock_file *file = &node->clock_file;
+    node_time_keep(&node->time, env_boot_us(node->env), env_wall_us(node->env));
     struct slot slot = {
         .sequence = ++file->sequence,
         .has_clock = node->time.has_clock,
         .era = node->time.era,
         .boot_id = env_boot_id(node->env),
         .boot_us = env_boot_us(node->env),
-        .wall_us = env_wall_us(node->env),
         .offset = (uint64_t)node->time.offset,
+        .kept = node->time.kept,
     };
     slot_write(file->slot, &slot);
     file->wrote_clock = slot.has_clock;
@@ -133,7 +138,8 @@ static void write_slot(void *arg)
     env_work_submit(node->env, &file->work);
 }
 
-/* T2: a process restart keeps the clock; a reboot voids it, and its era is remembered. */
+/* T2: a process restart keeps the clock; a reboot voids it, and its era is remembered, and what it
+ * said beside the wall clock (T3). */
 static void take_over(struct node *node, const struct slot *slot)
 {
     bool same_boot = id128_equal(slot->boot_id, env_boot_id(node->env)) &&
@@ -142,6 +148,7 @@ static void take_over(struct node *node, const struct slot *slot)
     node->clock_file.wrote_era = slot->era;
     node->clock_file.durable_era = slot->era;
     node->time.era = slot->era;
+    node->time.kept = slot->kept;
     if (slot->has_clock && same_boot) {
         node->time.has_clock = true;
         node->time.offset = (int64_t)slot->offset;

@@ -5,15 +5,18 @@
 #include "env/random.h"
 #include "node/internal.h"
 
-/* ---- form: u8 version, u64 first (a nonce or a term), u8 has, u64 value, u64 era ---- */
+/* ---- form: u8 version, u64 first (a nonce or a term), u8 has, u64 value, u64 era,
+ * u8 wall (enum node_time_wall), u64 wall value ---- */
 
-enum { CLOCK_MESSAGE_VERSION = 2, CLOCK_MESSAGE_MAX = 32 };
+enum { CLOCK_MESSAGE_VERSION = 3, CLOCK_MESSAGE_MAX = 48 };
 
 struct clock_message {
     uint64_t first;
     bool has;
     uint64_t value;
     uint64_t era;
+    enum node_time_wall wall;
+    uint64_t wall_value;
 };
 
 static void send_clock(struct node *node, uint64_t to, uint8_t kind, struct clock_message message)
@@ -26,6 +29,8 @@ static void send_clock(struct node *node, uint64_t to, uint8_t kind, struct cloc
     base_write_u8(&writer, message.has ? 1 : 0);
     base_write_u64(&writer, message.value);
     base_write_u64(&writer, message.era);
+    base_write_u8(&writer, (uint8_t)message.wall);
+    base_write_u64(&writer, message.wall_value);
     rlog_peer_send(node->rlog, to, kind, base_written(&writer));
 }
 
@@ -38,7 +43,13 @@ static bool read_clock(struct bytes bytes, struct clock_message *ret_message)
     ret_message->has = base_read_u8(&reader) == 1;
     ret_message->value = base_read_u64(&reader);
     ret_message->era = base_read_u64(&reader);
-    return version == CLOCK_MESSAGE_VERSION && base_reader_finished(&reader);
+    uint8_t wall = base_read_u8(&reader);
+    ret_message->wall = wall == NODE_TIME_WALL_OFFERED  ? NODE_TIME_WALL_OFFERED
+                        : wall == NODE_TIME_WALL_UNTRUE ? NODE_TIME_WALL_UNTRUE
+                                                        : NODE_TIME_WALL_NONE;
+    ret_message->wall_value = base_read_u64(&reader);
+    return version == CLOCK_MESSAGE_VERSION && base_reader_finished(&reader) &&
+           wall <= NODE_TIME_WALL_OFFERED;
 }
 
 static void send_clock_to_all(struct node *node, uint8_t kind, struct clock_message message)
@@ -105,15 +116,29 @@ bool node_clocks_majority_holds(const struct node *node)
 
 /* ---- hearing ---- */
 
+struct node_time_offer node_clocks_own(struct node *node, uint64_t now)
+{
+    struct node_time_offer offer = {
+        .node = node->config->node,
+        .has_clock = node->time.has_clock,
+        .era = node->time.era,
+        .value = node_time_clock(&node->time, now),
+    };
+    offer.wall = node_time_wall_offer(&node->time, env_wall_us(node->env),
+                                      env_wall_synchronised(node->env), &offer.wall_value);
+    return offer;
+}
+
 static void on_ask(struct node *node, uint64_t from, const struct clock_message *message)
 {
+    struct node_time_offer own = node_clocks_own(node, env_boot_us(node->env));
     send_clock(node, from, PEER_CLOCK_ANSWER,
-               (struct clock_message){
-                   .first = message->first,
-                   .has = node->time.has_clock,
-                   .value = node_time_clock(&node->time, env_boot_us(node->env)),
-                   .era = node->time.era,
-               });
+               (struct clock_message){.first = message->first,
+                                      .has = own.has_clock,
+                                      .value = own.value,
+                                      .era = own.era,
+                                      .wall = own.wall,
+                                      .wall_value = own.wall_value});
 }
 
 /* The odd one has voided its clock or learned a better one, or has to be told again. */
@@ -180,11 +205,13 @@ static void on_answer(struct node *node, uint64_t from, const struct clock_messa
     if (!is_answer(node, message->first)) {
         return;
     }
-    if (node->lead.state == LEAD_COLLECTING) {
+    if (node->lead.state == LEAD_COLLECTING || node->lead.state == LEAD_TIMELESS) {
         node_collection_offer(node, (struct node_time_offer){.node = from,
                                                              .has_clock = message->has,
                                                              .era = message->era,
-                                                             .value = message->value});
+                                                             .value = message->value,
+                                                             .wall = message->wall,
+                                                             .wall_value = message->wall_value});
     } else if (node->lead.state == LEAD_FOLLOWING) {
         on_follower_answer(node, from, message);
     } else if (node->lead.state == LEAD_SERVING && from == node->clocks.odd) {

@@ -2,7 +2,7 @@
  * clock, and who holds it.
  *
  *   ASK     nonce            to anybody              what does your clock say?
- *   ANSWER  nonce, clock     to who asked
+ *   ANSWER  nonce, clock     to who asked            and what the wall clock says of it (T3)
  *   LEADER  term, clock      leader to all           raises clocks of its era; makes others ask it
  *   HELD    term, era        follower to its leader  I hold the clock that you made
  *   VOID    term             leader to the odd one   your clock jumped: forget it
@@ -14,6 +14,7 @@
 #define NODE_CLOCKS_H
 
 #include "base/bytes.h"
+#include "node/time.h"
 #include "raftlog/raftlog.h"
 
 struct node;
@@ -36,6 +37,8 @@ struct node_clocks {
     size_t holder_count;
 };
 
+/* What this node offers to a collection at `now` (BOOTTIME). */
+struct node_time_offer node_clocks_own(struct node *node, uint64_t now);
 /* A new term of ours, or a clock that we made anew: nobody is known to hold it, nobody is odd. */
 void node_clocks_reset(struct node *node);
 /* Asks everybody; answers to earlier questions no longer count. */

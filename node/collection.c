@@ -31,15 +31,19 @@ static void conclude(struct node *node, uint64_t now)
     }
     struct node_time_offer offers[RLOG_MEMBERS_MAX + 1];
     size_t count = 0;
-    offers[count++] = (struct node_time_offer){.node = node->config->node,
-                                               .has_clock = node->time.has_clock,
-                                               .era = node->time.era,
-                                               .value = node_time_clock(&node->time, now)};
+    offers[count++] = node_clocks_own(node, now);
     for (size_t i = 0; i < collection->count; i++) {
+        uint64_t since = now - collection->received[i];
         offers[count] = collection->offers[i];
-        offers[count++].value = sat_add(collection->offers[i].value, now - collection->received[i]);
+        offers[count].value = sat_add(offers[count].value, since);
+        offers[count].wall_value = sat_add(offers[count].wall_value, since);
+        count++;
     }
     struct node_time_finding finding = node_time_collect(offers, count);
+    if (finding.verdict == NODE_TIME_NONE) {
+        finding.by_walls = node_time_by_walls(offers, count, node->bootstrap->birth.member_count,
+                                              &finding.value);
+    }
     node_lead_collected(node, &finding, now);
 }
 

@@ -11,6 +11,7 @@ enum {
     TICK_SPACING_US = 10000,  /* T5 */
     LIVENESS_US = 1000000,    /* T5: an entry a second while any deadline exists */
     LEADER_CLOCK_US = 500000, /* a leader tells its clock at least this often */
+    TIMELESS_US = 1000000,    /* T3: how often a leader without time asks for it again */
 };
 
 static uint64_t election_us(const struct node *node)
@@ -146,6 +147,52 @@ static void void_odd(struct node *node, uint64_t odd)
     }
 }
 
+/* ---- T3 ---- */
+
+static void note_walls(struct node_lead *lead, const struct node_time_finding *finding,
+                       uint64_t now)
+{
+    lead->by_walls = finding->by_walls;
+    lead->walls = finding->value;
+    lead->walls_at = now;
+}
+
+/* No clock survived, but the wall clocks agree: T goes on from there, however far that is. */
+static bool make_clock_of_walls(struct node *node)
+{
+    struct node_lead *lead = &node->lead;
+    if (!lead->by_walls) {
+        return false;
+    }
+    uint64_t value = sat_add(lead->walls, env_boot_us(node->env) - lead->walls_at);
+    lead->by_walls = false;
+    lead->stepped = lead->term;
+    env_log(node->env, ENV_LOG_WARN, "time",
+            "no clock survived on a majority; the wall clocks agree: the time goes on by %llu ms",
+            (unsigned long long)(sat_sub(value, fsm_time(node->fsm)) / 1000));
+    make_clock(node, u64_max(value, fsm_time(node->fsm)));
+    return true;
+}
+
+/* Time came back: somebody has a clock again, or the wall clocks agree by now. */
+static void end_timeless(struct node *node)
+{
+    if (node->time.has_clock || make_clock_of_walls(node)) {
+        serve_when_held(node);
+    } else {
+        env_timer_start(node->lead.timer, TIMELESS_US);
+    }
+}
+
+static void ask_for_time(struct node *node)
+{
+    if (env_boot_us(node->env) - node->clocks.asked_at >= TIMELESS_US) {
+        node_collection_begin(node);
+    } else {
+        node_collection_step(node);
+    }
+}
+
 void node_lead_collected(struct node *node, const struct node_time_finding *finding, uint64_t now)
 {
     uint64_t before = node_time_clock(&node->time, now);
@@ -159,14 +206,19 @@ void node_lead_collected(struct node *node, const struct node_time_finding *find
         node_time_learn(&node->time, finding->era, finding->value, now);
         break;
     case NODE_TIME_NONE:
-        node_time_void(&node->time);
+        if (node->time.has_clock) {
+            node_time_void(&node->time);
+        }
+        note_walls(&node->lead, finding, now);
         break;
     }
-    if (clock_went_down(node, before)) {
+    if (node->lead.state == LEAD_TIMELESS) {
+        end_timeless(node);
+    } else if (clock_went_down(node, before)) {
         give_up(node);
-        return;
+    } else {
+        start_term(node);
     }
-    start_term(node);
 }
 
 /* ---- roles ---- */
@@ -177,6 +229,7 @@ static void become_leader(struct node *node, uint64_t term)
     lead->term = term;
     lead->start_index = 0;
     lead->recollecting = false;
+    lead->by_walls = false;
     node_clocks_reset(node);
     collect(node);
 }
@@ -219,8 +272,9 @@ static void stay_timeless(struct node *node)
 {
     node->lead.state = LEAD_TIMELESS;
     env_log(node->env, ENV_LOG_ERROR, "time",
-            "no clock survived on a majority: only ends and revokes are served; state the time "
-            "with: tenurectl cluster time");
+            "no clock survived on a majority, and its wall clocks do not tell the time: only ends "
+            "and revokes are served; state the time with: tenurectl cluster time");
+    env_timer_start(node->lead.timer, TIMELESS_US);
 }
 
 void node_lead_applied(struct node *node, uint64_t index, uint64_t term)
@@ -229,11 +283,12 @@ void node_lead_applied(struct node *node, uint64_t index, uint64_t term)
     if (lead->state != LEAD_STARTING || index != lead->start_index || term != lead->term) {
         return;
     }
-    if (!node->time.has_clock && !is_birth(node)) {
+    bool known = node->time.has_clock || make_clock_of_walls(node);
+    if (!known && !is_birth(node)) {
         stay_timeless(node);
         return;
     }
-    if (!node->time.has_clock) {
+    if (!known) {
         make_clock(node, node->bootstrap->time);
     }
     serve_when_held(node);
@@ -402,8 +457,10 @@ static void on_timer(void *arg)
     switch (node->lead.state) {
     case LEAD_FOLLOWING:
     case LEAD_SERVING:
-    case LEAD_TIMELESS:
         break; /* it has begun a turn, and the turn's end does what is due */
+    case LEAD_TIMELESS:
+        ask_for_time(node);
+        break;
     case LEAD_COLLECTING:
         node_collection_step(node);
         break;

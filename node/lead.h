@@ -43,9 +43,13 @@ enum lead_state {
 struct node_lead {
     enum lead_state state;
     uint64_t term;
-    uint64_t leader;         /* known leader's id, 0: none */
-    uint64_t start_index;    /* of our TERM_START; 0: not submitted in this term */
-    bool recollecting;       /* TERM_START of this term is applied already */
+    uint64_t leader;      /* known leader's id, 0: none */
+    uint64_t start_index; /* of our TERM_START; 0: not submitted in this term */
+    bool recollecting;    /* TERM_START of this term is applied already */
+    bool by_walls;        /* T3: `walls` is what the wall clocks said at `walls_at` (BOOTTIME) */
+    uint64_t walls;
+    uint64_t walls_at;
+    uint64_t stepped;        /* the newest term in which this node made a clock of wall clocks */
     uint64_t last_reading;   /* BOOTTIME of the newest reading as a leader */
     uint64_t last_entry;     /* BOOTTIME when we last submitted an entry */
     uint64_t last_tick;      /* BOOTTIME of the last TICK proposed */

@@ -32,10 +32,19 @@ void node_time_learn(struct node_time *time, uint64_t era, uint64_t value, uint6
     time->offset = (int64_t)u64_min(value, NODE_TIME_MAX_US) - (int64_t)boot_us;
 }
 
+void node_time_keep(struct node_time *time, uint64_t boot_us, uint64_t wall_us)
+{
+    if (time->has_clock) {
+        time->kept = (struct node_time_kept){
+            .known = true, .clock = node_time_clock(time, boot_us), .wall_us = wall_us};
+    }
+}
+
 void node_time_void(struct node_time *time)
 {
     time->has_clock = false;
     time->offset = 0;
+    time->kept = (struct node_time_kept){.known = false};
 }
 
 /* The newest era that anybody knows of, also those who have lost its clock. */
@@ -93,4 +102,43 @@ struct node_time_finding node_time_collect(const struct node_time_offer *first_o
     }
     return (struct node_time_finding){
         .verdict = NODE_TIME_AGREED, .era = offers.era, .value = first->value};
+}
+
+/* ---- wall clocks (T3) ---- */
+
+enum node_time_wall node_time_wall_offer(const struct node_time *time, uint64_t wall_us,
+                                         bool synchronised, uint64_t *ret_value)
+{
+    const struct node_time_kept *kept = &time->kept;
+    *ret_value = 0;
+    if (!kept->known) {
+        return NODE_TIME_WALL_NONE;
+    }
+    if (!synchronised) {
+        return NODE_TIME_WALL_UNTRUE;
+    }
+    uint64_t value = wall_us >= kept->wall_us ? sat_add(kept->clock, wall_us - kept->wall_us)
+                                              : sat_sub(kept->clock, kept->wall_us - wall_us);
+    *ret_value = u64_min(value, NODE_TIME_MAX_US);
+    return NODE_TIME_WALL_OFFERED;
+}
+
+bool node_time_by_walls(const struct node_time_offer *offers, size_t count, size_t members,
+                        uint64_t *ret_value)
+{
+    uint64_t era = newest_era(offers, count), least = UINT64_MAX, most = 0;
+    size_t agreed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (offers[i].era != era || offers[i].wall == NODE_TIME_WALL_NONE) {
+            continue;
+        }
+        if (offers[i].wall != NODE_TIME_WALL_OFFERED) {
+            return false;
+        }
+        least = u64_min(least, offers[i].wall_value);
+        most = u64_max(most, offers[i].wall_value);
+        agreed++;
+    }
+    *ret_value = most;
+    return agreed > members / 2 && most - least <= NODE_TIME_WALLS_US;
 }

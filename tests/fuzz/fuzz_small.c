@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { SMALL_MAX = 32 * 1024, CLOCK_SLOT = 70, CLOCK_STRIDE = 4096 };
+enum { SMALL_MAX = 32 * 1024, CLOCK_SLOT = 79, CLOCK_STRIDE = 4096 };
 
 static const struct id128 store_id = {"store-of-the-one"};
 
@@ -125,7 +125,7 @@ static void seal_slot(struct world *world, uint8_t *slot)
         memcpy(slot + 26, boot.bytes, sizeof boot.bytes);
     }
     memcpy(slot, "TNRCLOCK", 8);
-    slot[8] = slot[8] >= 250 ? slot[8] : 2;
+    slot[8] = slot[8] >= 250 ? slot[8] : 3;
     base_writer_init(&writer, slot + CLOCK_SLOT - 4, 4);
     base_write_u32(&writer, base_crc32c(0, bytes_of(slot, CLOCK_SLOT - 4)));
 }

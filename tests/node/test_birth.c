@@ -181,6 +181,7 @@ static void a_time_stated_to_a_lost_leader_is_forgotten(void **state)
     (void)state;
     struct world world;
     world_start(&world, 3);
+    world_doubt_walls(&world, true);
     struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
     struct world_session session;
     assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);

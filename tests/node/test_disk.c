@@ -43,6 +43,7 @@ static void a_power_cut_of_all_loses_nothing_acknowledged(void **state)
         struct world world;
         struct load load;
         world_start(&world, seed);
+        world_doubt_walls(&world, true);
         load_start(&load, &world, 500);
         for (int cut = 0; cut < 2; cut++) {
             world_pass(&world,

@@ -258,6 +258,7 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     (void)state;
     struct world world;
     world_start(&world, 6);
+    world_doubt_walls(&world, true);
     struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
     struct tenure_client *operator= world_client(&world, WORLD_NODES, "operator");
     struct world_session mine;
@@ -307,11 +308,110 @@ static void without_any_clock_an_operator_states_the_time(void **state)
     world_end(&world);
 }
 
+/* ---- T3: the wall clocks ---- */
+
+/* An hour's session, a power cut of all, and `away_us` without power. */
+static void lose_all_clocks(struct world *world, struct tenure_client *client,
+                            struct world_session *session, uint64_t away_us)
+{
+    assert_int_equal(world_create(client, "alice", HOUR, HOUR, session), TENURE_OK);
+    world_pass(world, 2 * SIM_SECOND);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_power_cut(&world->nodes[i]);
+    }
+    world_pass(world, away_us);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_run(&world->nodes[i]);
+        assert_false(world->nodes[i].node->time.has_clock);
+    }
+}
+
+static void wall_clocks_that_agree_tell_the_time(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 40);
+    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+    struct world_session session;
+    uint64_t begun = sim_now_us(world.sim);
+    lose_all_clocks(&world, client, &session, HOUR / 2);
+    struct tenure_result result;
+    assert_int_equal(world_validate(client, &session, &result), TENURE_OK);
+    uint64_t real = sim_now_us(world.sim) - begun; /* T8: downtime counts in full */
+    uint64_t counted = result.clock - session.time;
+    assert_true(counted + EPSILON > real && counted < real + EPSILON);
+    assert_int_equal(world_timeless(&world), WORLD_NODES);
+    world_pass(&world, HOUR / 2);
+    assert_int_equal(world_validate(client, &session, NULL), TENURE_EXPIRED);
+    tenure_close(client);
+    world_end(&world);
+}
+
+/* One of three lies by more than 5 s, or its kernel is in doubt: nobody knows who is right. */
+static void wall_clocks_that_do_not_agree_tell_nothing(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        struct world world;
+        world_start(&world, 41);
+        struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+        struct world_session session;
+        struct sim_host *host = world.nodes[world_leader(&world)].host;
+        world_pass(&world, 2 * SIM_SECOND);
+        lose_all_clocks(&world, client, &session, SIM_SECOND);
+        if (how == 0) {
+            sim_host_step_wall(host, 6 * (int64_t)SIM_SECOND);
+        } else {
+            sim_host_set_synchronised(host, false);
+        }
+        assert_true(sim_run_until(world.sim, is_timeless, &world, 10 * SIM_SECOND));
+        client->timeout_us = SIM_SECOND;
+        want_no_time(world_validate(client, &session, NULL));
+        world_pass(&world, 5 * SIM_SECOND);
+        assert_true(is_timeless(&world));
+        /* It is asked again: what was wrong is put right, and nobody has to state a time. */
+        if (how == 0) {
+            sim_host_step_wall(host, -6 * (int64_t)SIM_SECOND);
+        } else {
+            sim_host_set_synchronised(host, true);
+        }
+        client->timeout_us = 10 * SIM_SECOND;
+        assert_int_equal(world_validate(client, &session, NULL), TENURE_OK);
+        tenure_close(client);
+        world_end(&world);
+    }
+}
+
+/* The wall clocks are asked only when no clock is left: one that is left is right. */
+static void one_clock_outweighs_all_wall_clocks(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 42);
+    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+    struct world_session session;
+    assert_int_equal(world_create(client, "alice", HOUR, HOUR, &session), TENURE_OK);
+    world_pass(&world, 2 * SIM_SECOND);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        sim_host_step_wall(world.nodes[i].host, (int64_t)HOUR);
+    }
+    world_node_power_cut(&world.nodes[0]);
+    world_node_power_cut(&world.nodes[1]);
+    world_node_run(&world.nodes[0]);
+    world_node_run(&world.nodes[1]);
+    struct tenure_result result;
+    assert_int_equal(world_validate(client, &session, &result), TENURE_OK);
+    assert_true(result.clock < session.time + HOUR / 2);
+    tenure_close(client);
+    world_end(&world);
+}
+
 static void a_time_out_of_this_world_is_refused(void **state)
 {
     (void)state;
     struct world world;
     world_start(&world, 7);
+    world_doubt_walls(&world, true);
     struct tenure_client *operator= world_client(&world, WORLD_NODES, "operator");
     assert_int_equal(world_revoke(operator, "nobody"), TENURE_OK);
     all_reboot(&world);
@@ -374,6 +474,9 @@ int main(void)
         cmocka_unit_test(a_process_restart_keeps_the_clock),
         cmocka_unit_test(a_clock_just_made_is_kept_too),
         cmocka_unit_test(without_any_clock_an_operator_states_the_time),
+        cmocka_unit_test(wall_clocks_that_agree_tell_the_time),
+        cmocka_unit_test(wall_clocks_that_do_not_agree_tell_nothing),
+        cmocka_unit_test(one_clock_outweighs_all_wall_clocks),
         cmocka_unit_test(a_time_out_of_this_world_is_refused),
         cmocka_unit_test(a_rebooted_node_learns_from_the_others),
         cmocka_unit_test(a_damaged_clock_file_costs_the_clock_alone),

@@ -228,6 +228,13 @@ size_t world_leader(struct world *world)
     return world_leader_now(world);
 }
 
+void world_doubt_walls(struct world *world, bool doubt)
+{
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        sim_host_set_synchronised(world->nodes[i].host, !doubt);
+    }
+}
+
 uint64_t world_clock(const struct world_node *node)
 {
     return node_time_clock(&node->node->time, env_boot_us(node->env));

@@ -58,6 +58,8 @@ size_t world_leader(struct world *world);
 size_t world_leader_now(const struct world *world);
 /* Which node leads without any clock; WORLD_NODES when none does. */
 size_t world_timeless(const struct world *world);
+/* The kernels of all nodes no longer call their wall clocks synchronised (T3), or do again. */
+void world_doubt_walls(struct world *world, bool doubt);
 /* What a node's clock says now. */
 uint64_t world_clock(const struct world_node *node);
 /* Waits until each live node has a clock. */

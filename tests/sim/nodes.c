@@ -43,6 +43,7 @@ static void configure(struct run *run, size_t which)
     sim_disk_set_policy(node->host, run->plan.disk);
     sim_disk_latency(node->host, 50, run->plan.disk_us);
     sim_host_set_grain(node->host, run->plan.grain_us);
+    sim_host_set_synchronised(node->host, !run_chance(run, run->plan.doubt));
     certify(node->host, identity);
     snprintf(node->listen, sizeof(node->listen), "%s:7400", sim_host_address(node->host));
     snprintf(node->peer_listen, sizeof(node->peer_listen), "%s:7401", sim_host_address(node->host));

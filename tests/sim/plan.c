@@ -126,6 +126,8 @@ void plan_draw(struct run *run)
     plan->grain_us = run_chance(run, 30) ? 10 * SIM_MILLISECOND : 1;
     plan->busy = run_chance(run, 8);
     plan->bare = run_chance(run, 33);
+    static const uint64_t doubts[] = {0, 0, 30, 100};
+    plan->doubt = doubts[run_random(run, 4)];
     plan->duels = run_chance(run, 20);
     draw_limits(run, &plan->limits);
     for (size_t kind = 0; kind < FAULTS; kind++) {

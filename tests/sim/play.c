@@ -84,11 +84,29 @@ static void watch_timeless(struct run *run, uint64_t from_us)
     }
 }
 
+/* T3: the wall clocks told the time. Several of them lie no further apart than the slack of what
+ * was done to them; a single node has nobody to contradict its own. */
+static void watch_walls(struct run *run, uint64_t from_us)
+{
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        if (node_runs(&run->nodes[i]) && run->nodes[i].node->lead.stepped > run->stepped_term) {
+            run->stepped_term = run->nodes[i].node->lead.stepped;
+            run->stated_us = sim_now_us(run->sim);
+            run->counters.times_told++;
+            if (run->plan.nodes == 1 && run->timeless_count < TIMELESS_MAX) {
+                run->timeless[run->timeless_count++] = (struct check_span){
+                    from_us * 1000, run->stated_us * 1000 + 1};
+            }
+        }
+    }
+}
+
 bool run_pass(struct run *run, uint64_t us)
 {
     uint64_t from_us = sim_now_us(run->sim);
     watch_all(run);
     (void)sim_run_until(run->sim, watched, run, us);
+    watch_walls(run, from_us);
     watch_timeless(run, from_us);
     if (run->failure[0] == '\0') {
         nodes_step(run);

@@ -97,6 +97,7 @@ struct plan {
     enum sim_disk_policy disk;
     bool clocks;      /* clock faults may happen in this seed */
     bool steady;      /* one boot clock jumps, leaders change, nothing else: no slack for it */
+    uint64_t doubt;   /* of 100 kernels, so many do not call their wall clock synchronised (T3) */
     bool birth;       /* faults happen before the first leader serves, too */
     bool busy;        /* many calls, and nodes that are away for long */
     bool duels;       /* many of them */
@@ -302,6 +303,7 @@ struct run_counters {
     uint64_t events, compacted; /* told, and answers that some are lost */
     uint64_t placed;            /* unknown outcomes that were found in the log */
     uint64_t times_stated;
+    uint64_t times_told; /* by wall clocks: T3 */
     uint64_t commands;
     uint64_t longest_recovery_us;
     uint64_t judged_us; /* processor time that the checker took */
@@ -380,9 +382,10 @@ struct run {
     size_t rival, rival_old;
     uint64_t duel_begun_us, duel_until_us;
     enum duel_state duel_state;
-    bool duel_elects;    /* it hands over, and does not hear what came of it */
-    size_t duel_old;     /* who led when it was cut off */
-    uint64_t stated_us;  /* when the time was last stated; 0: never */
+    bool duel_elects;      /* it hands over, and does not hear what came of it */
+    size_t duel_old;       /* who led when it was cut off */
+    uint64_t stated_us;    /* when the time was last stated, or told by wall clocks; 0: never */
+    uint64_t stepped_term; /* the newest in which wall clocks told it */
     uint64_t calm_us;    /* since then nothing goes wrong: a call has to be answered; 0: not yet */
     bool strikes_answer; /* the next write that is answered ends most nodes */
     uint64_t slack_us;   /* by how much the faults may have moved the cluster's clock */

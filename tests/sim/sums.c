@@ -21,6 +21,7 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->repeated += one->repeated;
     sum->placed += one->placed;
     sum->times_stated += one->times_stated;
+    sum->times_told += one->times_told;
     sum->commands += one->commands;
     sum->judged_us += one->judged_us;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
@@ -84,9 +85,10 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->check.operations, sum->check.definite, sum->check.unknown, sum->placed,
            sum->retried, sum->superseded, sum->repeated, sum->commands);
     printf("leader changes %" PRIu64 ", restarts %" PRIu64 ", snapshots installed %" PRIu64
-           ", times stated %" PRIu64 ", longest recovery %" PRIu64 " ms\n",
+           ", times stated %" PRIu64 ", told by wall clocks %" PRIu64 ", longest recovery %" PRIu64
+           " ms\n",
            sum->check.leader_changes, sum->restarts, sum->installs, sum->times_stated,
-           sum->longest_recovery_us / 1000);
+           sum->times_told, sum->longest_recovery_us / 1000);
     printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
            ", equal digests %" PRIu64 ", sessions searched %" PRIu64 ", events told %" PRIu64
            ", lost ones %" PRIu64 " times\n",

@@ -180,6 +180,73 @@ static void an_era_that_was_lost_is_remembered(void **state)
     assert_int_equal(time.era, 3);
 }
 
+/* ---- T3 ---- */
+
+#define OFFERED NODE_TIME_WALL_OFFERED
+#define UNTRUE NODE_TIME_WALL_UNTRUE
+
+static struct node_time_offer wall(uint64_t era, enum node_time_wall how, uint64_t value)
+{
+    return (struct node_time_offer){.era = era, .wall = how, .wall_value = value};
+}
+
+static bool told(size_t count, const struct node_time_offer *offers, size_t members)
+{
+    uint64_t value;
+    return node_time_by_walls(offers, count, members, &value);
+}
+
+static void wall_clocks_of_a_majority_have_to_agree(void **state)
+{
+    (void)state;
+    const struct node_time_offer far = wall(3, OFFERED, NOW + 5 * SECOND + 1);
+    const struct node_time_offer near = wall(3, OFFERED, NOW + 5 * SECOND);
+    const struct node_time_offer one = wall(3, OFFERED, NOW);
+    const struct node_time_offer none = wall(3, NODE_TIME_WALL_NONE, 0);
+    const struct node_time_offer doubt = wall(3, UNTRUE, NOW);
+    const struct node_time_offer older = wall(2, OFFERED, NOW + 3600 * SECOND);
+    uint64_t value = 0;
+    assert_true(
+        node_time_by_walls((const struct node_time_offer[]){one, near, none}, 3, 3, &value));
+    assert_int_equal(value, NOW + 5 * SECOND); /* the largest */
+    assert_false(told(3, (const struct node_time_offer[]){one, far, one}, 3));
+    assert_false(told(3, (const struct node_time_offer[]){one, doubt, one}, 3));
+    assert_false(told(2, (const struct node_time_offer[]){one, none}, 3));
+    assert_false(told(2, (const struct node_time_offer[]){one, one}, 4)); /* no majority */
+    assert_true(told(3, (const struct node_time_offer[]){one, one, one}, 5));
+    /* An older era's clock says nothing, agreed or not. */
+    assert_true(told(3, (const struct node_time_offer[]){one, older, one}, 3));
+    assert_false(told(3, (const struct node_time_offer[]){one, older, older}, 3));
+    assert_true(told(1, &one, 1));
+    assert_false(told(1, &none, 1));
+    assert_false(told(0, NULL, 1));
+}
+
+static void a_wall_clock_counts_from_where_the_clock_was_kept(void **state)
+{
+    struct node_time time;
+    uint64_t value;
+    (void)state;
+    node_time_init(&time);
+    node_time_keep(&time, SECOND, 50 * SECOND); /* there is nothing to keep */
+    assert_int_equal(node_time_wall_offer(&time, 60 * SECOND, true, &value), NODE_TIME_WALL_NONE);
+    node_time_learn(&time, 1, NOW, SECOND);
+    node_time_keep(&time, 2 * SECOND, 50 * SECOND);
+    assert_int_equal(node_time_wall_offer(&time, 60 * SECOND, false, &value), UNTRUE);
+    assert_int_equal(node_time_wall_offer(&time, 60 * SECOND, true, &value), OFFERED);
+    assert_int_equal(value, NOW + 11 * SECOND);
+    assert_int_equal(node_time_wall_offer(&time, 47 * SECOND, true, &value), OFFERED);
+    assert_int_equal(value, NOW - 2 * SECOND); /* it was set back */
+    time.has_clock = false;
+    node_time_keep(&time, 9 * SECOND, 90 * SECOND); /* without a clock what was kept stays */
+    assert_int_equal(node_time_wall_offer(&time, 60 * SECOND, true, &value), OFFERED);
+    assert_int_equal(value, NOW + 11 * SECOND);
+    assert_int_equal(node_time_wall_offer(&time, UINT64_MAX, true, &value), OFFERED);
+    assert_int_equal(value, NODE_TIME_MAX_US);
+    node_time_void(&time); /* it was wrong, and so is what it said */
+    assert_int_equal(node_time_wall_offer(&time, 60 * SECOND, true, &value), NODE_TIME_WALL_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +254,8 @@ int main(void)
         cmocka_unit_test(learning_makes_a_clock_and_following_only_raises_it),
         cmocka_unit_test(a_clock_that_is_learned_anew_may_lie_below_the_one_before),
         cmocka_unit_test(values_beyond_the_bound_do_not_overflow),
+        cmocka_unit_test(wall_clocks_of_a_majority_have_to_agree),
+        cmocka_unit_test(a_wall_clock_counts_from_where_the_clock_was_kept),
         cmocka_unit_test(the_largest_clock_is_the_time),
         cmocka_unit_test(a_clock_that_two_others_contradict_is_odd),
         cmocka_unit_test(the_newest_era_is_the_time),

@@ -405,10 +405,18 @@ enum op_outcome fsm_do_permission_check(struct fsm_context *ctx,
     if (request->has_resource && !fsm_resource_valid(request->resource)) {
         return fsm_refuse_field(ctx, "resource");
     }
+    if (request->has_address && !fsm_address_valid(request->address)) {
+        return fsm_refuse_field(ctx, "address");
+    }
     outcome = fsm_find_session(ctx, request->user, &request->token, &session);
     if (outcome == OP_OK) {
         outcome = fsm_refuse_dead(ctx, &session);
     }
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    outcome = fsm_binding_admits(ctx, &session, FSM_GIVEN(request, address),
+                                 FSM_GIVEN(request, fingerprint));
     if (outcome != OP_OK) {
         return outcome;
     }

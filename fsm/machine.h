@@ -119,6 +119,7 @@ enum op_outcome fsm_dispatch(struct fsm_context *ctx, const union op_request *re
 enum op_outcome fsm_refuse_field(struct fsm_context *ctx, const char *field);
 enum op_outcome fsm_refuse_permission(struct fsm_context *ctx, struct bytes permission);
 enum op_outcome fsm_refuse_resource(struct fsm_context *ctx, const char *field);
+enum op_outcome fsm_refuse_binding(struct fsm_context *ctx, const char *field);
 /* LIMIT, or SWEEPING while the sweep has work. */
 enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit);
 /* OK when `need` more records fit into the table; otherwise as fsm_refuse_full. Of blocks, what
@@ -341,6 +342,29 @@ enum op_outcome fsm_filter_reaches(struct fsm_context *ctx, const struct fsm_ses
 /* The patterns, their texts in `buffer`, which has room for a filter's image. Returns how many. */
 uint32_t fsm_filter_list(struct fsm *fsm, const struct fsm_session *session, uint8_t *buffer,
                          struct op_item_pattern *ret_patterns);
+
+/* ---- network.c ---- */
+/* As it is stored: the fingerprint and each network, as short texts. No bytes: not bound. */
+struct fsm_binding {
+    uint32_t size;
+    uint8_t image[2 + OP_FINGERPRINT_MAX + OP_MAX_network * (2 + OP_NETWORK_MAX)];
+};
+
+bool fsm_address_valid(struct bytes address);
+/* Has the request networks only, and at least one if it has any? */
+bool fsm_networks_valid(const struct op_session_create_request *request);
+/* OK with the binding of a session that is opened below `parent` (no head: below none), or
+ * BOUND_ELSEWHERE when it would be wider than that. */
+enum op_outcome fsm_binding_ask(struct fsm_context *ctx,
+                                const struct op_session_create_request *request,
+                                const struct fsm_session *parent, struct fsm_binding *ret_binding);
+/* OK, or BOUND_ELSEWHERE: also when something is asked for and not said (NULL). Of a living one. */
+enum op_outcome fsm_binding_admits(struct fsm_context *ctx, const struct fsm_session *session,
+                                   const struct bytes *address, const struct bytes *fingerprint);
+/* Fingerprint (none: empty) and networks, their bytes in `buffer`, which has room for an image.
+ * Returns how many networks. */
+uint32_t fsm_binding_list(struct fsm *fsm, const struct session_record *session, uint8_t *buffer,
+                          struct bytes *ret_fingerprint, struct op_item_network *ret_networks);
 
 /* ---- fence.c ---- */
 #define FENCE_RULE(number) (1u << (number))

@@ -147,7 +147,10 @@ enum { GRANTS_INLINE = 3 };
     F(S, 61, U32, child_previous) /* of the first: the last */                                     \
     F(S, 62, U32, child_count)                                                                     \
     F(S, 63, U32, filter_chain) /* patterns, each a short text; none: any resource */              \
-    F(S, 64, U32, filter_size)
+    F(S, 64, U32, filter_size)                                                                     \
+    F(S, 65, U32,                                                                                  \
+      binding_chain) /* networks and fingerprint; none: it may be used from anywhere */            \
+    F(S, 66, U32, binding_size)
 struct session_record {
     struct session_head head;
     SESSION_FIELDS(RECORD_MEMBER_, session_record)

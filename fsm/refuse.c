@@ -35,6 +35,13 @@ enum op_outcome fsm_refuse_resource(struct fsm_context *ctx, const char *field)
     return OP_OUT_OF_SCOPE;
 }
 
+enum op_outcome fsm_refuse_binding(struct fsm_context *ctx, const char *field)
+{
+    ctx->details->has_field = true;
+    ctx->details->field = bytes_of_text(field);
+    return OP_BOUND_ELSEWHERE;
+}
+
 enum op_outcome fsm_refuse_full(struct fsm_context *ctx, const char *limit)
 {
     if (fsm_sweep_due(ctx->fsm)) {

@@ -93,6 +93,12 @@ static enum op_outcome create_check(struct fsm_context *ctx,
     if (!fsm_filter_valid(request)) {
         return fsm_refuse_field(ctx, "filter");
     }
+    if (!fsm_networks_valid(request)) {
+        return fsm_refuse_field(ctx, "networks");
+    }
+    if (request->has_fingerprint && request->fingerprint.size == 0) {
+        return fsm_refuse_field(ctx, "fingerprint");
+    }
     if (request->grants_count > limits->session_grants_max) {
         ctx->details->has_limit = true;
         ctx->details->limit = bytes_of_text("session_grants_max");
@@ -125,12 +131,14 @@ static bool login_revoked(const struct fsm_context *ctx,
 
 static enum op_outcome create_room(struct fsm_context *ctx,
                                    const struct op_session_create_request *request,
-                                   const struct fsm_filter *filter)
+                                   const struct fsm_filter *filter,
+                                   const struct fsm_binding *binding)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t names = fsm_name_missing(fsm, request->user) + fsm_name_missing(fsm, request->agent) +
                      (request->has_policy ? fsm_name_missing(fsm, request->policy) : 0);
-    uint32_t blocks = chain_blocks(request->metadata.size) + chain_blocks(filter->size);
+    uint32_t blocks = chain_blocks(request->metadata.size) + chain_blocks(filter->size) +
+                      chain_blocks(binding->size);
     enum op_outcome outcome = fsm_room(ctx, FSM_SESSIONS, 1);
 
     if (outcome == OP_OK) {
@@ -200,7 +208,8 @@ static const struct session_record *create(struct fsm_context *ctx,
                                            const struct op_session_create_request *request,
                                            const struct opening *opening,
                                            const struct fsm_descent *descent,
-                                           const struct fsm_filter *filter)
+                                           const struct fsm_filter *filter,
+                                           const struct fsm_binding *binding)
 {
     struct fsm *fsm = ctx->fsm;
     uint32_t slot = table_take(fsm->tables[FSM_SESSIONS]);
@@ -227,6 +236,8 @@ static const struct session_record *create(struct fsm_context *ctx,
     session->metadata_chain = chain_write(fsm_blocks(fsm), request->metadata);
     session->filter_size = filter->size;
     session->filter_chain = chain_write(fsm_blocks(fsm), bytes_of(filter->image, filter->size));
+    session->binding_size = binding->size;
+    session->binding_chain = chain_write(fsm_blocks(fsm), bytes_of(binding->image, binding->size));
     session->status_cause = SESSION_LIVE;
     take_place(ctx, slot, descent);
     create_grants(ctx, slot, request, descent);
@@ -247,6 +258,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     enum op_outcome outcome = create_check(ctx, request, &opening);
     const struct session_record *session;
     struct fsm_filter filter;
+    struct fsm_binding binding;
 
     if (outcome == OP_OK) {
         outcome = fsm_child_ask(ctx, request, &descent);
@@ -257,11 +269,14 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     if (outcome == OP_OK) {
         outcome = fsm_filter_ask(ctx, request, &descent.parent, &filter);
     }
+    if (outcome == OP_OK) {
+        outcome = fsm_binding_ask(ctx, request, &descent.parent, &binding);
+    }
     if (outcome == OP_OK && login_revoked(ctx, request)) {
         outcome = OP_LOGIN_REVOKED;
     }
     if (outcome == OP_OK) {
-        outcome = create_room(ctx, request, &filter);
+        outcome = create_room(ctx, request, &filter, &binding);
     }
     if (outcome != OP_OK) {
         return outcome;
@@ -270,7 +285,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
         fsm_session_of(ctx->fsm, ctx->command->minted_id).head != NULL) {
         return OP_MINT_AGAIN; /* a stopped id never becomes a new session */
     }
-    session = create(ctx, request, &opening, &descent, &filter);
+    session = create(ctx, request, &opening, &descent, &filter, &binding);
     ctx->minted = ctx->command->minted_id;
     reply->has_session = true;
     reply->session = ctx->minted;
@@ -295,10 +310,18 @@ enum op_outcome fsm_do_session_validate(struct fsm_context *ctx,
     struct fsm *fsm = ctx->fsm;
     struct fsm_session session;
     const struct cover_record *agent;
-    enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+    enum op_outcome outcome;
 
+    if (request->has_address && !fsm_address_valid(request->address)) {
+        return fsm_refuse_field(ctx, "address");
+    }
+    outcome = fsm_find_session(ctx, request->user, &request->token, &session);
     if (outcome == OP_OK) {
         outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome == OP_OK) {
+        outcome = fsm_binding_admits(ctx, &session, FSM_GIVEN(request, address),
+                                     FSM_GIVEN(request, fingerprint));
     }
     if (outcome != OP_OK) {
         return outcome;

@@ -5,7 +5,8 @@
 
 #include "base/sat.h"
 
-enum { METADATA_MAX = 4096 }; /* in the machine's memory for long fields, the filter behind it */
+/* In the machine's memory for long fields: metadata, filter, binding. */
+enum { METADATA_MAX = 4096, BINDING_AT = METADATA_MAX + sizeof(((struct fsm_filter *)0)->image) };
 
 static void get_texts(struct fsm *fsm, const struct session_record *session,
                       struct op_session_get_reply *reply)
@@ -61,6 +62,10 @@ enum op_outcome fsm_do_session_get(struct fsm_context *ctx,
     reply->filter_count = fsm_filter_list(ctx->fsm, &session, ctx->fsm->value + METADATA_MAX,
                                           reply->filter);
     reply->has_filter = reply->filter_count > 0;
+    reply->networks_count = fsm_binding_list(ctx->fsm, record, ctx->fsm->value + BINDING_AT,
+                                             &reply->fingerprint, reply->networks);
+    reply->has_networks = reply->networks_count > 0;
+    reply->has_fingerprint = reply->fingerprint.size > 0;
     reply->keys = record->key_count;
     reply->size = record->state_bytes;
     return OP_OK;

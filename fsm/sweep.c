@@ -125,6 +125,7 @@ static void session_to_tombstone(struct sweep *sweep, uint32_t slot)
     if (forgotten || record->head.pins == 0) {
         chain_free(fsm_blocks(fsm), record->filter_chain);
     }
+    chain_free(fsm_blocks(fsm), record->binding_chain);
     chain_free(fsm_blocks(fsm), record->metadata_chain);
     chain_free(fsm_blocks(fsm), record->older_chain);
     if (record->policy != SLOT_NONE) {

@@ -36,10 +36,18 @@ enum op_outcome fsm_do_session_touch(struct fsm_context *ctx,
 {
     struct fsm_session session;
     const struct cover_record *agent;
-    enum op_outcome outcome = fsm_find_session(ctx, request->user, &request->token, &session);
+    enum op_outcome outcome;
 
+    if (request->has_address && !fsm_address_valid(request->address)) {
+        return fsm_refuse_field(ctx, "address");
+    }
+    outcome = fsm_find_session(ctx, request->user, &request->token, &session);
     if (outcome == OP_OK) {
         outcome = fsm_refuse_dead(ctx, &session);
+    }
+    if (outcome == OP_OK) {
+        outcome = fsm_binding_admits(ctx, &session, FSM_GIVEN(request, address),
+                                     FSM_GIVEN(request, fingerprint));
     }
     if (outcome != OP_OK) {
         return outcome;

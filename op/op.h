@@ -15,6 +15,9 @@
 #define OP_NAME_MAX 128
 #define OP_PERMISSION_MAX 64
 #define OP_RESOURCE_MAX 256
+#define OP_ADDRESS_MAX 45
+#define OP_NETWORK_MAX 49
+#define OP_FINGERPRINT_MAX 64
 #define OP_INFINITE UINT64_MAX
 
 /* ---- enumerations ---- */

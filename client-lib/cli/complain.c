@@ -27,6 +27,7 @@ static const struct {
     {TENURE_CONFLICT, "read the key again, and decide anew"},
     {TENURE_NOT_ADOPTABLE, "begin another task"},
     {TENURE_OUT_OF_SCOPE, "name a resource within the session's filter: tenurectl session get"},
+    {TENURE_BOUND_ELSEWHERE, "say where the client calls from, or let the user log in from there"},
     {TENURE_NO_TIME, "as an operator: tenurectl help cluster time"},
     {TENURE_UNREACHABLE, "check --servers, and that the nodes run: tenurectl status"},
     {TENURE_NOT_READY, "try again soon; tenurectl status --wait-leader waits for it"},

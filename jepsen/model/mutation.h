@@ -52,6 +52,7 @@ enum model_mutation {
     MODEL_MUTATION_LINEAGE_FORGOTTEN, /* an adopted task stands under its present lineage alone */
     MODEL_MUTATION_FILTER_IGNORED,
     MODEL_MUTATION_QUOTA_IGNORED,
+    MODEL_MUTATION_BINDING_IGNORED,
     MODEL_MUTATION_END,
 };
 

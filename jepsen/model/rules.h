@@ -94,6 +94,20 @@ bool expect_reached(struct model *model, const struct session *session, bool has
 void apply_filter(struct model *model, const struct op_session_create_request *request,
                   struct session *session);
 
+/* ---- rules_binding.c ---- */
+bool rule_address_valid(struct bytes address);
+bool rule_networks_valid(const struct op_session_create_request *request);
+/* Could a child by this request be used where its parent cannot? */
+bool rule_binding_wider(struct model *model, const struct op_session_create_request *request,
+                        const struct session *parent);
+/* Where a call says that its client is; NULL is what it does not say. */
+#define SAID(request, field) ((request)->has_##field ? &(request)->field : NULL)
+/* False after refusing: no address at all, or the session is not bound to where its client is. */
+bool expect_place(struct model *model, uint32_t session, const struct bytes *address,
+                  const struct bytes *fingerprint, struct model_expect *expect);
+void apply_binding(struct model *model, const struct op_session_create_request *request,
+                   struct session *session);
+
 uint32_t ask_permission(struct model *model, const char *permission);
 
 /* A pair for each row of the table: one without its rule does not link. */

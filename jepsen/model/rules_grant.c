@@ -242,10 +242,10 @@ void expect_permission_check(struct model *model, const struct ask *ask,
         expect_either(expect, OP_INVALID, MODEL_S1, "no resource has that form");
         return;
     }
-    if (session == 0) {
-        if (expect->outcome != OP_NOT_FOUND && expect->property == MODEL_S4) {
-            expect->property = MODEL_S12;
-        }
+    if (session == 0 && expect->outcome != OP_NOT_FOUND && expect->property == MODEL_S4) {
+        expect->property = MODEL_S12;
+    }
+    if (!expect_place(model, session, SAID(request, address), SAID(request, fingerprint), expect)) {
         return;
     }
     held = life_holds(model, &model->sessions[session], state_name(model, request->permission),

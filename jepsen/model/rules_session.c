@@ -46,7 +46,8 @@ static bool create_valid(const struct model *model, const struct op_session_crea
             return false;
         }
     }
-    return rule_filter_valid(request) &&
+    return rule_filter_valid(request) && rule_networks_valid(request) &&
+           (!request->has_fingerprint || request->fingerprint.size > 0) &&
            (!request->has_grants || request->grants_count <= model->limits.session_grants_max);
 }
 
@@ -96,7 +97,7 @@ static struct opening opening_of(struct model *model, const struct ask *ask,
 static uint64_t create_digest(struct model *model, const struct op_session_create_request *request)
 {
     static const struct siphash_key key = {{2}};
-    uint64_t parts[12 + 2 * OP_MAX_grant + OP_MAX_pattern] = {
+    uint64_t parts[14 + 2 * OP_MAX_grant + OP_MAX_pattern + OP_MAX_network] = {
         state_name(model, request->user),
         state_name(model, request->agent),
         request->idle,
@@ -106,8 +107,10 @@ static uint64_t create_digest(struct model *model, const struct op_session_creat
         request->has_evidence ? 1 + request->evidence : 0,
         request->has_auth_position ? 1 + request->auth_position : 0,
         request->has_grants ? 1 + request->grants_count : 0,
-        request->has_filter ? request->filter_count : 0};
-    size_t count = 10;
+        request->has_filter ? request->filter_count : 0,
+        request->has_networks ? request->networks_count : 0,
+        request->has_fingerprint ? state_name(model, request->fingerprint) : 0};
+    size_t count = 12;
 
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         parts[count++] = state_name(model, request->grants[i].permission);
@@ -115,6 +118,9 @@ static uint64_t create_digest(struct model *model, const struct op_session_creat
     }
     for (uint32_t i = 0; request->has_filter && i < request->filter_count; i++) {
         parts[count++] = state_name(model, request->filter[i].pattern);
+    }
+    for (uint32_t i = 0; request->has_networks && i < request->networks_count; i++) {
+        parts[count++] = state_name(model, request->networks[i].network);
     }
     return base_siphash64(&key, bytes_of(parts, count * sizeof parts[0]));
 }
@@ -255,7 +261,7 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
 
     struct opening opening = opening_of(model, ask, expect);
     struct descent parent = {0, 0, false};
-    bool outside;
+    bool outside, wider;
 
     if (!create_valid(model, request) || !lifetime_valid(model, opening.idle) ||
         !lifetime_valid(model, opening.absolute)) {
@@ -272,8 +278,11 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     }
     outside = parent.session != 0 && !opening.refused &&
               rule_filter_outside(model, request, &model->sessions[parent.session]);
-    if (outside && expect->outcome != OP_OK) {
-        expect_also(expect, OP_OUT_OF_SCOPE); /* the order of these is not said */
+    wider = parent.session != 0 && !opening.refused &&
+            rule_binding_wider(model, request, &model->sessions[parent.session]);
+    if (expect->outcome != OP_OK) { /* the order of these is not said */
+        expect->also |= outside ? TAG(OP_OUT_OF_SCOPE) : 0;
+        expect->also |= wider ? TAG(OP_BOUND_ELSEWHERE) : 0;
     }
     if (expect->outcome != OP_OK && !opening.refused) {
         return;
@@ -287,9 +296,8 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
                            request->auth_position)) {
         expect_also(expect, expect->outcome == OP_OK ? OP_LOGIN_REVOKED : expect->outcome);
         expect_refusal(expect, OP_LOGIN_REVOKED, MODEL_S2, "a revoke lies above the login");
-        if (outside) {
-            expect_also(expect, OP_OUT_OF_SCOPE);
-        }
+        expect->also |= outside ? TAG(OP_OUT_OF_SCOPE) : 0;
+        expect->also |= wider ? TAG(OP_BOUND_ELSEWHERE) : 0;
         return;
     }
     if (opening.refused) {
@@ -297,6 +305,11 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     }
     if (outside) {
         expect_refusal(expect, OP_OUT_OF_SCOPE, MODEL_S12, "a child reaches beyond its parent");
+    }
+    if (wider) {
+        expect_either(expect, OP_BOUND_ELSEWHERE, MODEL_S12, "a child is used beyond its parent");
+    }
+    if (outside || wider) {
         return;
     }
     if (has_twins(request) || opening.idle > opening.absolute) {
@@ -381,6 +394,7 @@ void apply_session_create(struct model *model, const struct ask *ask,
     session->evidence = request->has_evidence ? request->evidence : 0;
     apply_parent(model, ask, session);
     apply_filter(model, request, session);
+    apply_binding(model, request, session);
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
         const struct op_item_grant *from = &request->grants[i];
         uint32_t permission = state_name(model, from->permission);
@@ -407,12 +421,13 @@ void apply_session_create(struct model *model, const struct ask *ask,
 void expect_session_validate(struct model *model, const struct ask *ask,
                              struct model_expect *expect)
 {
-    const struct op_token *token = &ask->op->request->session_validate.token;
+    const struct op_session_validate_request *request = &ask->op->request->session_validate;
+    const struct op_token *token = &request->token;
     struct op_session_validate_reply *reply = &expect->reply.session_validate;
     uint32_t session = expect_session(model, ask, token, expect);
     const struct session *of = &model->sessions[session];
 
-    if (session == 0) {
+    if (!expect_place(model, session, SAID(request, address), SAID(request, fingerprint), expect)) {
         return;
     }
     reply->session = token->id;
@@ -436,14 +451,15 @@ void apply_session_validate(struct model *model, const struct ask *ask,
  * read T is what counts here: its clock, by which it was judged, lies at or above it. */
 void expect_session_touch(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
-    const struct op_token *token = &ask->op->request->session_touch.token;
+    const struct op_session_touch_request *request = &ask->op->request->session_touch;
+    const struct op_token *token = &request->token;
     struct op_session_touch_reply *reply = &expect->reply.session_touch;
     uint32_t session = expect_session(model, ask, token, expect);
     const struct session *of = &model->sessions[session];
     uint64_t asked = sat_add(ask->time, of->idle_time);
     uint64_t least = u64_min(of->idle_time / 100, 5 * OP_SECOND);
 
-    if (session == 0) {
+    if (!expect_place(model, session, SAID(request, address), SAID(request, fingerprint), expect)) {
         return;
     }
     reply->session = token->id;
@@ -628,6 +644,13 @@ void expect_session_get(struct model *model, const struct ask *ask, struct model
     for (uint32_t i = 0; i < of->filter_count; i++) {
         reply->filter[i].pattern = model_names_bytes(model->names, of->filter[i]);
     }
+    reply->networks_count = of->network_count;
+    reply->has_networks = of->network_count > 0;
+    for (uint32_t i = 0; i < of->network_count; i++) {
+        reply->networks[i].network = model_names_bytes(model->names, of->networks[i]);
+    }
+    reply->has_fingerprint = of->fingerprint != 0;
+    reply->fingerprint = model_names_bytes(model->names, of->fingerprint);
     reply->keys = of->key_count;
     reply->size = of->state_bytes;
     reply->has_metadata = of->metadata != 0;

@@ -57,8 +57,10 @@ struct session {
     uint64_t cap;            /* no renewal goes beyond it */
     uint32_t policy;         /* name, 0: none */
     uint32_t evidence;
-    uint32_t filter[OP_MAX_pattern], filter_count; /* names; none: any resource */
-    uint64_t ended;                                /* position of its end on request, 0: none */
+    uint32_t filter[OP_MAX_pattern], filter_count;    /* names; none: any resource */
+    uint32_t networks[OP_MAX_network], network_count; /* names; none: anywhere */
+    uint32_t fingerprint;                             /* name, 0: none */
+    uint64_t ended;                                   /* position of its end on request, 0: none */
     uint64_t ended_time;
     bool compromised; /* by REUSE, which no row shows: ended at the latest then */
     struct grant *grants;

@@ -1,5 +1,5 @@
-/* F-70, F-75: a session reaches the resources that it was opened for, and no other: by itself, by a
- * child, by a task.
+/* F-70, F-72, F-75: a session reaches the resources that it was opened for, and no other: by
+ * itself, by a child, by a task; and is used from where it is bound to.
  */
 #include "tests/acceptance/stage.h"
 
@@ -112,12 +112,62 @@ static void no_way_around_by_a_task(struct stage *stage)
     EXPECT(stage, task_reaches(stage, fence, "db/users") == TENURE_OUT_OF_SCOPE, "no other");
 }
 
+/* ---- from where ---- */
+
+static enum tenure_outcome come_from(struct stage *stage, const struct stage_session *session,
+                                     const char *address, const char *fingerprint)
+{
+    const struct tenure_session_validate_request request = {
+        .user = tenure_text(session->user),
+        .token = tenure_text(session->token),
+        .has_address = address != NULL,
+        .address = tenure_text(address != NULL ? address : ""),
+        .has_fingerprint = fingerprint != NULL,
+        .fingerprint = tenure_text(fingerprint != NULL ? fingerprint : "")};
+    struct tenure_session_validate_reply reply;
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_session_validate(stage->second, &request, &reply, &result);
+    tenure_result_done(&result);
+    return outcome;
+}
+
+static void from_nowhere_else(struct stage *stage)
+{
+    const struct tenure_session_create_request request = {
+        .user = tenure_text("alice"),
+        .agent = tenure_text("agent"),
+        .idle = STAGE_HOUR,
+        .absolute = STAGE_HOUR,
+        .has_networks = true,
+        .networks = {{.network = tenure_text("10.1.2.0/25")},
+                     {.network = tenure_text("2001:db8::/32")}},
+        .networks_count = 2,
+        .has_fingerprint = true,
+        .fingerprint = tenure_text("device-1")};
+    struct stage_session session, thief;
+    EXPECT(stage, stage_create(stage->client, &request, &session) == TENURE_OK, "opened");
+    EXPECT(stage, come_from(stage, &session, "10.1.2.127", "device-1") == TENURE_OK, "hers");
+    EXPECT(stage, come_from(stage, &session, "::ffff:10.1.2.1", "device-1") == TENURE_OK, "mapped");
+    EXPECT(stage, come_from(stage, &session, "2001:db8::7", "device-1") == TENURE_OK, "IPv6");
+    EXPECT(stage, come_from(stage, &session, "10.1.2.128", "device-1") == TENURE_BOUND_ELSEWHERE,
+           "the next address");
+    EXPECT(stage, come_from(stage, &session, "10.1.2.1", "device-2") == TENURE_BOUND_ELSEWHERE,
+           "another device");
+    EXPECT(stage, come_from(stage, &session, NULL, "device-1") == TENURE_BOUND_ELSEWHERE, "unsaid");
+    EXPECT(stage, stage_validate(stage->client, &session) == TENURE_BOUND_ELSEWHERE, "unasked");
+    thief = session;
+    (void)snprintf(thief.user, sizeof(thief.user), "mallory");
+    EXPECT(stage, come_from(stage, &thief, "10.9.9.9", NULL) == TENURE_NOT_FOUND,
+           "a stranger learns of it");
+}
+
 int main(int argc, char **argv)
 {
     static const struct stage_row rows[] = {
         {"F-70", "a session with a filter reaches what one of its patterns has", no_other_resource},
         {"F-70", "a child reaches no more than its parent", no_wider_child},
         {"F-75", "a task reaches no more than its session", no_way_around_by_a_task},
+        {"F-72", "a session that is bound to a place is used from there alone", from_nowhere_else},
     };
     return stage_main(argc, argv, rows, sizeof(rows) / sizeof(rows[0]));
 }

@@ -86,6 +86,7 @@ static bool draw_session_validate(struct run_actor *actor, struct draft *draft)
     draft->request.session_validate = (struct tenure_session_validate_request){
         .user = acting(actor->run, draft, session->user)};
     draft->request.session_validate.token = secret_of(actor->run, draft, session);
+    SAY_PLACE(actor->run, &draft->request.session_validate);
     return true;
 }
 
@@ -97,6 +98,7 @@ static bool draw_session_touch(struct run_actor *actor, struct draft *draft)
     }
     draft->request.session_touch = (struct tenure_session_touch_request){
         .user = acting(actor->run, draft, session->user), .token = tenure_text(session->token)};
+    SAY_PLACE(actor->run, &draft->request.session_touch);
     return true;
 }
 
@@ -246,6 +248,7 @@ static bool draw_permission_check(struct run_actor *actor, struct draft *draft)
     request->permission = any_permission(actor->run);
     request->has_resource = run_chance(actor->run, 80);
     request->resource = any_resource(actor->run);
+    SAY_PLACE(actor->run, request);
     return true;
 }
 

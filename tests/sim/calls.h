@@ -70,6 +70,22 @@ struct tenure_bytes any_resource(struct run *run);
 /* A child's is often wider than its parent's. */
 void draw_filter(struct run *run, struct tenure_session_create_request *request);
 draw_fn draw_fence_check;
+/* Where it may be used, and where a call says that its client is. */
+void draw_binding(struct run *run, struct tenure_session_create_request *request);
+struct draft_place {
+    bool has_address, has_fingerprint;
+    struct tenure_bytes address, fingerprint;
+};
+void draw_address(struct run *run, struct draft_place *ret_place);
+#define SAY_PLACE(run, request)                                                                    \
+    do {                                                                                           \
+        struct draft_place place_;                                                                 \
+        draw_address(run, &place_);                                                                \
+        (request)->has_address = place_.has_address;                                               \
+        (request)->address = place_.address;                                                       \
+        (request)->has_fingerprint = place_.has_fingerprint;                                       \
+        (request)->fingerprint = place_.fingerprint;                                               \
+    } while (false)
 
 /* ---- calls_list.c ---- */
 draw_fn draw_grant_list;

@@ -108,6 +108,7 @@ static bool draw_opening(struct run_actor *actor, struct draft *draft, bool chil
     draw_policy(run, request);
     draw_login(run, request);
     draw_filter(run, request);
+    draw_binding(run, request);
     return true;
 }
 

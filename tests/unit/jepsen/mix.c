@@ -50,9 +50,15 @@ static const char *const users[] = {"alice", "bob", "carol"};
 static const char *const agents[] = {"writer", "reader"};
 static const char *const permissions[PERMISSIONS] = {"state:write", "task:begin", "task:user", "p1",
                                                      "task:adopt"};
-/* What one pattern has and another just not. */
 static const char *const patterns[] = {"a/b", "a/*", "a/**", "a/b/**", "*/b", "**"};
 static const char *const resources[] = {"a", "a/b", "a/bc", "a/b/c", "x/b"};
+static const char *const networks[] = {"10.1.0.0/16", "10.1.2.0/25", "2001:db8::/47"};
+static const char *const addresses[] = {"10.1.2.3", "10.1.2.200", "::ffff:10.1.2.4",
+                                        "2001:db8:2::1"};
+#define PLACE(mix, f)                                                                              \
+    ((mix)->request.f.has_address = (mix)->request.f.has_fingerprint = !one_in(mix, 6),            \
+     (mix)->request.f.address = pick(mix, addresses, 4),                                           \
+     (mix)->request.f.fingerprint = pick(mix, addresses, 2))
 static const char *const policies[] = {"team", "vault", "standard", "elevated", "privileged"};
 static const char *const keys[] = {"k1", "k2", "k3"};
 
@@ -224,9 +230,8 @@ static void draw_filter(struct mix *mix, struct op_session_create_request *reque
 {
     request->has_filter = one_in(mix, 3);
     request->filter_count = 1 + (uint32_t)below(mix, 2);
-    for (uint32_t i = 0; i < request->filter_count; i++) {
-        request->filter[i].pattern = pick(mix, patterns, 6);
-    }
+    request->filter[0].pattern = pick(mix, patterns, 6);
+    request->filter[1].pattern = pick(mix, patterns, 6);
 }
 
 static void create(struct mix *mix)
@@ -252,6 +257,10 @@ static void create(struct mix *mix)
         request->evidence = one_in(mix, 2) ? OP_EVIDENCE_MFA : OP_EVIDENCE_REAUTHENTICATION;
     }
     draw_filter(mix, request);
+    request->networks_count = request->has_networks = one_in(mix, 5);
+    request->networks[0].network = pick(mix, networks, 3);
+    request->has_fingerprint = one_in(mix, 12);
+    request->fingerprint = pick(mix, addresses, 2);
     request->has_auth_position = one_in(mix, 4);
     request->auth_position = below(mix, mix->maker->position + 1);
     draw_grants(mix, request, parent);
@@ -273,6 +282,7 @@ static void ask_of(struct mix *mix, enum op_number f, const struct known_session
     if (f == OP_session_validate) {
         mix->request.session_validate.user = user;
         mix->request.session_validate.token = token;
+        PLACE(mix, session_validate);
     } else if (f == OP_session_get) {
         mix->request.session_get.user = user;
         mix->request.session_get.token = token;
@@ -286,6 +296,7 @@ static void ask_of(struct mix *mix, enum op_number f, const struct known_session
     } else if (f == OP_session_touch) {
         mix->request.session_touch.user = user;
         mix->request.session_touch.token = token;
+        PLACE(mix, session_touch);
     } else if (f == OP_session_renew) {
         mix->request.session_renew.user = user;
         mix->request.session_renew.token = token;
@@ -297,6 +308,7 @@ static void ask_of(struct mix *mix, enum op_number f, const struct known_session
     } else if (f == OP_permission_check) {
         mix->request.permission_check.user = user;
         mix->request.permission_check.token = token;
+        PLACE(mix, permission_check);
         mix->request.permission_check.permission = pick(mix, permissions, PERMISSIONS);
         mix->request.permission_check.has_resource = !one_in(mix, 4);
         mix->request.permission_check.resource = pick(mix, resources, 5);

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/sat.h"
+#include "op/denials.h"
 
 #include <string.h>
 
@@ -42,6 +43,14 @@ static bool understood(struct fsm *fsm, struct bytes entry)
 
         if (!op_command_read(&reader, &command)) {
             return false;
+        }
+        if (command.number == OP_COMMAND_DENIALS) {
+            struct op_denials denials;
+
+            if (!op_denials_read(command.body, &denials)) {
+                return false;
+            }
+            continue;
         }
         if (is_ours(command.number)) {
             continue;
@@ -143,6 +152,8 @@ static void apply_command(struct fsm_context *ctx)
     } else if (ctx->command->number == OP_COMMAND_REUSE) {
         fsm_reuse(ctx);
         fsm_event_reuse(ctx);
+    } else if (ctx->command->number == OP_COMMAND_DENIALS) {
+        fsm_denials(ctx);
     } else if (ctx->command->number != OP_COMMAND_TERM_START) {
         apply_client_command(ctx);
     }

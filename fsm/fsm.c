@@ -59,6 +59,8 @@ static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table
         return (uint32_t)limits->clients_max;
     case FSM_EVENTS:
         return (uint32_t)limits->events_max;
+    case FSM_DENIALS:
+        return (uint32_t)limits->denials_max;
     case FSM_TABLES:
         break;
     }
@@ -90,6 +92,8 @@ static enum fsm_table table_of_index(enum fsm_index index)
         return FSM_CERTIFICATES;
     case INDEX_EVENT:
         return FSM_EVENTS;
+    case INDEX_DENIAL:
+        return FSM_DENIALS;
     case FSM_INDEXES:
         break;
     }
@@ -115,6 +119,8 @@ static enum fsm_table table_of_heap(enum fsm_heap heap)
         return FSM_CLIENTS;
     case HEAP_WATERMARK:
         return FSM_WATERMARKS;
+    case HEAP_DENIAL:
+        return FSM_DENIALS;
     case FSM_HEAPS:
         break;
     }
@@ -128,7 +134,8 @@ static int by_number(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-/* Covers are keyed by position: there are no ties. A tenant keeps its slot for ever. */
+/* Covers are keyed by position: there are no ties. A tenant keeps its slot for ever, what counts
+ * denials as long as it is. */
 static int order_slots(const void *arg, uint32_t a, uint32_t b)
 {
     (void)arg;
@@ -187,7 +194,7 @@ static deadline_order order_of(enum fsm_heap heap)
         [HEAP_CROWDED] = order_slots,        [HEAP_EVENTFUL] = order_slots,
         [HEAP_SESSION] = order_sessions,     [HEAP_TASK] = order_tasks,
         [HEAP_TOMBSTONE] = order_tombstones, [HEAP_CLIENT] = order_clients,
-        [HEAP_WATERMARK] = order_watermarks,
+        [HEAP_WATERMARK] = order_watermarks, [HEAP_DENIAL] = order_slots,
     };
 
     return orders[heap];

@@ -24,6 +24,7 @@ enum fsm_index {
     INDEX_OPERATION,   /* by (task, number) */
     INDEX_CERTIFICATE, /* by (tenant, name) */
     INDEX_EVENT,       /* by (tenant, number) */
+    INDEX_DENIAL,      /* by the texts of tenant, certificate and user */
     FSM_INDEXES,
 };
 
@@ -39,6 +40,7 @@ enum fsm_heap {
     HEAP_TOMBSTONE,
     HEAP_CLIENT,
     HEAP_WATERMARK, /* watermarks with nothing below, by the time at which they may go */
+    HEAP_DENIAL,    /* denials, by the time at which none of them counts any more */
     FSM_HEAPS,
 };
 
@@ -506,6 +508,12 @@ void fsm_event_swept(struct fsm_context *ctx, const struct fsm_session *session,
                      const struct fsm_end *end);
 /* Units of the sweep that this takes. */
 uint32_t fsm_event_units(const struct session_record *session);
+
+/* ---- denial.c ---- */
+/* Carries DENIALS out: counts, and tells the sixth within the window as an event. */
+void fsm_denials(struct fsm_context *ctx);
+void fsm_denial_free(struct fsm *fsm, uint32_t slot);
+uint64_t fsm_hash_denial(const struct fsm *fsm, const struct denial_record *denial);
 
 /* ---- sweep.c ---- */
 enum { FSM_SWEEP_UNITS = 4096 };

@@ -22,6 +22,8 @@
     FIELD_U64(S, tag + i + 1, path[i + 1]) FIELD_U64(S, tag + i + 2, path[i + 2])
 #define FIELD_U64X9(S, tag, path)                                                                  \
     FIELD_U64FROM(S, tag, path, 0) FIELD_U64FROM(S, tag, path, 3) FIELD_U64FROM(S, tag, path, 6)
+#define FIELD_U64X5(S, tag, path)                                                                  \
+    FIELD_U64FROM(S, tag, path, 0) FIELD_U64(S, tag + 3, path[3]) FIELD_U64(S, tag + 4, path[4])
 #define FIELD_(S, tag, KIND, name) FIELD_##KIND(S, tag, name)
 #define HEAD_FIELD_(S, tag, KIND, name) FIELD_##KIND(S, tag, head.name)
 #define META_LIMIT_FIELD_(tag, name, standard, least, greatest, help)                              \
@@ -37,6 +39,7 @@
 #define SIZE_U32X3 12
 #define SIZE_U32X4 16
 #define SIZE_U64X3 24
+#define SIZE_U64X5 40
 #define SIZE_U64X9 72
 #define SIZE_(S, tag, KIND, name) +SIZE_##KIND
 #define META_LIMIT_SIZE_(tag, name, standard, least, greatest, help) +8
@@ -70,6 +73,7 @@ TYPE_(operation_record, 20, "operations",
       RESULT_FIELDS(HEAD_FIELD_, operation_record) OPERATION_FIELDS(FIELD_, operation_record))
 TYPE_(certificate_record, 21, "certificates", CERTIFICATE_FIELDS(FIELD_, certificate_record))
 TYPE_(event_record, 22, "events", EVENT_FIELDS(FIELD_, event_record))
+TYPE_(denial_record, 23, "denials", DENIAL_FIELDS(FIELD_, denial_record))
 
 #define CHECK_(S, sum) _Static_assert(sizeof(struct S) == 0 sum, #S " has padding");
 CHECK_(meta_record, META_FIELDS(SIZE_, ) OP_LIMITS(META_LIMIT_SIZE_))
@@ -83,6 +87,7 @@ CHECK_(key_record, KEY_FIELDS(SIZE_, ))
 CHECK_(client_record, CLIENT_FIELDS(SIZE_, ))
 CHECK_(certificate_record, CERTIFICATE_FIELDS(SIZE_, ))
 CHECK_(event_record, EVENT_FIELDS(SIZE_, ))
+CHECK_(denial_record, DENIAL_FIELDS(SIZE_, ))
 CHECK_(request_record, RESULT_FIELDS(SIZE_, ) REQUEST_FIELDS(SIZE_, ))
 CHECK_(operation_record, RESULT_FIELDS(SIZE_, ) OPERATION_FIELDS(SIZE_, ))
 _Static_assert(sizeof(struct session_record) <= 384, "a session is meant to stay small");
@@ -122,6 +127,8 @@ const struct table_type *fsm_table_type(enum fsm_table table)
         return &certificate_record_type;
     case FSM_EVENTS:
         return &event_record_type;
+    case FSM_DENIALS:
+        return &denial_record_type;
     case FSM_TABLES:
         break;
     }

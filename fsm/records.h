@@ -21,6 +21,7 @@
 #define RECORD_MEMBER_U32X4(name) uint32_t name[4];
 #define RECORD_MEMBER_U64X3(name) uint64_t name[3];
 #define RECORD_MEMBER_U64X9(name) uint64_t name[9];
+#define RECORD_MEMBER_U64X5(name) uint64_t name[5];
 #define RECORD_MEMBER_(S, tag, KIND, name) RECORD_MEMBER_##KIND(name)
 
 /* ---- cluster: one record ---- */
@@ -312,6 +313,22 @@ struct event_record {
     EVENT_FIELDS(RECORD_MEMBER_, event_record)
 };
 
+/* ---- denials of one certificate that acts for one user ---- */
+enum { DENIALS_RECENT = 5 };
+#define DENIAL_FIELDS(F, S)                                                                        \
+    F(S, 1, U64X5, recent) /* T of the newest, newest first, 0: none; tags 1 to 5 */               \
+    F(S, 6, U64, alerted)  /* T of the newest alert, 0: none */                                    \
+    F(S, 7, U32, tenant_size)                                                                      \
+    F(S, 8, U32, name_size)                                                                        \
+    F(S, 9, U32, user_size)                                                                        \
+    F(S, 10, U32, spare)                                                                           \
+    F(S, 11, TEXT, tenant) /* as its certificate says: perhaps no client of it ever came */        \
+    F(S, 12, TEXT, name)                                                                           \
+    F(S, 13, TEXT, user)
+struct denial_record {
+    DENIAL_FIELDS(RECORD_MEMBER_, denial_record)
+};
+
 /* In the order of the store's plan. */
 enum fsm_table {
     FSM_META,
@@ -329,6 +346,7 @@ enum fsm_table {
     FSM_OPERATIONS,
     FSM_CERTIFICATES,
     FSM_EVENTS,
+    FSM_DENIALS,
     FSM_TABLES,
 };
 

@@ -80,7 +80,8 @@ static const char *limit_of(enum fsm_table table)
     case FSM_COVERS:
     case FSM_TOMBSTONES:
     case FSM_CERTIFICATES:
-    case FSM_EVENTS: /* the oldest give way */
+    case FSM_EVENTS: /* the oldest give way, here and below */
+    case FSM_DENIALS:
     case FSM_TABLES:
         break; /* sized so that they cannot be full when the others are not (fsm.c) */
     }

@@ -94,6 +94,8 @@ static uint64_t hash_of(const struct fsm *fsm, enum fsm_index index, const void 
 
         return fsm_hash_pair(fsm, event->tenant, event->number);
     }
+    case INDEX_DENIAL:
+        return fsm_hash_denial(fsm, record);
     case FSM_INDEXES:
         break;
     }
@@ -173,6 +175,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_index(fsm, INDEX_OPERATION, FSM_OPERATIONS);
     rebuild_index(fsm, INDEX_CERTIFICATE, FSM_CERTIFICATES);
     rebuild_index(fsm, INDEX_EVENT, FSM_EVENTS);
+    rebuild_index(fsm, INDEX_DENIAL, FSM_DENIALS);
     rebuild_heaps(fsm, FSM_TENANTS);
     rebuild_heaps(fsm, FSM_COVERS);
     rebuild_heaps(fsm, FSM_WATERMARKS);
@@ -180,6 +183,7 @@ static void rebuild(struct fsm *fsm)
     rebuild_heaps(fsm, FSM_TOMBSTONES);
     rebuild_heaps(fsm, FSM_TASKS);
     rebuild_heaps(fsm, FSM_CLIENTS);
+    rebuild_heaps(fsm, FSM_DENIALS);
     rebuild_keys(fsm);
     rebuild_sessions(fsm);
     rebuild_tasks(fsm);

@@ -90,6 +90,13 @@ void fsm_schedule(struct fsm *fsm, enum fsm_table table, uint32_t slot)
                       sat_add(client->heard, fsm->limits.client_silence_us));
         return;
     }
+    case FSM_DENIALS: {
+        const struct denial_record *denial = table_read(fsm->tables[table], slot);
+
+        deadlines_set(fsm->heaps[HEAP_DENIAL], slot,
+                      sat_add(denial->recent[0], fsm->limits.denial_window_us));
+        return;
+    }
     case FSM_META:
     case FSM_NAMES:
     case FSM_BLOCKS:

@@ -235,6 +235,11 @@ static void sweep_due(struct sweep *sweep, enum fsm_heap heap, uint32_t slot)
             fsm_watermark_drop(fsm, slot);
         }
         return;
+    case HEAP_DENIAL:
+        if (spend(sweep, 1)) {
+            fsm_denial_free(fsm, slot);
+        }
+        return;
     case HEAP_REVOKED:
     case HEAP_ENDED:
     case HEAP_CROWDED:

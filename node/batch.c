@@ -26,6 +26,8 @@ void node_batch_init(struct node_batch *batch)
     batch->applying = NULL;
     batch->tick_stamp = 0;
     batch->reuse_count = 0;
+    batch->denials.last_us = 0;
+    node_denials_clear(&batch->denials);
 }
 
 bool node_batch_empty(const struct node_batch *batch)
@@ -85,12 +87,21 @@ static void look_at_token(void *arg, struct op_token *token)
     }
 }
 
-void node_batch_denied(struct node *node, const struct node_request *request)
+void node_batch_denied(struct node *node, const struct node_request *request, bool fresh)
 {
     union op_request decoded;
     struct op_command command;
     node_request_decode(request, &decoded, &command);
     op_visit_tokens(request->row->request, &decoded, look_at_token, node);
+    if (fresh) {
+        node_denials_note(&node->batch->denials, &request->caller, request->row, &decoded);
+    }
+}
+
+static bool denials_due(const struct node *node)
+{
+    return node->lead.state == LEAD_SERVING &&
+           node_denials_delay(&node->batch->denials, env_boot_us(node->env)) == 0;
 }
 
 /* REUSE for each use of a replaced secret; returns how many. */
@@ -160,7 +171,8 @@ static bool submit(struct node *node, struct base_writer *writer, struct node_fl
 bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
-    if (list_empty(&batch->queue) && !tick && batch->reuse_count == 0) {
+    bool denials = denials_due(node);
+    if (list_empty(&batch->queue) && !tick && batch->reuse_count == 0 && !denials) {
         return false;
     }
     if (!rlog_ready(node->rlog)) {
@@ -175,7 +187,14 @@ bool node_batch_turn(struct node *node, bool tick)
         flight->silent = 1;
     }
     flight->silent += add_reuses(batch, &writer);
-    uint32_t count = flight->silent + take_commands(batch, &writer, flight);
+    if (denials) {
+        node_denials_add(&batch->denials, &writer);
+        flight->silent++;
+    }
+    uint32_t count = flight->silent;
+    if (!denials) { /* with them, what is queued might not fit */
+        count += take_commands(batch, &writer, flight);
+    }
     if (!node_lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
         put_back(batch, flight);
         return false;
@@ -186,6 +205,9 @@ bool node_batch_turn(struct node *node, bool tick)
         return true;
     }
     batch->reuse_count = 0;
+    if (denials) {
+        node_denials_sent(&batch->denials, env_boot_us(node->env));
+    }
     if (tick) {
         node->lead.last_tick = node->lead.last_entry;
         batch->tick_stamp = stamp;
@@ -267,6 +289,7 @@ void node_batch_unsent(struct node *node)
     node->batch->queued = 0;
     node->batch->queued_bytes = 0;
     node->batch->reuse_count = 0;
+    node_denials_clear(&node->batch->denials);
 }
 
 void node_batch_lost(struct node *node)

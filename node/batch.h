@@ -6,6 +6,7 @@
 #ifndef NODE_BATCH_H
 #define NODE_BATCH_H
 
+#include "node/denials.h"
 #include "node/request.h"
 
 enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
@@ -27,6 +28,7 @@ struct node_batch {
     uint64_t tick_stamp; /* of the newest TICK in flight; 0: none */
     struct node_reuse reuses[REUSES_MAX];
     size_t reuse_count;
+    struct node_denials denials;
     uint8_t buffer[OP_ENTRY_BYTES_MAX];
 };
 
@@ -34,9 +36,10 @@ void node_batch_init(struct node_batch *batch);
 void node_batch_done(struct node *node);
 /* Takes the request; answers at once when it cannot be queued. */
 void node_batch_add(struct node *node, struct node_request *request);
-/* An answer is NOT_FOUND: when the request shows a secret that a rotation replaced long before,
- * REUSE goes into the next entry (model.md section 4). */
-void node_batch_denied(struct node *node, const struct node_request *request);
+/* An answer is NOT_FOUND, `fresh` when it is not an earlier one's repetition: then it goes into the
+ * next DENIALS; when the request shows a secret that a rotation replaced long before, REUSE goes
+ * into the next entry (model.md section 4). */
+void node_batch_denied(struct node *node, const struct node_request *request, bool fresh);
 /* Turn end: at most one entry. `tick`: put a TICK first. True when something is left to send. */
 bool node_batch_turn(struct node *node, bool tick);
 /* A TERM_START entry of its own, stamped `stamp`. False when raftlog would not take it. */

@@ -404,6 +404,7 @@ static uint64_t next_delay(const struct node *node, uint64_t now)
     uint64_t clock = node_time_clock(&node->time, now);
     /* The telling notices a pause as well (L2). */
     uint64_t delay = sat_sub(node->clocks.told_at + tell_us(node), now);
+    delay = u64_min(delay, node_denials_delay(&node->batch->denials, now));
     if (node->batch->tick_stamp == 0) {
         uint64_t next = fsm_next_deadline(node->fsm);
         uint64_t deadline = next == OP_INFINITE ? OP_INFINITE : sat_sub(next, clock);

@@ -167,7 +167,7 @@ void node_request_reply(struct node *node, struct node_request *request,
     base_reader_init(&reader, reply->body);
     if (op_outcome_class(reply->outcome) != OP_CLASS_DONE) {
         if (reply->outcome == OP_NOT_FOUND) {
-            node_batch_denied(node, request);
+            node_batch_denied(node, request, !reply->repeated);
         }
         struct op_details details;
         bool loaded = op_load(&reader, &op_details_struct, &details);

@@ -54,6 +54,9 @@ static size_t size_of(const struct op_command *command)
     if (command->number == OP_COMMAND_REUSE) {
         return 4 + 16 + MINTED_VERIFIER_SIZE;
     }
+    if (command->number == OP_COMMAND_DENIALS) {
+        return 4 + (4 + command->body.size);
+    }
     return 4 + (2 + caller->tenant.size) + (2 + caller->name.size) + 4 + 16 + /* caller */
            8 + 16 + 8 + 8 + 8 +                                               /* client, request */
            DIGEST_SIZE + DIGEST_SIZE + 16 + MINTED_VERIFIER_SIZE +            /* digests, minted */
@@ -92,6 +95,8 @@ void op_entry_add(struct base_writer *writer, const struct op_command *command)
     } else if (command->number == OP_COMMAND_REUSE) {
         base_write_id(writer, command->minted_id);
         base_write_bytes(writer, bytes_of(command->minted_verifier, MINTED_VERIFIER_SIZE));
+    } else if (command->number == OP_COMMAND_DENIALS) {
+        base_write_long(writer, command->body);
     } else if (command->number != OP_COMMAND_TICK) {
         ASSERT(is_operation(command->number));
         ASSERT(command->caller.tenant.size <= OP_NAME_MAX);
@@ -163,6 +168,8 @@ bool op_command_read(struct base_reader *reader, struct op_command *ret_command)
     } else if (command.number == OP_COMMAND_REUSE) {
         command.minted_id = base_read_id(&inner);
         read_array(&inner, command.minted_verifier, MINTED_VERIFIER_SIZE);
+    } else if (command.number == OP_COMMAND_DENIALS) {
+        command.body = base_read_long(&inner, OP_COMMAND_BYTES_MAX);
     } else if (command.number != OP_COMMAND_TICK) {
         if (!is_operation(command.number)) {
             return false;

@@ -21,6 +21,7 @@ enum op_command_kind {
     OP_COMMAND_TICK = 1000,       /* carries nothing: time passes, the sweep works */
     OP_COMMAND_TERM_START = 1001, /* a new leader's first: term, and whether time is known */
     OP_COMMAND_REUSE = 1002,      /* a secret was shown that a rotation had replaced long before */
+    OP_COMMAND_DENIALS = 1003,    /* who was told NOT_FOUND since the last one (op/denials.h) */
 };
 
 /* Who calls: taken from the certificate and the connection's hello, never from the request. */
@@ -47,7 +48,7 @@ struct op_command {
      * of what minted has the first try's id. The verifier: zero where the reply has no token. */
     struct id128 minted_id;
     uint8_t minted_verifier[32];
-    struct bytes body; /* the request in stored form */
+    struct bytes body; /* the request in stored form; of DENIALS its rows */
     /* -- TERM_START -- */
     uint64_t term;
     /* -- REUSE: minted_id and minted_verifier are the session's id and the old verifier -- */

@@ -194,27 +194,6 @@ static bool check_alive(const struct events *events, uint32_t row)
            told_refuse(events, "a session lives whose end was told", end->row, row);
 }
 
-/* How long the sweep may take to find what is dead, while one leader leads. */
-#define SWEEP_NS 5000000000ULL
-
-/* The last page that reaches the newest event, of this term, and asked for that late. */
-static const struct page *late_page(const struct events *events, uint32_t tenant,
-                                    const struct event *dead)
-{
-    const struct page *late = NULL;
-
-    for (uint32_t i = 0; i < events->page_count; i++) {
-        const struct page *page = &events->pages[i];
-        const struct event *event = &events->history->events[page->row];
-
-        if (page->tenant == tenant && page->to.k == UINT64_MAX && event->term == dead->term &&
-            event->call_ns >= sat_add(dead->ret_ns, SWEEP_NS)) {
-            late = page;
-        }
-    }
-    return late;
-}
-
 /* Is everything told between the creation of the session and the end of that page? Then its death
  * was, by the time that the page was asked for. */
 static bool check_told_end(const struct events *events, uint32_t which, uint32_t dead_row)
@@ -223,15 +202,12 @@ static bool check_told_end(const struct events *events, uint32_t which, uint32_t
     const struct event *dead = &events->history->events[dead_row];
     const struct told *created = told_at(events, session->tenant,
                                          (struct place){session->epoch, 0});
-    const struct page *page = late_page(events, session->tenant, dead);
-    uint32_t from, to;
+    const struct page *page = told_late(events, session->tenant, dead->term, dead->ret_ns);
 
     if (created == NULL || page == NULL || told_compare(page->to, created->place) <= 0) {
         return true;
     }
-    from = (uint32_t)(created - events->told);
-    to = told_behind(events, session->tenant, page->to) - 1;
-    return to - from != events->told[to].number - created->number ||
+    return !told_wholly(events, (uint32_t)(created - events->told), page->to) ||
            end_of(events, which) != NULL ||
            told_refuse(events, "the end of a session was not told", dead_row, page->row);
 }
@@ -286,7 +262,8 @@ bool check_events(const struct history *history, const struct order *order,
     events.ends = calloc(events.facts.session_count + 1, sizeof *events.ends);
     ASSERT(events.ends != NULL);
     good = told_collect(&events) &&
-           (events.page_count == 0 || (check_commands(&events) && check_ends(&events)));
+           (events.page_count == 0 ||
+            (check_commands(&events) && check_ends(&events) && check_alerts(&events)));
     facts_done(&events.facts);
     free(events.ends);
     free(events.told);

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/sat.h"
 
 #include <stdlib.h>
 
@@ -66,6 +67,10 @@ static void add_told(struct events *events, const struct page *page,
         .hash = hash_of(item),
         .kind = item->kind,
         .cause = item->has_cause ? item->cause : 0,
+        .user = model_names_number(events->history->names,
+                                   item->has_user ? item->user : BYTES_NONE),
+        .name = model_names_number(events->history->names,
+                                   item->has_name ? item->name : BYTES_NONE),
         .session = item->has_session ? item->session : ID128_ZERO,
         .task = item->has_task ? item->task : ID128_ZERO,
         .time = item->time,
@@ -291,4 +296,31 @@ bool told_collect(struct events *events)
         good = complete(events, &events->pages[i]);
     }
     return good;
+}
+
+/* How long the sweep may take under one leader. */
+#define OWED_NS 5000000000ULL
+
+const struct page *told_late(const struct events *events, uint32_t tenant, uint32_t term,
+                             uint64_t since_ns)
+{
+    for (uint32_t i = 0; i < events->page_count; i++) {
+        const struct page *page = &events->pages[i];
+        const struct event *event = &events->history->events[page->row];
+
+        if (page->tenant == tenant && page->to.k == UINT64_MAX && event->term == term &&
+            event->call_ns >= sat_add(since_ns, OWED_NS)) {
+            return page;
+        }
+    }
+    return NULL;
+}
+
+bool told_wholly(const struct events *events, uint32_t from, struct place to)
+{
+    uint32_t tenant = events->told[from].tenant;
+    uint32_t last = told_behind(events, tenant, to);
+
+    return last > from &&
+           last - 1 - from == events->told[last - 1].number - events->told[from].number;
 }

@@ -13,7 +13,7 @@ struct told {
     uint32_t tenant, row;
     struct place place;
     uint64_t number, hash;
-    uint32_t kind, cause;
+    uint32_t kind, cause, user, name; /* the last two: numbers of names */
     struct id128 session, task;
     uint64_t time, ended, lifetime;
 };
@@ -46,7 +46,17 @@ uint32_t told_tenant(const struct events *events, const struct event *event);
 bool told_collect(struct events *events);
 /* The first told event of the tenant behind that place. */
 uint32_t told_behind(const struct events *events, uint32_t tenant, struct place place);
+/* The first page of the tenant that reaches its newest event, of that term, and that was asked for
+ * some seconds behind `since_ns`; NULL: none. What the sweep owes is in there. */
+const struct page *told_late(const struct events *events, uint32_t tenant, uint32_t term,
+                             uint64_t since_ns);
+/* Is everything told between these two, the first of them included, the second the last told up to
+ * that place? */
+bool told_wholly(const struct events *events, uint32_t from, struct place to);
 /* NULL: nobody told that place. */
 const struct told *told_at(const struct events *events, uint32_t tenant, struct place place);
+
+/* ---- alerts.c ---- */
+bool check_alerts(const struct events *events);
 
 #endif

@@ -12,6 +12,7 @@
 #include "tests/cases/call.h"
 
 #include "base/sat.h"
+#include "op/denials.h"
 #include "tests/cases/machines.h"
 
 #include <string.h>
@@ -30,6 +31,7 @@ struct envelope {
     uint64_t attempt;
     uint64_t lowest;
     uint64_t term;
+    uint64_t count;
 };
 
 uint32_t call_mints(const struct op_row *row)
@@ -299,6 +301,7 @@ static bool envelope_word(struct scenario *scenario, const struct word *word,
         {"try", NULL, &envelope->attempt},
         {"lowest", NULL, &envelope->lowest},
         {"term", NULL, &envelope->term},
+        {"count", NULL, &envelope->count},
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -320,6 +323,8 @@ static void word_read(struct scenario *scenario, const struct word *word, struct
 {
     const struct op_row *row = call->kind == OP_COMMAND_REUSE
                                    ? op_row_of_number(OP_session_validate) /* for its token */
+                               : call->kind == OP_COMMAND_DENIALS
+                                   ? op_row_of_number(OP_session_revoke) /* for its user and id */
                                    : call->row;
     const struct op_field *field = row == NULL ? NULL : field_of(row->request, word->key);
 
@@ -437,6 +442,7 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
     struct envelope envelope = {.cert = bytes_of_text("service/app"),
                                 .tenant = bytes_of_text("acme"),
                                 .instance = 1,
+                                .count = 1,
                                 .number = OP_INFINITE,
                                 .attempt = 1,
                                 .lowest = OP_INFINITE};
@@ -449,6 +455,8 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
         ret_call->kind = OP_COMMAND_TERM_START;
     } else if (case_word_is(name, "reuse")) {
         ret_call->kind = OP_COMMAND_REUSE;
+    } else if (case_word_is(name, "denials")) {
+        ret_call->kind = OP_COMMAND_DENIALS;
     } else if (ret_call->row == NULL) {
         case_wrong(scenario, "no such command: %.*s", (int)name.size, (const char *)name.data);
     }
@@ -456,6 +464,8 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
         word_read(scenario, &words->list[i], ret_call, &envelope);
     }
     ret_call->term = envelope.term;
+    ret_call->count = envelope.count;
+    caller_read(scenario, &envelope, &ret_call->caller);
     if (ret_call->kind == OP_COMMAND_REUSE) {
         const struct op_token *token = &ret_call->request.session_validate.token;
 
@@ -466,11 +476,28 @@ void call_read(struct scenario *scenario, const struct words *words, size_t ahea
         return;
     }
     complete(scenario, ret_call);
-    caller_read(scenario, &envelope, &ret_call->caller);
     ret_call->clock = clock_of(scenario, envelope.clock);
     if (ret_call->row->access != OP_READ) {
         command_read(scenario, &envelope, ahead, ret_call);
     }
+}
+
+/* One row; nothing for other commands. */
+static struct bytes denials_body(const struct call *call, uint8_t *image, size_t size)
+{
+    struct op_denial row = {.tenant = call->caller.tenant,
+                            .name = call->caller.name,
+                            .user = call->request.session_revoke.user,
+                            .object = call->request.session_revoke.session,
+                            .count = (uint32_t)call->count};
+    struct base_writer writer;
+
+    if (call->kind != OP_COMMAND_DENIALS) {
+        return BYTES_NONE;
+    }
+    base_writer_init(&writer, image, size);
+    op_denials_write(&writer, &row, 1, 0);
+    return base_written(&writer);
 }
 
 void call_encode(const struct call *call, struct base_writer *writer)
@@ -482,6 +509,7 @@ void call_encode(const struct call *call, struct base_writer *writer)
     if (call->row == NULL) {
         command.number = call->kind;
         command.term = call->term;
+        command.body = denials_body(call, image, sizeof image);
     } else {
         base_writer_init(&body, image, sizeof image);
         op_store(&body, call->row->request, &call->request, OP_STORE_ALL);

@@ -8,6 +8,7 @@ struct call {
     const struct op_row *row; /* NULL: `kind` is one of the commands that no client asks for */
     uint32_t kind;            /* enum op_command_kind */
     uint64_t term;
+    uint64_t count; /* of DENIALS */
     union op_request request;
     struct op_caller caller;
     struct op_command command; /* of writes: all but the body */

@@ -36,6 +36,7 @@ void machines_limits(struct op_limits *ret_limits)
     ret_limits->keys_max = 512;
     ret_limits->tenant_events_max = 512;
     ret_limits->events_max = 1024;
+    ret_limits->denials_max = 64;
     ret_limits->client_silence_us = OP_DAY;
 }
 

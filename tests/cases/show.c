@@ -151,7 +151,10 @@ static void show_head(struct scenario *scenario, const struct fsm_reply *reply)
 
 static const char *own_name(uint32_t kind)
 {
-    return kind == OP_COMMAND_TICK ? "TICK" : kind == OP_COMMAND_REUSE ? "REUSE" : "TERM_START";
+    return kind == OP_COMMAND_TICK      ? "TICK"
+           : kind == OP_COMMAND_REUSE   ? "REUSE"
+           : kind == OP_COMMAND_DENIALS ? "DENIALS"
+                                        : "TERM_START";
 }
 
 static void show_own(struct scenario *scenario, const struct call *call,

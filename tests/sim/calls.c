@@ -619,6 +619,27 @@ static const struct generator *draw_generator(struct run_actor *actor)
     UNREACHABLE("the weights of a mix add up to 100");
 }
 
+/* Somebody who tries one session after another that is not his, at once: six are an alert. */
+static bool call_foreign(struct run_actor *actor, struct draft *draft)
+{
+    struct run *run = actor->run;
+    if (actor->foreign_left == 0) {
+        actor->foreign_left = run_chance(run, 1) ? 5 + run_random(run, 5) : 0;
+        actor->foreign_user = run_random(run, USERS);
+    }
+    struct run_session *session = any_session(run);
+    if (actor->foreign_left == 0 || session == NULL) {
+        return false;
+    }
+    struct tenure_session_validate_request *request = &draft->request.session_validate;
+    actor->foreign_left--;
+    snprintf(draft->user, sizeof(draft->user), "user-%" PRIu64, actor->foreign_user);
+    request->user = tenure_text(draft->user);
+    request->token = tenure_text(session->token);
+    record_call(actor, OP_session_validate, &draft->request, NULL);
+    return true;
+}
+
 /* Revokes seldom, as what it revokes may be everything; looks more often. */
 static void call_root(struct run_actor *actor, struct draft *draft)
 {
@@ -651,7 +672,7 @@ void call_any(struct run_actor *actor)
         call_root(actor, &draft);
         return;
     }
-    if (call_by_table(actor, &draft) || call_tree(actor, &draft)) {
+    if (call_by_table(actor, &draft) || call_tree(actor, &draft) || call_foreign(actor, &draft)) {
         return;
     }
     const struct generator *generator = draw_generator(actor);

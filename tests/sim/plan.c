@@ -25,6 +25,8 @@ static void draw_limits(struct run *run, struct op_limits *limits)
     limits->keys_max = 8192;
     limits->tenant_events_max = UINT64_C(64) << run_random(run, 6);
     limits->events_max = 1024;
+    limits->denials_max = 64;
+    limits->denial_window_us = between(run, 3, 40) * SIM_SECOND;
     limits->session_tasks_max = between(run, 2, 8);
     limits->session_grants_max = between(run, 5, 8);
     limits->session_children_max = between(run, 1, 8);

@@ -207,8 +207,10 @@ struct run_actor {
     uint64_t done_us;  /* when a command of its client was last answered */
     bool stands;
     bool worker;
-    bool root;                     /* an operator, who does nothing but revoke */
-    bool quiet;                    /* begins nothing more */
+    bool root;             /* an operator, who does nothing but revoke */
+    bool quiet;            /* begins nothing more */
+    uint64_t foreign_left; /* calls that it still makes as `foreign_user` */
+    uint64_t foreign_user;
     struct tenure_id event_origin; /* of the place up to which it knows the events */
     uint64_t event_position;       /* 0: it knows none */
     uint64_t event_k;

@@ -22,6 +22,7 @@ struct op_limits small_limits(void)
     limits.keys_max = 1024;
     limits.tenant_events_max = 512;
     limits.events_max = 1024;
+    limits.denials_max = 64;
     return limits;
 }
 

@@ -180,7 +180,47 @@ static void lost_and_said(struct tale *tale)
     read_on(tale, 3, 1);
 }
 
-static void (*const goods[])(struct tale *tale) = {in_pages, death_by_deadline, lost_and_said};
+static void denied(struct tale *tale, uint32_t times)
+{
+    tale->scene.user = "mallory";
+    for (uint32_t i = 0; i < times; i++) {
+        scene_validate(&tale->scene);
+    }
+    tale->scene.user = "alice";
+}
+
+/* By a DENIALS. */
+static void alert(struct tale *tale)
+{
+    struct op_item_event *item;
+
+    tale->scene.maker.position++;
+    item = happen(tale, OP_EVENT_KIND_FOREIGN_ACCESS, tale->scene.token.id);
+    item->has_user = item->has_name = true;
+    item->user = bytes_of_text("mallory");
+    item->name = bytes_of_text("acme");
+}
+
+/* A command that stands behind what was to be counted. */
+static void go_on(struct tale *tale)
+{
+    maker_wait(&tale->scene.maker, 200000);
+    scene_grant(&tale->scene, "p2", 0);
+    happen(tale, OP_EVENT_KIND_GRANT_ADDED, tale->scene.token.id);
+}
+
+static void six_and_an_alert(struct tale *tale)
+{
+    denied(tale, 6);
+    alert(tale);
+    go_on(tale);
+    denied(tale, 6);
+    go_on(tale);
+    read_on(tale, 0, 7);
+}
+
+static void (*const goods[])(struct tale *tale) = {in_pages, death_by_deadline, lost_and_said,
+                                                   six_and_an_alert};
 
 /* ---- what is wrong ---- */
 
@@ -378,6 +418,29 @@ static void death_not_told(struct tale *tale)
     read_on(tale, 0, 4);
 }
 
+static void alert_after_five(struct tale *tale)
+{
+    denied(tale, 5);
+    alert(tale);
+    read_on(tale, 0, 5);
+}
+
+static void alert_twice(struct tale *tale)
+{
+    denied(tale, 6);
+    alert(tale);
+    denied(tale, 1);
+    alert(tale);
+    read_on(tale, 0, 6);
+}
+
+static void no_alert(struct tale *tale)
+{
+    denied(tale, 6);
+    go_on(tale);
+    read_on(tale, 0, 5);
+}
+
 static const struct bad {
     void (*play)(struct tale *tale);
     const char *rule; /* part of it */
@@ -405,6 +468,9 @@ static const struct bad {
     {another_lifetime, "another lifetime"},
     {another_cause, "another cause"},
     {death_not_told, "was not told"},
+    {alert_after_five, "without six denials"},
+    {alert_twice, "two alerts within one window"},
+    {no_alert, "and no alert"},
 };
 
 static void verdict_of(struct tale *tale, struct check_verdict *ret_verdict)

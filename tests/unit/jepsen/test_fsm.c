@@ -1,6 +1,7 @@
 /* The machine of fsm/ and the specification give the same answers: fsm/ answers random calls, the
  * checker judges (S1-S4, S7, S9, S12). The specification was written without looking at fsm/. */
 #include "fsm/fsm.h"
+#include "op/denials.h"
 #include "tests/unit/jepsen/maker.h"
 
 #include <setjmp.h>
@@ -31,6 +32,7 @@ static void limits_init(struct op_limits *limits)
     limits->names_max = limits->blocks_max = 32768;
     limits->tenant_events_max = 128;
     limits->events_max = 192;
+    limits->denials_max = 64;
 }
 
 static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
@@ -175,6 +177,25 @@ static void add_secret(const struct model_op *op, const struct machine *machine,
     }
 }
 
+/* What a leader would gather: here one denial at a time. */
+static void deny(struct machine *machine, const struct model_op *op)
+{
+    const struct op_field *user = op_field_named(op_row_of_number(op->f)->request, "user");
+    struct op_denial row = {.tenant = op->tenant, .name = op->certificate, .count = 1};
+    struct op_command command = {.number = OP_COMMAND_DENIALS};
+    uint8_t body[1024];
+    struct base_writer writer;
+
+    if (user != NULL) {
+        row.user = *(const struct bytes *)(const void *)((const uint8_t *)op->request +
+                                                         user->offset);
+    }
+    base_writer_init(&writer, body, sizeof body);
+    op_denials_write(&writer, &row, 1, 0);
+    command.body = base_written(&writer);
+    apply(machine, &command, fsm_time(machine->fsm));
+}
+
 static void ask(struct maker *maker, struct model_op *op, uint16_t attempt, struct id128 id,
                 const uint8_t secret[32], struct model_answer *ret_answer)
 {
@@ -208,6 +229,9 @@ static void ask(struct maker *maker, struct model_op *op, uint16_t attempt, stru
     }
     op->position = machine->reply.position;
     op->time = machine->reply.time;
+    if (ret_answer->outcome == OP_NOT_FOUND && !machine->reply.repeated) {
+        deny(machine, op);
+    }
     maker->position = fsm_position(machine->fsm);
 }
 

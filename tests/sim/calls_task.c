@@ -192,7 +192,7 @@ bool draw_task_adopt(struct run_actor *actor, struct draft *draft)
 bool draw_revoke_lineage(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
-    struct run_task *task = run_chance(run, 40) ? any_task(run) : NULL;
+    struct run_task *task = run_chance(run, 80) ? any_task(run) : NULL;
     if (task == NULL) {
         return false;
     }

@@ -205,7 +205,7 @@ static bool told_sixth(const struct events *events, const struct denied *first, 
     uint64_t since = sat_sub(event->time, window);
     uint32_t from = told_since(events, first->tenant, since);
 
-    if (page == NULL || from == UINT32_MAX || !told_wholly(events, from, page->to)) {
+    if (page == NULL || from == UINT32_MAX || !told_wholly(events, from, page)) {
         return true;
     }
     return alerted(events, first, since, page->to) ||

@@ -207,7 +207,7 @@ static bool check_told_end(const struct events *events, uint32_t which, uint32_t
     if (created == NULL || page == NULL || told_compare(page->to, created->place) <= 0) {
         return true;
     }
-    return !told_wholly(events, (uint32_t)(created - events->told), page->to) ||
+    return !told_wholly(events, (uint32_t)(created - events->told), page) ||
            end_of(events, which) != NULL ||
            told_refuse(events, "the end of a session was not told", dead_row, page->row);
 }

@@ -288,12 +288,30 @@ static bool complete(const struct events *events, const struct page *page)
            told_refuse(events, "a gap behind the place asked about", before->row, page->row);
 }
 
+/* An empty page says nothing of the time before the place that it was asked from: is that joined to
+ * an event by one of the pages before? */
+static bool joins(const struct events *events, uint32_t which)
+{
+    enum { LOOKED_AT = 64 };
+    const struct page *page = &events->pages[which];
+    bool joined = page->count > 0;
+
+    for (uint32_t back = 1; !joined && back <= which && back <= LOOKED_AT; back++) {
+        const struct page *before = &events->pages[which - back];
+
+        joined = before->tenant == page->tenant && before->joined &&
+                 told_compare(before->to, page->from) >= 0;
+    }
+    return joined;
+}
+
 bool told_collect(struct events *events)
 {
     bool good = collect_pages(events) && agree(events);
 
     for (uint32_t i = 0; good && i < events->page_count; i++) {
         good = complete(events, &events->pages[i]);
+        events->pages[i].joined = joins(events, i);
     }
     return good;
 }
@@ -316,11 +334,10 @@ const struct page *told_late(const struct events *events, uint32_t tenant, uint3
     return NULL;
 }
 
-bool told_wholly(const struct events *events, uint32_t from, struct place to)
+bool told_wholly(const struct events *events, uint32_t from, const struct page *page)
 {
-    uint32_t tenant = events->told[from].tenant;
-    uint32_t last = told_behind(events, tenant, to);
+    uint32_t last = told_behind(events, page->tenant, page->to);
 
-    return last > from &&
+    return page->joined && last > from &&
            last - 1 - from == events->told[last - 1].number - events->told[from].number;
 }

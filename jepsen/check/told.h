@@ -23,6 +23,7 @@ struct page {
     uint32_t tenant, row, count;
     struct place from, to;
     uint64_t first, last; /* numbers; of one that is empty nothing */
+    bool joined;          /* it, or pages up to it, tell all since some event */
 };
 
 struct events {
@@ -50,9 +51,8 @@ uint32_t told_behind(const struct events *events, uint32_t tenant, struct place 
  * some seconds behind `since_ns`; NULL: none. What the sweep owes is in there. */
 const struct page *told_late(const struct events *events, uint32_t tenant, uint32_t term,
                              uint64_t since_ns);
-/* Is everything told between these two, the first of them included, the second the last told up to
- * that place? */
-bool told_wholly(const struct events *events, uint32_t from, struct place to);
+/* Is everything told from that event to the end of that page? */
+bool told_wholly(const struct events *events, uint32_t from, const struct page *page);
 /* NULL: nobody told that place. */
 const struct told *told_at(const struct events *events, uint32_t tenant, struct place place);
 

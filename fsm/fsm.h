@@ -79,6 +79,11 @@ bool fsm_read_writes(struct fsm *fsm, const struct fsm_read *read);
  * the answer stands, so that it tells nobody anything. */
 bool fsm_reused(struct fsm *fsm, const struct op_token *token);
 
+/* Is that a session or task, perhaps ended, of another tenant, or of another user than that one?
+ * An empty user is any. The leader asks when a denial stands, so that it tells nobody anything. */
+bool fsm_foreign(const struct fsm *fsm, struct bytes tenant, struct bytes user,
+                 struct id128 object);
+
 /* For a retried command that mints: the id that the first try's object has, when (caller, client,
  * request) is remembered as DONE. The leader mints for that id then, not for a fresh one. */
 bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t client,

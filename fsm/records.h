@@ -315,13 +315,16 @@ struct event_record {
 
 /* ---- denials of one certificate that acts for one user ---- */
 enum { DENIALS_RECENT = 5 };
+/* The latter counts nothing: it says when the tenant that `user` names was told of that certificate
+ * of another tenant. */
+enum denial_kind { DENIAL_COUNT, DENIAL_TOLD };
 #define DENIAL_FIELDS(F, S)                                                                        \
     F(S, 1, U64X5, recent) /* T of the newest, newest first, 0: none; tags 1 to 5 */               \
     F(S, 6, U64, alerted)  /* T of the newest alert, 0: none */                                    \
     F(S, 7, U32, tenant_size)                                                                      \
     F(S, 8, U32, name_size)                                                                        \
     F(S, 9, U32, user_size)                                                                        \
-    F(S, 10, U32, spare)                                                                           \
+    F(S, 10, U32, kind)    /* enum denial_kind */                                                  \
     F(S, 11, TEXT, tenant) /* as its certificate says: perhaps no client of it ever came */        \
     F(S, 12, TEXT, name)                                                                           \
     F(S, 13, TEXT, user)

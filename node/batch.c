@@ -87,6 +87,13 @@ static void look_at_token(void *arg, struct op_token *token)
     }
 }
 
+static bool is_foreign(void *arg, const struct op_caller *caller, struct bytes user,
+                       struct id128 object)
+{
+    const struct node *node = arg;
+    return fsm_foreign(node->fsm, caller->tenant, user, object);
+}
+
 void node_batch_denied(struct node *node, const struct node_request *request, bool fresh)
 {
     union op_request decoded;
@@ -94,7 +101,8 @@ void node_batch_denied(struct node *node, const struct node_request *request, bo
     node_request_decode(request, &decoded, &command);
     op_visit_tokens(request->row->request, &decoded, look_at_token, node);
     if (fresh) {
-        node_denials_note(&node->batch->denials, &request->caller, request->row, &decoded);
+        node_denials_note(&node->batch->denials, &request->caller, request->row, &decoded,
+                          is_foreign, node);
     }
 }
 

@@ -23,24 +23,49 @@ static const void *given(const struct op_row *row, const union op_request *reque
     return member(request, field);
 }
 
-/* What was asked about: by the token that it shows, or by its id. */
-static struct id128 object_of(const struct op_row *row, const union op_request *request)
+/* What a request asks about, while it is looked through. */
+struct asked {
+    const struct op_caller *caller;
+    struct bytes user;
+    node_foreign_cb foreign;
+    void *arg;
+    struct id128 first; /* zero: none */
+    struct id128 found; /* the first that is foreign; zero: none */
+    size_t count;
+};
+
+static void look_at(struct asked *asked, struct id128 object)
 {
-    static const char *const tokens[] = {"token", "fence"};
-    static const char *const ids[] = {"task", "session"};
-    for (size_t i = 0; i < 2; i++) {
-        const struct op_token *token = given(row, request, tokens[i], OP_KIND_token);
-        if (token != NULL) {
-            return token->id;
-        }
+    if (asked->count++ == 0) {
+        asked->first = object;
     }
-    for (size_t i = 0; i < 2; i++) {
+    if (id128_is_zero(asked->found) &&
+        asked->foreign(asked->arg, asked->caller, asked->user, object)) {
+        asked->found = object;
+    }
+}
+
+static void look_at_token(void *arg, struct op_token *token)
+{
+    look_at(arg, token->id);
+}
+
+static struct id128 object_of(struct asked *asked, const struct op_row *row,
+                              union op_request *request)
+{
+    static const char *const ids[] = {"task", "session"};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         const struct id128 *id = given(row, request, ids[i], OP_KIND_id);
         if (id != NULL) {
-            return *id;
+            look_at(asked, *id);
         }
     }
-    return ID128_ZERO;
+    bool named = asked->count > 0;
+    op_visit_tokens(row->request, request, look_at_token, asked);
+    if (!id128_is_zero(asked->found)) {
+        return asked->found;
+    }
+    return named || asked->count == 1 ? asked->first : ID128_ZERO;
 }
 
 static struct op_denial row_of(const struct node_denial *denial)
@@ -78,11 +103,21 @@ static uint16_t append(uint8_t **at, struct bytes text)
     return (uint16_t)text.size;
 }
 
-/* NULL: there is no room for another row. */
+static size_t rows_of(const struct node_denials *denials, const struct op_caller *caller)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < denials->count; i++) {
+        struct op_denial row = row_of(&denials->rows[i]);
+        count += bytes_equal(row.name, caller->name) && bytes_equal(row.tenant, caller->tenant);
+    }
+    return count;
+}
+
+/* NULL: there is no room for another row of this certificate. */
 static struct node_denial *add(struct node_denials *denials, const struct op_caller *caller,
                                struct bytes user)
 {
-    if (denials->count == OP_DENIALS_MAX) {
+    if (denials->count == OP_DENIALS_MAX || rows_of(denials, caller) == DENIALS_SHARE) {
         return NULL;
     }
     struct node_denial *denial = &denials->rows[denials->count++];
@@ -106,10 +141,12 @@ void node_denials_clear(struct node_denials *denials)
 }
 
 void node_denials_note(struct node_denials *denials, const struct op_caller *caller,
-                       const struct op_row *row, const union op_request *request)
+                       const struct op_row *row, union op_request *request, node_foreign_cb foreign,
+                       void *arg)
 {
     const struct bytes *user = given(row, request, "user", OP_KIND_text);
     struct bytes acting = user == NULL ? BYTES_NONE : *user;
+    struct asked asked = {.caller = caller, .user = acting, .foreign = foreign, .arg = arg};
     struct node_denial *denial = find(denials, caller, acting);
     if (denial == NULL) {
         denial = add(denials, caller, acting);
@@ -119,7 +156,7 @@ void node_denials_note(struct node_denials *denials, const struct op_caller *cal
         return;
     }
     denial->count = one_more(denial->count);
-    denial->object = object_of(row, request);
+    denial->object = object_of(&asked, row, request);
 }
 
 uint64_t node_denials_delay(const struct node_denials *denials, uint64_t boot_us)

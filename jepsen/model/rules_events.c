@@ -3,14 +3,20 @@
  */
 #include "jepsen/model/rules.h"
 
+#include "op/denials.h"
+
 /* Of a position are told what its command did, the death of what was created there, and that what
- * was begun or adopted there became an orphan. */
-enum { EVENTS_A_POSITION = 4 };
+ * was begun or adopted there became an orphan. Or it is a DENIALS, of which each row may be told to
+ * a tenant once, and to two tenants. */
+enum {
+    TENANT_EVENTS_A_POSITION = 4 + OP_DENIALS_MAX,
+    EVENTS_A_POSITION = 4 + 2 * OP_DENIALS_MAX,
+};
 
 static bool may_be_lost(const struct model *model, const struct ask *ask)
 {
-    return ask->op->position >=
-           u64_min(model->limits.tenant_events_max, model->limits.events_max) / EVENTS_A_POSITION;
+    return ask->op->position >= u64_min(model->limits.tenant_events_max / TENANT_EVENTS_A_POSITION,
+                                        model->limits.events_max / EVENTS_A_POSITION);
 }
 
 void expect_events_read(struct model *model, const struct ask *ask, struct model_expect *expect)

@@ -98,6 +98,26 @@ static void try_as(struct stage *stage, struct tenure_client *client, const char
     }
 }
 
+/* Shows her own token, and the stolen one as a session that the task may write into. */
+static void reach_for(struct stage *stage, struct tenure_client *client,
+                      const struct stage_session *own, const struct stage_session *victim)
+{
+    struct tenure_task_begin_request begin = {.user = tenure_text(own->user),
+                                              .has_token = true,
+                                              .token = tenure_text(own->token),
+                                              .kind = tenure_text("theft"),
+                                              .scope = TENURE_TASK_SCOPE_SESSION,
+                                              .ttl = STAGE_HOUR,
+                                              .has_targets = true,
+                                              .targets_count = 1};
+    struct tenure_task_begin_reply begun;
+    struct tenure_result result;
+    begin.targets[0].token = tenure_text(victim->token);
+    (void)tenure_task_begin(client, &begin, &begun, &result);
+    EXPECT(stage, result.outcome == TENURE_NOT_FOUND, "%s", result.message);
+    tenure_result_done(&result);
+}
+
 static bool same_id(struct tenure_id a, struct tenure_id b)
 {
     return memcmp(&a, &b, sizeof(a)) == 0;
@@ -133,7 +153,8 @@ static void from_another_tenant(struct stage *stage)
     stage_open(stage, stage->stranger, "eve", &own);
     hear(stage, stage->client, &place, &heard);
     heard.alerts = 0;
-    try_as(stage, stage->stranger, "alice", &alice, ALERT_AT);
+    try_as(stage, stage->stranger, "eve", &alice, ALERT_AT - 1);
+    reach_for(stage, stage->stranger, &own, &alice);
     wait_for_alert(stage, stage->client, &place, PATIENCE_S, &heard);
     EXPECT(stage, heard.alerts == 1, "the owner's tenant is told %u times", heard.alerts);
     EXPECT(stage, same_id(heard.session, alice.id), "of another session");

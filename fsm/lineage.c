@@ -149,6 +149,18 @@ uint32_t fsm_pin_blocks(const struct fsm_session *own)
     return own->head->depth * fsm_grants_blocks(GRANTS_INLINE);
 }
 
+uint32_t fsm_unpin_blocks(const struct fsm *fsm, const struct fsm_session *own)
+{
+    uint32_t blocks = 0;
+
+    for (struct fsm_session at = *own; at.head != NULL; at = fsm_parent_of(fsm, &at)) {
+        if (at.stone != NULL && at.head->pins == 1) {
+            blocks += fsm_tombstone_blocks(at.stone);
+        }
+    }
+    return blocks;
+}
+
 void fsm_task_unpin(struct fsm *fsm, struct id128 id)
 {
     struct fsm_session own = fsm_session_of(fsm, id);

@@ -398,6 +398,8 @@ uint32_t fsm_pin_blocks(const struct fsm_session *own);
 void fsm_child_link(struct fsm *fsm, uint32_t parent, uint32_t child);
 void fsm_child_unlink(struct fsm *fsm, uint32_t child);
 void fsm_task_unpin(struct fsm *fsm, struct id128 own);
+/* Blocks that this frees now: of tombstones that no other task needs. */
+uint32_t fsm_unpin_blocks(const struct fsm *fsm, const struct fsm_session *own);
 /* OK when the task may leave its lineage for this session's: it remembers so many. */
 enum op_outcome fsm_lineage_room(struct fsm_context *ctx, const struct fsm_task *task,
                                  const struct fsm_session *adopter);
@@ -474,7 +476,8 @@ void fsm_covers_task(struct fsm *fsm, const struct session_head *own, int change
 void fsm_tombstone_make(struct fsm *fsm, const struct session_record *session, struct fsm_end end,
                         uint32_t kept_chain, uint32_t kept_count);
 void fsm_tombstone_free(struct fsm *fsm, uint32_t slot);
-/* After its last task went. */
+/* After its last task went. Frees so many blocks. */
+uint32_t fsm_tombstone_blocks(const struct tombstone_record *stone);
 void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot);
 
 /* ---- schedule.c: the heaps that follow from records ---- */

@@ -163,6 +163,7 @@ static void sweep_session(struct sweep *sweep, uint32_t dead)
         store_settle(sweep->fsm->store);
     }
     units = 2 + chain_blocks(session->metadata_size) + fsm_older_blocks(session) +
+            chain_blocks(session->filter_size) + chain_blocks(session->binding_size) +
             2 * fsm_grants_blocks(session->grant_count) + fsm_event_units(session);
     if (spend(sweep, units < FSM_SWEEP_UNITS ? units : FSM_SWEEP_UNITS)) {
         session_to_tombstone(sweep, slot);
@@ -182,7 +183,8 @@ static void sweep_task(struct sweep *sweep, uint32_t slot)
                           fsm_grants_blocks(task->pair_count) +
                           chain_blocks(task->target_count * sizeof(struct id128)) +
                           chain_blocks(task->lineage_count * sizeof(struct id128)) +
-                          chain_blocks(task->result_size))) {
+                          chain_blocks((size_t)task->older_count * sizeof(task->verifier)) +
+                          chain_blocks(task->result_size) + fsm_unpin_blocks(fsm, &own))) {
         return;
     }
     fsm_task_unlist(fsm, &own, slot);

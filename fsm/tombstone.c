@@ -113,6 +113,11 @@ void fsm_tombstone_make(struct fsm *fsm, const struct session_record *session, s
     index_insert(fsm->indexes[INDEX_TOMBSTONE], fsm_hash_id(fsm, stone->head.selector), slot);
 }
 
+uint32_t fsm_tombstone_blocks(const struct tombstone_record *stone)
+{
+    return fsm_grants_blocks(stone->kept_count) + chain_blocks(stone->filter_size);
+}
+
 void fsm_tombstone_unpin(struct fsm *fsm, uint32_t slot)
 {
     struct tombstone_record *stone = stone_write(fsm, slot);

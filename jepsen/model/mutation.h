@@ -46,6 +46,7 @@ enum model_mutation {
     MODEL_MUTATION_CHILD_OUTLIVES,    /* a child goes on when its parent has ended */
     MODEL_MUTATION_CHILD_KEEPS_GRANT, /* … and holds what its parent has lost */
     MODEL_MUTATION_CHILD_OF_ONE,      /* … or when one further up has */
+    MODEL_MUTATION_DEAD_CHILD_COUNTS, /* a full list of children is LIMIT, dead ones included */
     MODEL_MUTATION_CHILD_REVIVED,     /* … and holds what that was given again */
     MODEL_MUTATION_LINEAGE_OF_PARENT, /* a lineage is named by the parent */
     MODEL_MUTATION_FLOOR_IGNORED,     /* a task's E is not bounded by F of its session */

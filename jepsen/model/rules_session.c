@@ -199,30 +199,39 @@ static bool expect_parent(struct model *model, const struct ask *ask, struct des
     return true;
 }
 
-static void expect_child_limits(struct model *model, const struct ask *ask, uint32_t parent,
-                                struct model_expect *expect)
+/* Those that live; what is dead counts until its sweep, but an answer by that is SWEEPING. */
+static struct tally children(struct model *model, const struct ask *ask, uint32_t parent)
 {
-    uint32_t alive = 0, all = 0;
+    struct tally tally = {0, 0};
 
-    if (model->sessions[parent].depth >= model->limits.session_depth_max) {
-        expect_refusal(expect, OP_LIMIT, MODEL_S1, "sessions are too deep");
-        return;
-    }
     for (uint32_t i = parent + 1; i < model->session_count; i++) {
         uint64_t also;
 
-        if (model->sessions[i].parent == parent) {
-            all++;
-            alive += life_of(model, &model->sessions[i], ask->time, &also) == 0;
+        if (model->sessions[i].parent != parent ||
+            (life_of(model, &model->sessions[i], ask->time, &also) != 0 &&
+             model->mutation != MODEL_MUTATION_DEAD_CHILD_COUNTS)) {
+            continue;
+        }
+        if (model->sessions[i].unnamed || rule_may_be_compromised(model, ask, i)) {
+            tally.maybe++;
+        } else {
+            tally.sure++;
         }
     }
-    if (alive >= model->limits.session_children_max) {
+    return tally;
+}
+
+static void expect_child_limits(struct model *model, const struct ask *ask, uint32_t parent,
+                                struct model_expect *expect)
+{
+    struct tally tally = children(model, ask, parent);
+
+    if (model->sessions[parent].depth >= model->limits.session_depth_max) {
+        expect_refusal(expect, OP_LIMIT, MODEL_S1, "sessions are too deep");
+    } else if (tally.sure >= model->limits.session_children_max) {
         expect_refusal(expect, OP_LIMIT, MODEL_S1, "the session has all its children");
-        if (rule_may_be_compromised(model, ask, parent)) {
-            expect_also(expect, OP_OK);
-        }
-    } else if (all >= model->limits.session_children_max) {
-        expect_also(expect, OP_LIMIT); /* of which some are dead, and perhaps not swept */
+    } else if (tally.sure + tally.maybe >= model->limits.session_children_max) {
+        expect_also(expect, OP_LIMIT);
     }
 }
 

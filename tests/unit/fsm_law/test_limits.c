@@ -3,6 +3,7 @@
 #include "tests/unit/fsm_law/actions.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct stage {
     struct machine machine;
@@ -228,6 +229,84 @@ static void a_tick_does_a_bounded_amount_of_work(void **state)
     assert_int_equal(table_count(stage.machine.fsm->tables[FSM_KEYS]), 0);
 }
 
+/* Of the greatest filter, and bound to many networks. */
+static struct session open_wide(uint64_t number)
+{
+    static char pattern[240];
+    struct session session = {id_of(number), number, "alice", 0};
+    struct op_session_create_request *request;
+
+    memset(pattern, 'p', sizeof pattern);
+    act_begin(&stage.actor, OP_session_create);
+    request = &stage.actor.call.fields.session_create;
+    request->user = text("alice");
+    request->agent = text("a");
+    request->idle = request->absolute = 100 * SECOND;
+    request->has_grants = true;
+    request->grants_count = 2;
+    request->grants[0].permission = text("task:begin");
+    request->grants[1].permission = text("task:user");
+    request->has_filter = request->has_networks = true;
+    request->filter_count = OP_MAX_pattern;
+    request->networks_count = OP_MAX_network;
+    for (size_t i = 0; i < OP_MAX_pattern; i++) {
+        request->filter[i].pattern = bytes_of(pattern, sizeof pattern - i);
+        request->networks[i].network = text("2001:db8::/32");
+    }
+    stage.actor.call.minted_id = session.id;
+    stage.actor.call.minted_secret = number;
+    assert_int_equal(act(&stage.actor), OP_OK);
+    return session;
+}
+
+/* Returns in how many ticks everything is swept that is due. */
+static uint32_t sweep_in_bounds(void)
+{
+    uint32_t ticks = 0;
+
+    do {
+        uint32_t before = table_count(stage.machine.fsm->tables[FSM_BLOCKS]);
+
+        machine_tick(&stage.machine);
+        ticks++;
+        assert_true(before - table_count(stage.machine.fsm->tables[FSM_BLOCKS]) <= FSM_SWEEP_UNITS);
+    } while (fsm_sweep_due(stage.machine.fsm));
+    return ticks;
+}
+
+static void the_blocks_of_filters_and_bindings_are_work(void **state)
+{
+    struct op_limits limits = small_limits();
+
+    (void)state;
+    begin(&limits);
+    for (uint64_t i = 0; i < 250; i++) {
+        (void)open_wide(7000 + i);
+    }
+    stage.machine.stamp += 101 * SECOND;
+    assert_true(sweep_in_bounds() > 1);
+    assert_int_equal(table_count(stage.machine.fsm->tables[FSM_SESSIONS]), 0);
+}
+
+static void the_blocks_that_a_last_task_held_are_work(void **state)
+{
+    struct op_limits limits = small_limits();
+
+    (void)state;
+    begin(&limits);
+    for (uint64_t i = 0; i < 250; i++) {
+        struct session session = open_wide(7000 + i);
+
+        (void)begin_task(&stage.actor, &session, OP_TASK_SCOPE_USER, NULL);
+    }
+    stage.machine.stamp += 101 * SECOND;
+    (void)sweep_in_bounds();
+    assert_int_equal(table_count(stage.machine.fsm->tables[FSM_TASKS]), 250);
+    stage.machine.stamp += 500 * SECOND + limits.tombstone_us;
+    assert_true(sweep_in_bounds() > 1);
+    assert_int_equal(table_count(stage.machine.fsm->tables[FSM_TASKS]), 0);
+}
+
 static void arguments_out_of_bounds_are_named(void **state)
 {
     struct op_limits limits = small_limits();
@@ -276,6 +355,8 @@ int main(void)
         TEST(clients_are_bounded_and_only_silence_makes_room),
         TEST(tombstones_are_bounded_and_the_oldest_goes),
         TEST(a_tick_does_a_bounded_amount_of_work),
+        TEST(the_blocks_of_filters_and_bindings_are_work),
+        TEST(the_blocks_that_a_last_task_held_are_work),
         TEST(arguments_out_of_bounds_are_named),
         TEST(a_role_may_do_what_its_row_says),
     };

@@ -7,8 +7,17 @@ enum { PROCS = 4 };
 
 void maker_init(struct maker *maker, uint64_t seed, enum model_mutation mutation)
 {
+    struct op_limits limits;
+
+    op_limits_init(&limits);
+    maker_init_within(maker, seed, mutation, &limits);
+}
+
+void maker_init_within(struct maker *maker, uint64_t seed, enum model_mutation mutation,
+                       const struct op_limits *limits)
+{
     memset(maker, 0, sizeof *maker);
-    op_limits_init(&maker->limits);
+    maker->limits = *limits;
     maker->history = history_create();
     maker->model = model_create(maker->history->names, &maker->limits);
     model_mutate(maker->model, mutation);

@@ -36,6 +36,9 @@ struct maker {
 };
 
 void maker_init(struct maker *maker, uint64_t seed, enum model_mutation mutation);
+/* … with other limits than those that op_limits_init gives. */
+void maker_init_within(struct maker *maker, uint64_t seed, enum model_mutation mutation,
+                       const struct op_limits *limits);
 void maker_done(struct maker *maker);
 uint64_t maker_random(struct maker *maker, uint64_t below);
 

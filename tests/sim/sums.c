@@ -91,7 +91,7 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->times_told, sum->longest_recovery_us / 1000);
     printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
            ", equal digests %" PRIu64 ", sessions searched %" PRIu64 ", events told %" PRIu64
-           ", lost ones %" PRIu64 " times\n",
+           ", told to be lost %" PRIu64 "\n",
            sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
            sum->check.blind_sessions, sum->events, sum->compacted);
     printf("faults:");

@@ -4,6 +4,7 @@
 #include "tests/unit/env/place.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,6 +95,9 @@ static const char *ask(struct stage *stage, const char *method, const char *path
     assert_int_equal(send(fd, request, (size_t)size, MSG_NOSIGNAL), size);
     while ((got = recv(fd, stage->answer + have, ANSWER_MAX - 1 - have, 0)) > 0) {
         have += (size_t)got;
+    }
+    if (have == 0 && got < 0) {
+        have = (size_t)snprintf(stage->answer, ANSWER_MAX, "recv: %s", strerror(errno));
     }
     stage->answer[have] = '\0';
     (void)close(fd);

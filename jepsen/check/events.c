@@ -13,76 +13,110 @@
 
 /* ---- pages against what was acknowledged ---- */
 
-/* What an operation is told as, the reply's field that names what it is about, and the one that
- * says where it was carried out, where an earlier result may be told again. */
+/* What an operation is told as, the first at its position and perhaps a second; the reply's field
+ * that says where it was carried out, where an earlier result may be told again; and what the event
+ * says: fields of the reply, or else of the request. NULL: nothing. */
 struct telling {
     enum op_number f;
+    uint32_t k;
     enum op_event_kind kind;
-    const char *object, *since;
+    const char *since;
+    const char *says[TOLD_FIELDS];
 };
+
+#define ANY "*"    /* the answer does not say it */
+#define CALLER "@" /* the caller's certificate; said of every event */
+#define SAYS(user, name, session, task, parent, epoch, attempt, given)                             \
+    {user, name, CALLER, session, task, parent, epoch, attempt, given}
+#define OF_SESSION(name, given) SAYS("user", name, "session", NULL, NULL, NULL, NULL, given)
+#define OF_CLOSE SAYS("user", ANY, ANY, "task", ANY, ANY, NULL, NULL)
+#define OF_CLAIM(name) SAYS("user", name, "session", "task", ANY, "epoch", "attempt", NULL)
+#define OF_END(session) SAYS("user", NULL, session, NULL, NULL, ANY, NULL, NULL)
+#define OF_ALL(user, name) SAYS(user, name, NULL, NULL, NULL, NULL, NULL, NULL)
 
 static const struct telling tellings[] = {
-    {OP_session_create, OP_EVENT_KIND_SESSION_CREATED, "session", "epoch"},
-    {OP_session_end, OP_EVENT_KIND_SESSION_ENDED, "session", NULL},
-    {OP_session_rotate, OP_EVENT_KIND_SESSION_ROTATED, "session", NULL},
-    {OP_session_elevate, OP_EVENT_KIND_SESSION_ELEVATED, "session", NULL},
-    {OP_session_revoke, OP_EVENT_KIND_SESSION_REVOKED, "session", NULL},
-    {OP_revoke_lineage, OP_EVENT_KIND_LINEAGE_REVOKED, "lineage", NULL},
-    {OP_grant_add, OP_EVENT_KIND_GRANT_ADDED, "session", NULL},
-    {OP_grant_revoke, OP_EVENT_KIND_GRANT_REVOKED, "session", NULL},
-    {OP_policy_set, OP_EVENT_KIND_POLICY_SET, NULL, NULL},
-    {OP_revoke_user, OP_EVENT_KIND_USER_REVOKED, NULL, NULL},
-    {OP_revoke_agent, OP_EVENT_KIND_AGENT_REVOKED, NULL, NULL},
-    {OP_revoke_tenant, OP_EVENT_KIND_TENANT_REVOKED, NULL, NULL},
-    {OP_revoke_all, OP_EVENT_KIND_ALL_REVOKED, NULL, NULL},
-    {OP_task_begin, OP_EVENT_KIND_TASK_BEGUN, "task", "begun"},
-    {OP_task_claim, OP_EVENT_KIND_TASK_CLAIMED, "task", NULL},
-    {OP_task_hand_over, OP_EVENT_KIND_TASK_HANDED_OVER, "task", NULL},
-    {OP_task_complete, OP_EVENT_KIND_TASK_DONE, "task", "closed"},
-    {OP_task_fail, OP_EVENT_KIND_TASK_FAILED, "task", "closed"},
-    {OP_task_cancel, OP_EVENT_KIND_TASK_CANCELLED, "task", NULL},
-    {OP_task_adopt, OP_EVENT_KIND_TASK_ADOPTED, "task", NULL},
+    {OP_session_create, 0, OP_EVENT_KIND_SESSION_CREATED, "epoch",
+     SAYS("user", "agent", "session", NULL, "parent", "epoch", NULL, NULL)},
+    {OP_session_end, 0, OP_EVENT_KIND_SESSION_ENDED, NULL, OF_END("session")},
+    {OP_session_rotate, 0, OP_EVENT_KIND_SESSION_ROTATED, NULL,
+     SAYS("user", "policy", "session", NULL, NULL, "epoch", NULL, NULL)},
+    {OP_session_elevate, 0, OP_EVENT_KIND_SESSION_ELEVATED, NULL, OF_SESSION("policy", "given")},
+    {OP_session_revoke, 0, OP_EVENT_KIND_SESSION_REVOKED, NULL, OF_SESSION(NULL, NULL)},
+    {OP_session_revoke, 1, OP_EVENT_KIND_SESSION_ENDED, NULL, OF_END("session")},
+    {OP_revoke_lineage, 0, OP_EVENT_KIND_LINEAGE_REVOKED, NULL,
+     SAYS("user", NULL, "lineage", NULL, NULL, NULL, NULL, NULL)},
+    {OP_revoke_lineage, 1, OP_EVENT_KIND_SESSION_ENDED, NULL, OF_END("lineage")},
+    {OP_grant_add, 0, OP_EVENT_KIND_GRANT_ADDED, NULL, OF_SESSION("permission", "given")},
+    {OP_grant_revoke, 0, OP_EVENT_KIND_GRANT_REVOKED, NULL, OF_SESSION("permission", "given")},
+    {OP_policy_set, 0, OP_EVENT_KIND_POLICY_SET, NULL, OF_ALL(NULL, "name")},
+    {OP_revoke_user, 0, OP_EVENT_KIND_USER_REVOKED, NULL, OF_ALL("user", NULL)},
+    {OP_revoke_agent, 0, OP_EVENT_KIND_AGENT_REVOKED, NULL, OF_ALL(NULL, "agent")},
+    {OP_revoke_tenant, 0, OP_EVENT_KIND_TENANT_REVOKED, NULL, OF_ALL(NULL, NULL)},
+    {OP_revoke_all, 0, OP_EVENT_KIND_ALL_REVOKED, NULL, OF_ALL(NULL, NULL)},
+    {OP_task_begin, 0, OP_EVENT_KIND_TASK_BEGUN, "begun",
+     SAYS("user", "kind", "session", "task", "fence", "epoch", NULL, NULL)},
+    {OP_task_claim, 0, OP_EVENT_KIND_TASK_CLAIMED, NULL, OF_CLAIM(CALLER)},
+    {OP_task_hand_over, 0, OP_EVENT_KIND_TASK_HANDED_OVER, NULL, OF_CLAIM("worker")},
+    {OP_task_complete, 0, OP_EVENT_KIND_TASK_DONE, "closed", OF_CLOSE},
+    {OP_task_fail, 0, OP_EVENT_KIND_TASK_FAILED, "closed", OF_CLOSE},
+    {OP_task_cancel, 0, OP_EVENT_KIND_TASK_CANCELLED, NULL, OF_CLOSE},
+    {OP_task_adopt, 0, OP_EVENT_KIND_TASK_ADOPTED, NULL,
+     SAYS("user", ANY, "session", "task", ANY, "epoch", NULL, NULL)},
 };
 
-/* NULL: it tells nothing. `ret_id`: what it is about, zero for nothing. */
+/* What this command tells as the k-th at its position; NULL: nothing. */
 static const struct telling *telling_of(const struct events *events, const struct event *event,
-                                        struct id128 *ret_id)
+                                        uint64_t k)
 {
     const struct op_struct *s = op_row_of_number(event->f)->reply;
     const struct telling *telling = NULL;
     static union op_reply reply;
-    const uint8_t *value = (const uint8_t *)&reply;
 
     for (size_t i = 0; i < sizeof tellings / sizeof tellings[0]; i++) {
-        telling = tellings[i].f == event->f ? &tellings[i] : telling;
+        telling = tellings[i].f == event->f && tellings[i].k == k ? &tellings[i] : telling;
     }
-    *ret_id = ID128_ZERO;
     if (telling == NULL || event->outcome != OP_OK) {
         return NULL;
     }
-    history_reply(events->history, event, &reply);
-    if (telling->since != NULL &&
-        *(const uint64_t *)(const void *)(value + op_field_named(s, telling->since)->offset) !=
-            event->position) {
-        return NULL;
-    }
-    if (telling->object != NULL) {
-        memcpy(ret_id, value + op_field_named(s, telling->object)->offset, sizeof *ret_id);
+    if (telling->since != NULL) {
+        history_reply(events->history, event, &reply);
+        return told_number(events->history, s, &reply, telling->since) == event->position ? telling
+                                                                                          : NULL;
     }
     return telling;
 }
 
-/* A revoke of one session may end it, and then says so too. */
-static bool tells_more(const struct telling *telling, const struct told *told)
+/* Does this event say what was asked and answered? */
+static bool says_it(const struct events *events, const struct event *event,
+                    const struct telling *telling, const struct told *told)
 {
-    return told->place.k == 1 && told->kind == OP_EVENT_KIND_SESSION_ENDED &&
-           (telling->f == OP_session_revoke || telling->f == OP_revoke_lineage);
-}
+    const struct history *history = events->history;
+    const struct op_row *row = op_row_of_number(event->f);
+    struct bytes caller = history_caller_of(history, event).certificate;
+    static union op_request request;
+    static union op_reply reply;
 
-static bool same_event(const struct telling *telling, struct id128 id, const struct told *told)
-{
-    return told->kind == telling->kind &&
-           (id128_is_zero(id) || id128_equal(id, told->session) || id128_equal(id, told->task));
+    history_request(history, event, &request);
+    history_reply(history, event, &reply);
+    for (size_t i = 0; i < TOLD_FIELDS; i++) {
+        const char *name = telling->says[i];
+        uint64_t said = 0;
+
+        if (name != NULL && strcmp(name, ANY) == 0) {
+            continue;
+        }
+        if (name != NULL && strcmp(name, CALLER) == 0) {
+            said = model_names_number(history->names, caller) + 1ULL;
+        } else if (name != NULL && op_field_named(row->reply, name) != NULL) {
+            said = told_number(history, row->reply, &reply, name);
+        } else if (name != NULL) {
+            said = told_number(history, row->request, &request, name);
+        }
+        if (said != told->said[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* What is told of this command's position, and where nothing is told, whether a page says so. */
@@ -90,8 +124,7 @@ static bool check_command(const struct events *events, uint32_t row)
 {
     const struct event *event = &events->history->events[row];
     uint32_t tenant = told_tenant(events, event);
-    struct id128 id;
-    const struct telling *telling = telling_of(events, event, &id);
+    const struct telling *first = telling_of(events, event, 0);
     uint32_t i = 0;
     bool found = false;
 
@@ -104,22 +137,26 @@ static bool check_command(const struct events *events, uint32_t row)
                events->told[at].place.position == event->position;
              at++) {
             const struct told *here = &events->told[at];
+            const struct telling *telling = telling_of(events, event, here->place.k);
 
-            if (telling == NULL || here->tenant != tenant ||
-                (!same_event(telling, id, here) && !tells_more(telling, here))) {
+            if (telling == NULL || here->tenant != tenant || here->kind != telling->kind) {
                 return told_refuse(events, "an event of what this command did not do", row,
+                                   here->row);
+            }
+            if (!says_it(events, event, telling, here)) {
+                return told_refuse(events, "an event that says other than was answered", row,
                                    here->row);
             }
             found = true;
         }
         i = told_behind(events, told->tenant, (struct place){UINT64_MAX, UINT64_MAX});
     }
-    for (i = 0; i < events->page_count && telling != NULL && !found; i++) {
+    for (i = 0; i < events->page_count && first != NULL && !found; i++) {
         const struct page *page = &events->pages[i];
-        struct place first = {event->position, 0};
+        struct place at = {event->position, 0};
 
-        if (page->tenant == tenant && told_compare(page->from, first) < 0 &&
-            told_compare(first, page->to) <= 0) {
+        if (page->tenant == tenant && told_compare(page->from, at) < 0 &&
+            told_compare(at, page->to) <= 0) {
             return told_refuse(events, "what was acknowledged has no event", row, page->row);
         }
     }

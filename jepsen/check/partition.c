@@ -4,6 +4,7 @@
 #include "jepsen/check/facts.h"
 
 #include "base/assert.h"
+#include "base/sat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ struct cut {
     const struct history *history;
     const struct order *order;
     struct facts facts;
+    uint64_t latest; /* T, as far as any answer shows */
+    bool *shaken;    /* by session: may it have ended, without a word of its own? */
     struct entry *entries;
     uint32_t count, capacity;
 };
@@ -28,6 +31,18 @@ static void add(struct cut *cut, uint32_t session, const struct blind_op *op, ui
     cut->entries = model_names_grow(cut->entries, &cut->capacity, cut->count + 1,
                                     sizeof *cut->entries);
     cut->entries[cut->count++] = (struct entry){.session = session, .op = *op, .key = key};
+    cut->shaken[session] |= op->unknown || op->kind == BLIND_END || op->kind == BLIND_REVOKE;
+}
+
+/* An answer that nobody knows may have ended it; after a rotation a REUSE, which no row shows, ends
+ * the lineage. */
+static void shake(struct cut *cut, const struct event *event, uint32_t session, bool unknown)
+{
+    cut->shaken[session] |= unknown;
+    if ((event->f == OP_session_rotate || event->f == OP_session_elevate) &&
+        (unknown || event->outcome == OP_OK)) {
+        cut->shaken[facts_root(&cut->facts, session)] = true;
+    }
 }
 
 /* What a row's answer says of the session; false when it says nothing. */
@@ -143,6 +158,7 @@ static void add_row(struct cut *cut, uint32_t row, bool unknown)
         return;
     }
     facts_objects(&cut->facts, event, &request, &session, &task, &fence);
+    shake(cut, event, session, unknown);
     if (session != 0 && !told_again(cut, event, fence != NULL) &&
         kind_of(cut, event, &request, fence != NULL, &op, &key)) {
         add(cut, session, &op, key);
@@ -281,8 +297,24 @@ static bool check_parts(const struct cut *cut, const struct check_options *optio
     return true;
 }
 
+/* May one above it have ended, of which its own partition shows nothing? */
+static bool stands_on_shaken(const struct cut *cut, uint32_t which)
+{
+    for (uint32_t at = cut->facts.sessions[which].parent; at != 0;
+         at = cut->facts.sessions[at].parent) {
+        const struct fact_session *above = &cut->facts.sessions[at];
+        const struct fact_deadlines *last = &above->moves[above->move_count - 1];
+
+        if (cut->shaken[at] || above->compromised || above->unsure ||
+            u64_min(last->idle, last->absolute) <= cut->latest) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A session that was found compromised was ended by a command that no row shows; a child, by what
- * is not its partition's: its parent may have idled out. */
+ * is not its partition's. */
 static void add_reuses(struct cut *cut)
 {
     for (uint32_t i = 1; i < cut->facts.session_count; i++) {
@@ -291,7 +323,7 @@ static void add_reuses(struct cut *cut)
                                     .unknown = true,
                                     .row = cut->facts.sessions[i].row};
 
-        if (cut->facts.sessions[i].compromised || cut->facts.sessions[i].parent != 0) {
+        if (cut->facts.sessions[i].compromised || stands_on_shaken(cut, i)) {
             add(cut, i, &op, 0);
         }
     }
@@ -304,9 +336,14 @@ bool check_blind(const struct history *history, const struct order *order,
     bool good;
 
     facts_init(&cut.facts, history, order);
+    cut.shaken = calloc(cut.facts.session_count, sizeof *cut.shaken);
+    ASSERT(cut.shaken != NULL);
     for (uint32_t i = 0; i < order->count; i++) {
+        const struct event *event = &history->events[order->rows[i]];
+
+        cut.latest = u64_max(cut.latest, u64_max(event->time, event->clock));
         if (!order->again[order->rows[i]]) {
-            add_row(&cut, order->rows[i], !history_definite(&history->events[order->rows[i]]));
+            add_row(&cut, order->rows[i], !history_definite(event));
         }
     }
     for (uint32_t i = 0; i < order->doubtful_count; i++) {
@@ -318,6 +355,7 @@ bool check_blind(const struct history *history, const struct order *order,
     }
     good = check_parts(&cut, options, verdict);
     free(cut.entries);
+    free(cut.shaken);
     facts_done(&cut.facts);
     return good;
 }

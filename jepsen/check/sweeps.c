@@ -297,45 +297,71 @@ static bool sweep_row(struct look *look)
             sweep_s4_ok(look) && sweep_s6(look, true));
 }
 
+/* Did the clock gain more from `a` to `b` than time went by, and `slack_ns` more? */
+static bool ran_ahead(const struct look *look, const struct event *a, const struct event *b,
+                      uint64_t slack_ns)
+{
+    uint64_t span = sat_sub(b->ret_ns, a->call_ns);
+
+    return b->clock > a->clock &&
+           ns_of_us(b->clock - a->clock) > span + drift_ns(look, span) + slack_ns;
+}
+
+static bool fell_behind(const struct look *look, const struct event *a, const struct event *b)
+{
+    uint64_t span = sat_sub(b->call_ns, a->ret_ns);
+
+    return ns_of_us(sat_sub(b->clock, a->clock)) + drift_ns(look, span) +
+               look->options->leaderless_ns <
+           span;
+}
+
+/* Less clock for its call: what comes later gets the tighter bound from `b`. */
+static bool is_faster(const struct event *a, const struct event *b)
+{
+    return b->clock + a->call_ns / 1000 <= a->clock + b->call_ns / 1000;
+}
+
 /* S5: between two answers the cluster's clock goes on as the client's does; by more where one that
- * was learned, and lay behind, gives way to the one that it was learned from. Rows in the order of
- * positions; the bounds that earlier rows give widen with drift. */
+ * was learned, and lay behind, gives way to the one that it was learned from, which takes another
+ * leader. Rows in the order of positions; the bounds that earlier rows give widen with drift. */
 static bool sweep_s5(struct look *look, const struct order *order)
 {
     const struct history *history = look->facts->history;
-    uint32_t fast = UINT32_MAX, slow = UINT32_MAX;
+    uint32_t fast = UINT32_MAX, slow = UINT32_MAX, same = UINT32_MAX; /* the last of one term */
     bool written = false; /* a clock under which nothing was written may be made anew (T2) */
 
     for (uint32_t i = 0; i < order->count; i++) {
         const struct event *b = &history->events[order->rows[i]];
         const struct event *a = fast == UINT32_MAX ? b : &history->events[fast];
         const struct event *c = slow == UINT32_MAX ? b : &history->events[slow];
-        uint64_t span;
+        const struct event *d = same == UINT32_MAX ? b : &history->events[same];
 
         written = written || history_is_write(b);
         if (b->clock == 0 || !history_definite(b) || b->attempt > 1 || !written) {
             continue;
         }
         if (timeless_within(look, u64_min(a->call_ns, c->call_ns), b->ret_ns)) {
-            fast = slow = order->rows[i];
+            fast = slow = same = order->rows[i];
             continue;
         }
         look->row = order->rows[i];
-        span = sat_sub(b->ret_ns, a->call_ns);
-        if (b->clock > a->clock && ns_of_us(b->clock - a->clock) >
-                                       span + drift_ns(look, span) + look->options->learned_ns) {
+        if (ran_ahead(look, a, b, a->term == b->term ? 0 : look->options->learned_ns)) {
             return refuse(look, MODEL_S5, "the cluster's clock ran ahead of real time", fast);
         }
-        span = sat_sub(b->call_ns, c->ret_ns);
-        if (ns_of_us(sat_sub(b->clock, c->clock)) + drift_ns(look, span) +
-                look->options->leaderless_ns <
-            span) {
+        if (d->term == b->term && ran_ahead(look, d, b, 0)) {
+            return refuse(look, MODEL_S5, "the cluster's clock ran ahead under one leader", same);
+        }
+        if (fell_behind(look, c, b)) {
             return refuse(look, MODEL_S5, "the cluster's clock fell behind real time", slow);
         }
-        /* The tightest row to compare with: least clock for its call, most for its return. */
-        if (b->clock + a->call_ns / 1000 <= a->clock + b->call_ns / 1000) {
+        if (is_faster(a, b)) {
             fast = look->row;
         }
+        if (d->term != b->term || is_faster(d, b)) {
+            same = look->row;
+        }
+        /* The tightest row to compare with: most clock for its return. */
         if (b->clock + c->ret_ns / 1000 >= c->clock + b->ret_ns / 1000) {
             slow = look->row;
         }

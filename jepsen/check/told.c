@@ -40,16 +40,58 @@ uint32_t told_tenant(const struct events *events, const struct event *event)
                               history_caller_of(events->history, event).tenant);
 }
 
+static uint64_t number_of_text(const struct history *history, struct bytes text)
+{
+    return text.size == 0 ? 0 : model_names_number(history->names, text) + 1ULL;
+}
+
+static uint64_t number_of_id(const struct history *history, struct id128 id)
+{
+    return id128_is_zero(id) ? 0 : number_of_text(history, bytes_of(id.bytes, sizeof id.bytes));
+}
+
+uint64_t told_number(const struct history *history, const struct op_struct *s, const void *value,
+                     const char *name)
+{
+    const struct op_field *field = op_field_named(s, name);
+    const void *at;
+
+    if (field == NULL || (!field->required && !*((const bool *)value + field->has_offset))) {
+        return 0;
+    }
+    at = (const uint8_t *)value + field->offset;
+    switch (field->kind) {
+    case OP_KIND_u64:
+    case OP_KIND_time_us:
+        return *(const uint64_t *)at;
+    case OP_KIND_id:
+        return number_of_id(history, *(const struct id128 *)at);
+    case OP_KIND_token:
+        return number_of_id(history, ((const struct op_token *)at)->id);
+    case OP_KIND_text:
+        return number_of_text(history, *(const struct bytes *)at);
+    case OP_KIND_boolean:
+    case OP_KIND_enumeration:
+    case OP_KIND_blob:
+    case OP_KIND_list:
+        break;
+    }
+    UNREACHABLE("no event says such a field");
+}
+
+static const struct op_struct *item_struct(void)
+{
+    return op_field_named(op_row_of_number(OP_events_read)->reply, "events")->item;
+}
+
 static uint64_t hash_of(const struct op_item_event *item)
 {
     static const struct siphash_key key = {{10}};
-    static const struct op_struct *s;
     uint8_t image[1024];
     struct base_writer writer;
 
-    s = op_field_named(op_row_of_number(OP_events_read)->reply, "events")->item;
     base_writer_init(&writer, image, sizeof image);
-    op_store(&writer, s, item, OP_STORE_ALL);
+    op_store(&writer, item_struct(), item, OP_STORE_ALL);
     ASSERT(!writer.failed);
     return base_siphash64(&key, base_written(&writer));
 }
@@ -57,6 +99,12 @@ static uint64_t hash_of(const struct op_item_event *item)
 static void add_told(struct events *events, const struct page *page,
                      const struct op_item_event *item)
 {
+    static const char *const names[TOLD_FIELDS] = {
+        [TOLD_USER] = "user",       [TOLD_NAME] = "name",       [TOLD_BY] = "by",
+        [TOLD_SESSION] = "session", [TOLD_TASK] = "task",       [TOLD_PARENT] = "parent",
+        [TOLD_EPOCH] = "epoch",     [TOLD_ATTEMPT] = "attempt", [TOLD_GIVEN] = "given"};
+    struct told *told;
+
     events->told = model_names_grow_raw(events->told, &events->told_capacity,
                                         events->told_count + 1, sizeof *events->told);
     events->told[events->told_count++] = (struct told){
@@ -76,6 +124,10 @@ static void add_told(struct events *events, const struct page *page,
         .time = item->time,
         .ended = item->has_ended ? item->ended : 0,
         .lifetime = item->has_lifetime ? item->lifetime : 0};
+    told = &events->told[events->told_count - 1];
+    for (size_t i = 0; i < TOLD_FIELDS; i++) {
+        told->said[i] = told_number(events->history, item_struct(), item, names[i]);
+    }
 }
 
 /* ---- one page ---- */

@@ -8,6 +8,20 @@ struct place {
     uint64_t position, k;
 };
 
+/* What an event says beside its kind. */
+enum told_field {
+    TOLD_USER,
+    TOLD_NAME,
+    TOLD_BY,
+    TOLD_SESSION,
+    TOLD_TASK,
+    TOLD_PARENT,
+    TOLD_EPOCH,
+    TOLD_ATTEMPT,
+    TOLD_GIVEN,
+    TOLD_FIELDS
+};
+
 /* One event, as it was told first. */
 struct told {
     uint32_t tenant, row;
@@ -16,6 +30,7 @@ struct told {
     uint32_t kind, cause, user, name; /* the last two: numbers of names */
     struct id128 session, task;
     uint64_t time, ended, lifetime;
+    uint64_t said[TOLD_FIELDS]; /* see told_number; 0: nothing */
 };
 
 /* One page: it tells all of (from, to]. */
@@ -42,6 +57,10 @@ struct events {
 int told_compare(struct place a, struct place b);
 /* Breaks S10; returns false, for callers' returns. */
 bool told_refuse(const struct events *events, const char *rule, uint32_t first, uint32_t second);
+/* A number that equal values share, of the field of that name of a request, reply or event: a
+ * token counts by its id. 0: it is not there, or nothing. */
+uint64_t told_number(const struct history *history, const struct op_struct *s, const void *value,
+                     const char *name);
 uint32_t told_tenant(const struct events *events, const struct event *event);
 /* Fills `told` and `pages`: each page in order and without a gap, no two against each other. */
 bool told_collect(struct events *events);

@@ -340,6 +340,13 @@ static void clock_ahead(struct scene *s)
     s->maker.history->events[2].clock += 1000000;
 }
 
+/* By less than a clock that was learned may lie behind, but under one leader. */
+static void clock_ahead_in_a_term(struct scene *s)
+{
+    two_validates(s);
+    s->maker.history->events[2].clock += 90000;
+}
+
 static void clock_behind(struct scene *s)
 {
     two_validates(s);
@@ -654,6 +661,7 @@ static const struct bad bads[] = {
     {dead_before_deadline, MODEL_S4, "EXPIRED before"},
     {time_goes_back, MODEL_S5, "T goes back"},
     {clock_ahead, MODEL_S5, "ran ahead"},
+    {clock_ahead_in_a_term, MODEL_S5, "ran ahead"},
     {clock_behind, MODEL_S5, "fell behind"},
     {too_early, MODEL_S6, "returned earlier"},
     {too_early_to_end, MODEL_S6, "returned earlier"},

@@ -1,4 +1,5 @@
 /* What is around the checks: unknown outcomes, V1, and histories as JSON lines (S1, V1). */
+#include "jepsen/check/order.h"
 #include "tests/unit/jepsen/scene.h"
 
 #include <setjmp.h>
@@ -107,6 +108,68 @@ static void test_unknown_does_not_excuse_all(void **state)
     scene_validate(&scene);
     assert_int_equal(verdict_of(scene.maker.history), CHECK_VIOLATION);
     scene_done(&scene);
+}
+
+/* Below the scene's session, for another agent. */
+static void open_child(struct scene *scene)
+{
+    struct op_session_create_request *request = &scene->request.session_create;
+
+    memset(&scene->request, 0, sizeof scene->request);
+    request->user = bytes_of_text("alice");
+    request->agent = bytes_of_text("B");
+    request->idle = request->absolute = 60000000;
+    request->has_parent = true;
+    request->parent = scene->token;
+    maker_call(&scene->maker, &scene->caller, OP_session_create, &scene->request);
+}
+
+enum { ABOVE_NOTHING, ABOVE_REVOKED, ABOVE_ENDED, ABOVE_LOST, ABOVE_IDLE, ABOVES };
+
+static void happen_above(struct scene *scene, int what)
+{
+    if (what == ABOVE_REVOKED) {
+        scene_revoke_agent(scene, "A");
+    } else if (what == ABOVE_ENDED) {
+        scene_end(scene);
+    } else if (what == ABOVE_LOST) {
+        scene_end(scene);
+        maker_lose(&scene->maker);
+    } else if (what == ABOVE_IDLE) {
+        maker_wait(&scene->maker, 31000000);
+    }
+}
+
+/* The blind search lets a child die without a word only of what may have befallen one above it. */
+static void test_blind_asks_why_a_child_died(void **state)
+{
+    (void)state;
+    for (int what = ABOVE_NOTHING; what < ABOVES; what++) {
+        struct check_verdict verdict = {.kind = CHECK_OK};
+        struct history_answer answer;
+        struct check_options options;
+        struct op_token child;
+        struct scene scene;
+        struct order order;
+
+        check_options_init(&options);
+        scene_init(&scene);
+        scene_create(&scene, "alice", "A", 30, 60);
+        open_child(&scene);
+        child = scene.maker.answer.reply.session_create.token;
+        happen_above(&scene, what);
+        scene.token = child;
+        scene_validate(&scene);
+        answer = scene_answer(&scene);
+        answer.outcome = OP_ENDED;
+        history_return(scene.maker.history, scene.maker.row, &answer);
+        order_init(&order, scene.maker.history);
+        assert_int_equal(check_blind(scene.maker.history, &order, &options, &verdict),
+                         what != ABOVE_NOTHING);
+        assert_int_equal(verdict.kind, what == ABOVE_NOTHING ? CHECK_VIOLATION : CHECK_OK);
+        order_done(&order);
+        scene_done(&scene);
+    }
 }
 
 /* V1: a good run that did not do what was asked for is INVALID. */
@@ -301,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_unknown_end_and_revoke),
         cmocka_unit_test(test_placed_write_is_not_lost),
         cmocka_unit_test(test_unknown_does_not_excuse_all),
+        cmocka_unit_test(test_blind_asks_why_a_child_died),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_a_stated_time_may_step),
         cmocka_unit_test(test_a_clock_without_a_command_may_begin_again),

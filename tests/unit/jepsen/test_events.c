@@ -31,9 +31,19 @@ static struct op_item_event *happen(struct tale *tale, enum op_event_kind kind,
                                    .number = ++tale->count,
                                    .time = tale->scene.maker.time,
                                    .kind = kind,
+                                   .has_user = true,
+                                   .user = bytes_of_text("alice"),
                                    .has_session = true,
-                                   .session = session};
+                                   .session = session,
+                                   .has_by = true,
+                                   .by = bytes_of_text("acme")};
     return item;
+}
+
+static void name(struct op_item_event *item, const char *text)
+{
+    item->has_name = true;
+    item->name = bytes_of_text(text);
 }
 
 static void die(struct tale *tale, struct id128 session, uint64_t ended, enum op_end_cause cause,
@@ -49,8 +59,25 @@ static void die(struct tale *tale, struct id128 session, uint64_t ended, enum op
 
 static void create(struct tale *tale)
 {
+    struct op_item_event *item;
+
     scene_create(&tale->scene, "alice", "A", 60, 60);
-    happen(tale, OP_EVENT_KIND_SESSION_CREATED, tale->scene.token.id);
+    item = happen(tale, OP_EVENT_KIND_SESSION_CREATED, tale->scene.token.id);
+    item->has_epoch = true;
+    item->epoch = tale->scene.maker.position;
+    name(item, "A");
+}
+
+static struct op_item_event *give(struct tale *tale, const char *permission)
+{
+    struct op_item_event *item;
+
+    scene_grant(&tale->scene, permission, 0);
+    item = happen(tale, OP_EVENT_KIND_GRANT_ADDED, tale->scene.token.id);
+    item->has_given = true;
+    item->given = tale->scene.maker.answer.reply.grant_add.given;
+    name(item, permission);
+    return item;
 }
 
 /* A session that was logged out, one that lives, and a grant of it. */
@@ -65,8 +92,7 @@ static void begin(struct tale *tale)
     scene_end(&tale->scene);
     die(tale, tale->first, tale->scene.maker.time, OP_END_CAUSE_LOGOUT, 1000);
     create(tale);
-    scene_grant(&tale->scene, "p1", 0);
-    happen(tale, OP_EVENT_KIND_GRANT_ADDED, tale->scene.token.id);
+    give(tale, "p1");
 }
 
 static struct op_events_read_reply page(const struct tale *tale, uint32_t from, uint32_t count)
@@ -205,8 +231,7 @@ static void alert(struct tale *tale)
 static void go_on(struct tale *tale)
 {
     maker_wait(&tale->scene.maker, 200000);
-    scene_grant(&tale->scene, "p2", 0);
-    happen(tale, OP_EVENT_KIND_GRANT_ADDED, tale->scene.token.id);
+    give(tale, "p2");
 }
 
 static void six_and_an_alert(struct tale *tale)
@@ -219,8 +244,88 @@ static void six_and_an_alert(struct tale *tale)
     read_on(tale, 0, 7);
 }
 
+/* The newest session, by session.revoke, and the end that it brings. Returns the two events. */
+static struct op_item_event *revoke_one(struct tale *tale)
+{
+    union op_request *request = &tale->scene.request;
+    struct op_item_event *item;
+
+    memset(request, 0, sizeof *request);
+    request->session_revoke.user = bytes_of_text("alice");
+    request->session_revoke.session = tale->scene.token.id;
+    maker_call(&tale->scene.maker, &tale->scene.caller, OP_session_revoke, request);
+    item = happen(tale, OP_EVENT_KIND_SESSION_REVOKED, tale->scene.token.id);
+    die(tale, tale->scene.token.id, tale->scene.maker.time, OP_END_CAUSE_REVOKED, 0);
+    item[1].k = 1;
+    return item;
+}
+
+static struct op_item_event *revoke_user(struct tale *tale)
+{
+    struct op_item_event *item;
+
+    scene_revoke_user(&tale->scene, "bob");
+    item = happen(tale, OP_EVENT_KIND_USER_REVOKED, ID128_ZERO);
+    item->has_session = false;
+    item->user = bytes_of_text("bob");
+    return item;
+}
+
+/* A task, and its claim: the two newest events. */
+static struct op_item_event *work(struct tale *tale)
+{
+    struct op_item_event *item;
+
+    scene_begin(&tale->scene, OP_TASK_SCOPE_SESSION, 60);
+    item = happen(tale, OP_EVENT_KIND_TASK_BEGUN, tale->scene.token.id);
+    item->has_task = item->has_epoch = true;
+    item->task = tale->scene.task;
+    item->epoch = tale->scene.maker.position;
+    name(item, "work");
+    scene_claim(&tale->scene, 30);
+    (void)happen(tale, OP_EVENT_KIND_TASK_CLAIMED, tale->scene.token.id);
+    item[1].has_task = item[1].has_epoch = item[1].has_attempt = true;
+    item[1].task = tale->scene.task;
+    item[1].epoch = item->epoch;
+    item[1].attempt = tale->scene.maker.position;
+    name(&item[1], "acme");
+    return item;
+}
+
+/* Below the newest session. */
+static struct op_item_event *open_child(struct tale *tale)
+{
+    struct op_session_create_request *request = &tale->scene.request.session_create;
+    struct op_token parent = tale->scene.token;
+    struct op_item_event *item;
+
+    memset(&tale->scene.request, 0, sizeof tale->scene.request);
+    request->user = bytes_of_text("alice");
+    request->agent = bytes_of_text("A");
+    request->idle = request->absolute = 60000000;
+    request->has_parent = true;
+    request->parent = parent;
+    maker_call(&tale->scene.maker, &tale->scene.caller, OP_session_create, &tale->scene.request);
+    item = happen(tale, OP_EVENT_KIND_SESSION_CREATED,
+                  tale->scene.maker.answer.reply.session_create.session);
+    item->has_epoch = item->has_parent = true;
+    item->epoch = tale->scene.maker.position;
+    item->parent = parent.id;
+    name(item, "A");
+    return item;
+}
+
+static void all_kinds(struct tale *tale)
+{
+    (void)revoke_user(tale);
+    (void)work(tale);
+    (void)open_child(tale);
+    (void)revoke_one(tale);
+    read_on(tale, 0, tale->count);
+}
+
 static void (*const goods[])(struct tale *tale) = {in_pages, death_by_deadline, lost_and_said,
-                                                   six_and_an_alert};
+                                                   six_and_an_alert, all_kinds};
 
 /* ---- what is wrong ---- */
 
@@ -293,6 +398,67 @@ static void of_another_session(struct tale *tale)
 {
     tale->ring[3].session = tale->first;
     read_on(tale, 0, 4);
+}
+
+/* Each says one thing other than was asked or answered. */
+static void of_another_user(struct tale *tale)
+{
+    tale->ring[0].user = bytes_of_text("bob");
+    read_on(tale, 0, 4);
+}
+
+static void revoke_of_another_user(struct tale *tale)
+{
+    revoke_user(tale)->user = bytes_of_text("alice");
+    read_on(tale, 0, 5);
+}
+
+static void of_another_permission(struct tale *tale)
+{
+    name(&tale->ring[3], "p2");
+    read_on(tale, 0, 4);
+}
+
+static void by_another(struct tale *tale)
+{
+    tale->ring[3].by = bytes_of_text("globex");
+    read_on(tale, 0, 4);
+}
+
+static void by_nobody(struct tale *tale)
+{
+    tale->ring[3].has_by = false;
+    read_on(tale, 0, 4);
+}
+
+static void given_elsewhere(struct tale *tale)
+{
+    tale->ring[3].given--;
+    read_on(tale, 0, 4);
+}
+
+static void of_another_epoch(struct tale *tale)
+{
+    tale->ring[2].epoch--;
+    read_on(tale, 0, 4);
+}
+
+static void of_another_attempt(struct tale *tale)
+{
+    work(tale)[1].attempt--;
+    read_on(tale, 0, 6);
+}
+
+static void below_another(struct tale *tale)
+{
+    open_child(tale)->parent = tale->first;
+    read_on(tale, 0, 5);
+}
+
+static void end_of_another(struct tale *tale)
+{
+    revoke_one(tale)[1].session = (struct id128){{0xab}};
+    read_on(tale, 0, 6);
 }
 
 static void told_differently(struct tale *tale)
@@ -453,7 +619,17 @@ static const struct bad {
     {newest_not_told, "has no event"},
     {of_what_was_refused, "did not do"},
     {of_something_else, "did not do"},
-    {of_another_session, "did not do"},
+    {of_another_session, "says other"},
+    {of_another_user, "says other"},
+    {revoke_of_another_user, "says other"},
+    {of_another_permission, "says other"},
+    {by_another, "says other"},
+    {by_nobody, "says other"},
+    {given_elsewhere, "says other"},
+    {of_another_epoch, "says other"},
+    {of_another_attempt, "says other"},
+    {below_another, "says other"},
+    {end_of_another, "says other"},
     {told_differently, "differently"},
     {left_out, "left out that another answer tells"},
     {first_left_out, "the first is left out"},

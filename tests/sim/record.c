@@ -331,7 +331,9 @@ static void copy_text(char to[16], const void *request, size_t offset)
     struct bytes text;
     memcpy(&text, (const uint8_t *)request + offset, sizeof(text));
     ASSERT(text.size < 16);
-    memcpy(to, text.data, text.size);
+    if (text.size > 0) {
+        memcpy(to, text.data, text.size);
+    }
 }
 
 uint64_t record_call(struct run_actor *actor, enum op_number number, const void *request,

@@ -4,7 +4,8 @@
  * freed, what is above is refused.
  *  2. RETRY is never remembered: nothing happened. UNKNOWN is not either.
  *  3. A try above the highest seen mints again only while the object carries the secret that this
- *     request made (its `secret_made`, or the attempt, is the request's first position).
+ *     request made (its `secret_made`, or the attempt, is the request's first position). One that
+ *     was told again by its (task, n) has made none: it is SUPERSEDED, whatever the try.
  */
 #include "fsm/machine.h"
 
@@ -139,6 +140,13 @@ static bool carries(struct fsm_context *ctx, const struct request_record *record
                ctx, fsm_task_forgotten_time(fsm, table_read(fsm->tables[FSM_TASKS], task)));
 }
 
+/* Done without a secret, by an operation that makes one: it was a known (task, n) (window.c). */
+static bool told_again(const struct fsm_context *ctx)
+{
+    return op_outcome_class(ctx->answer.outcome) == OP_CLASS_DONE &&
+           op_minted_token(ctx->row) != NULL;
+}
+
 /* The same number again: the first result, and for what mints a look at the tries. */
 static enum op_outcome repeat(struct fsm_context *ctx, uint32_t slot)
 {
@@ -149,6 +157,7 @@ static enum op_outcome repeat(struct fsm_context *ctx, uint32_t slot)
 
     if (record->mints == 0) {
         fsm_result_take(ctx, &record->head);
+        ctx->answer.superseded = told_again(ctx);
         return ctx->answer.outcome;
     }
     if (later && carries(ctx, record)) {

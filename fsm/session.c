@@ -64,28 +64,17 @@ static enum op_outcome opening_of(struct fsm_context *ctx,
     return OP_OK;
 }
 
-static enum op_outcome create_check(struct fsm_context *ctx,
-                                    const struct op_session_create_request *request,
-                                    struct opening *ret_opening)
+/* What the request alone tells, whatever is stored. */
+static enum op_outcome create_form(struct fsm_context *ctx,
+                                   const struct op_session_create_request *request)
 {
     const struct op_limits *limits = &ctx->fsm->limits;
-    enum op_outcome outcome;
 
     if (request->user.size == 0) {
         return fsm_refuse_field(ctx, "user");
     }
     if (request->agent.size == 0) {
         return fsm_refuse_field(ctx, "agent");
-    }
-    outcome = opening_of(ctx, request, ret_opening);
-    if (outcome != OP_OK) {
-        return outcome;
-    }
-    if (!lifetime_fits(limits, ret_opening->idle)) {
-        return fsm_refuse_field(ctx, "idle");
-    }
-    if (!lifetime_fits(limits, ret_opening->absolute)) {
-        return fsm_refuse_field(ctx, "absolute");
     }
     if (!grants_fit(limits, request)) {
         return fsm_refuse_field(ctx, "grants");
@@ -103,6 +92,26 @@ static enum op_outcome create_check(struct fsm_context *ctx,
         ctx->details->has_limit = true;
         ctx->details->limit = bytes_of_text("session_grants_max");
         return OP_LIMIT;
+    }
+    return OP_OK;
+}
+
+/* Its policy as it is now, and the lifetimes within it: asked after a known (task, n) was. */
+static enum op_outcome create_lifetimes(struct fsm_context *ctx,
+                                        const struct op_session_create_request *request,
+                                        struct opening *ret_opening)
+{
+    const struct op_limits *limits = &ctx->fsm->limits;
+    enum op_outcome outcome = opening_of(ctx, request, ret_opening);
+
+    if (outcome != OP_OK) {
+        return outcome;
+    }
+    if (!lifetime_fits(limits, ret_opening->idle)) {
+        return fsm_refuse_field(ctx, "idle");
+    }
+    if (!lifetime_fits(limits, ret_opening->absolute)) {
+        return fsm_refuse_field(ctx, "absolute");
     }
     return OP_OK;
 }
@@ -255,7 +264,7 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
 {
     struct opening opening = {0, 0, 0};
     struct fsm_descent descent = {.parent = {NULL, NULL, NULL, SLOT_NONE}};
-    enum op_outcome outcome = create_check(ctx, request, &opening);
+    enum op_outcome outcome = create_form(ctx, request);
     const struct session_record *session;
     struct fsm_filter filter;
     struct fsm_binding binding;
@@ -265,6 +274,9 @@ enum op_outcome fsm_do_session_create(struct fsm_context *ctx,
     }
     if (ctx->first) {
         return outcome;
+    }
+    if (outcome == OP_OK) {
+        outcome = create_lifetimes(ctx, request, &opening);
     }
     if (outcome == OP_OK) {
         outcome = fsm_filter_ask(ctx, request, &descent.parent, &filter);

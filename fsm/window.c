@@ -38,7 +38,8 @@ static uint32_t operation_of(const struct fsm *fsm, uint32_t task, uint64_t numb
 }
 
 /* The first result. The command that asks is one of its own, under a number of its own: position, T
- * and term are its own too, else an answer would stand before what its caller had seen already. */
+ * and term are its own too, else an answer would stand before what its caller had seen already. A
+ * secret that the first made is not told again. */
 static void tell_again(struct fsm_context *ctx, const struct result_head *result)
 {
     struct fsm_reply own = ctx->answer;
@@ -47,6 +48,7 @@ static void tell_again(struct fsm_context *ctx, const struct result_head *result
     ctx->answer.position = own.position;
     ctx->answer.time = own.time;
     ctx->answer.term = own.term;
+    ctx->answer.superseded = op_minted_token(ctx->row) != NULL;
 }
 
 enum op_outcome fsm_window_admit(struct fsm_context *ctx, const struct fsm_task *task,

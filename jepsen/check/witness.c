@@ -103,6 +103,7 @@ static bool step_row(struct replay *replay, struct model *model, uint32_t row)
         return true;
     }
     answer.outcome = event->outcome;
+    answer.superseded = event->superseded;
     history_details(replay->history, event, &answer.details);
     if (event->outcome == OP_OK) {
         history_reply(replay->history, event, &answer.reply);

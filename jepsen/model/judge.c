@@ -114,6 +114,10 @@ static bool judge_reply(const struct model_expect *expect, const struct model_op
     const struct op_field *field = differing(row->reply, &answer->reply, &expect->reply,
                                              expect->free_tags);
 
+    if (expect->bare && (!answer->superseded || present(op_minted_token(row), &answer->reply))) {
+        return refuse(reason, MODEL_S9,
+                      "what a task asked for again has no secret, and says SUPERSEDED");
+    }
     if (field == NULL) {
         return true;
     }

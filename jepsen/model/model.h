@@ -60,6 +60,7 @@ struct model_op {
 /* What was answered. Of tokens, `secret` tells one from another. */
 struct model_answer {
     enum op_outcome outcome;
+    bool superseded; /* an OK that has no secret to give */
     struct op_details details;
     union op_reply reply;
 };
@@ -80,6 +81,7 @@ struct model_expect {
     union op_reply reply; /* of an OK */
     uint64_t free_tags;   /* bits of its fields that the law leaves open (ids, secrets) */
     bool repeated;        /* a retry or a known (task, number): the answer was given before */
+    bool bare;            /* … and this request has made no secret: SUPERSEDED, and none in it */
     uint64_t first;       /* of a retry: the position of that answer, which it must repeat */
     uint64_t first_time;
 };

@@ -36,7 +36,7 @@ static bool lifetime_valid(const struct model *model, uint64_t lifetime)
            lifetime <= model->limits.session_ttl_max_us;
 }
 
-/* T9 bounds every lifetime; 0 never means infinite. */
+/* What nothing that is stored has a part in. 0 never means infinite. */
 static bool create_valid(const struct model *model, const struct op_session_create_request *request)
 {
     for (uint32_t i = 0; request->has_grants && i < request->grants_count; i++) {
@@ -89,6 +89,11 @@ static struct opening opening_of(struct model *model, const struct ask *ask,
     }
     if (opening.refused) {
         expect_refusal(expect, OP_UNPROVEN, MODEL_S12, "the policy needs more evidence");
+    }
+    if (!lifetime_valid(model, opening.idle) || !lifetime_valid(model, opening.absolute)) {
+        expect_either(expect, OP_INVALID, MODEL_S1, "T9: a lifetime out of bounds");
+        expect_also(expect, OP_LIMIT);
+        opening.refused = true;
     }
     return opening;
 }
@@ -154,7 +159,7 @@ static bool expect_task_opens(struct model *model, const struct ask *ask, struct
                 model, model->sessions[model->sessions[done->object].parent].id);
             expect->free_tags = TAG(2) | TAG(4) | TAG(5) |
                                 (model->sessions[done->object].unnamed ? TAG(1) : 0);
-            descent->again = true;
+            descent->again = expect->bare = true;
         }
         return done != NULL;
     }
@@ -268,28 +273,35 @@ void expect_session_create(struct model *model, const struct ask *ask, struct mo
     const struct op_session_create_request *request = &ask->op->request->session_create;
     struct op_session_create_reply *reply = &expect->reply.session_create;
 
-    struct opening opening = opening_of(model, ask, expect);
+    struct model_expect unfit = {.outcome = OP_OK};
+    struct opening opening = opening_of(model, ask, &unfit);
     struct descent parent = {0, 0, false};
     bool outside, wider;
 
-    if (!create_valid(model, request) || !lifetime_valid(model, opening.idle) ||
-        !lifetime_valid(model, opening.absolute)) {
-        expect_also(expect, expect->outcome == OP_OK ? OP_INVALID : expect->outcome);
-        expect_refusal(expect, OP_INVALID, MODEL_S1, "T9: a lifetime or permission out of bounds");
+    if (!create_valid(model, request)) {
+        expect_refusal(expect, OP_INVALID, MODEL_S1, "a field that no session can have");
         expect_also(expect, OP_LIMIT);
         return;
     }
-    if (!opening.refused && (!expect_parent(model, ask, &parent, expect) || parent.again)) {
+    /* Section 5: who asks, a known (t, n) and W1 to W8 come before what a policy says today. */
+    if (!expect_parent(model, ask, &parent, expect) || parent.again) {
+        expect->also |= expect->outcome == OP_DENIED && opening.refused
+                            ? unfit.also | TAG(unfit.outcome)
+                            : 0;
         return;
     }
     if (parent.session != 0) {
         expect_child_limits(model, ask, parent.session, expect);
     }
-    outside = parent.session != 0 && !opening.refused &&
+    if (opening.refused) { /* the order of these is not said */
+        expect_either(expect, unfit.outcome, unfit.property, unfit.rule);
+        expect->also = (expect->also | unfit.also) & ~TAG(OP_OK);
+    }
+    outside = parent.session != 0 &&
               rule_filter_outside(model, request, &model->sessions[parent.session]);
-    wider = parent.session != 0 && !opening.refused &&
+    wider = parent.session != 0 &&
             rule_binding_wider(model, request, &model->sessions[parent.session]);
-    if (expect->outcome != OP_OK) { /* the order of these is not said */
+    if (expect->outcome != OP_OK) { /* nor of these */
         expect->also |= outside ? TAG(OP_OUT_OF_SCOPE) : 0;
         expect->also |= wider ? TAG(OP_BOUND_ELSEWHERE) : 0;
     }

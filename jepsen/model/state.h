@@ -142,6 +142,7 @@ struct record {
     uint64_t position;
     uint64_t time;
     enum op_outcome outcome;
+    bool bare; /* OK, and it has made no secret, though such requests do */
 };
 
 struct client {

@@ -98,6 +98,7 @@ static bool expect_by_number(struct model *model, const struct ask *ask,
     expect->property = MODEL_S9;
     expect->rule = "a retry got another answer than the first";
     expect->repeated = true;
+    expect->bare = record->bare;
     expect->first = record->position;
     expect->first_time = record->time;
     expect->free_tags = UINT64_MAX;
@@ -119,6 +120,13 @@ void model_expect(struct model *model, const struct model_op *op, struct model_e
     if (!expect_by_number(model, &ask, ret_expect)) {
         expect_by_rule(model, &ask, ret_expect);
     }
+}
+
+/* A child that a task had created before: it has the epoch of then. */
+static bool told_again(const struct model_op *op, const struct model_answer *answer)
+{
+    return op->f == OP_session_create && answer->outcome == OP_OK &&
+           answer->reply.session_create.epoch != op->position;
 }
 
 void model_apply(struct model *model, const struct model_op *op, const struct model_answer *answer)
@@ -149,7 +157,8 @@ void model_apply(struct model *model, const struct model_op *op, const struct mo
                                                  .digest = op->digest,
                                                  .position = op->position,
                                                  .time = op->time,
-                                                 .outcome = answer->outcome});
+                                                 .outcome = answer->outcome,
+                                                 .bare = told_again(op, answer)});
     }
 }
 
@@ -223,6 +232,7 @@ void model_answer(struct model *model, const struct model_op *op, struct id128 m
 
     model_expect(model, op, &expect);
     ret_answer->outcome = expect.outcome;
+    ret_answer->superseded = expect.bare;
     ret_answer->details = expect.details;
     ret_answer->reply = expect.reply;
     if (expect.outcome == OP_OK && !expect.repeated) {

@@ -89,6 +89,28 @@ static void draw_place(struct run *run, struct run_session *parent, struct run_f
     draw_copies(run, parent == NULL ? 1 : parent->asked, request);
 }
 
+/* The same child again, by a call of its own: what a worker does that was started anew. */
+static bool open_again(struct run *run, const struct run_fence *fence, struct draft *draft)
+{
+    struct tenure_session_create_request *request = &draft->request.session_create;
+    if (!fence->opened || !run_chance(run, 10)) {
+        return false;
+    }
+    *request = fence->opening;
+    snprintf(draft->text, sizeof(draft->text), "%s", fence->agent);
+    request->user = tenure_text(fence->user);
+    request->fence = tenure_text(fence->token);
+    request->agent = tenure_text(draft->text);
+    return true;
+}
+
+static void keep_opening(struct run_fence *fence, const struct draft *draft)
+{
+    fence->opening = draft->request.session_create;
+    snprintf(fence->agent, sizeof(fence->agent), "%s", draft->text);
+    fence->opened = true;
+}
+
 /* By a service now and then below a session; by a worker always by one of its tasks. */
 static bool draw_opening(struct run_actor *actor, struct draft *draft, bool child)
 {
@@ -98,6 +120,9 @@ static bool draw_opening(struct run_actor *actor, struct draft *draft, bool chil
     struct run_session *parent = child && !actor->worker ? draw_parent(run) : NULL;
     if (actor->worker && fence == NULL) {
         return false;
+    }
+    if (fence != NULL && open_again(run, fence, draft)) {
+        return true;
     }
     request->has_grants = true;
     draw_place(run, parent, fence, draft);
@@ -109,6 +134,9 @@ static bool draw_opening(struct run_actor *actor, struct draft *draft, bool chil
     draw_login(run, request);
     draw_filter(run, request);
     draw_binding(run, request);
+    if (fence != NULL) {
+        keep_opening(fence, draft);
+    }
     return true;
 }
 

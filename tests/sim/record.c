@@ -235,9 +235,57 @@ static bool may_be_forgotten(const struct run *run, const struct flight *flight)
     return run->stated_us > flight->actor->done_us;
 }
 
+/* The operation number that a task's write was asked for under, and its task; 0: it is none. */
+static uint64_t operation_of(const struct run *run, const struct event *event,
+                             struct id128 *ret_task)
+{
+    const struct op_struct *s = op_row_of_number(event->f)->request;
+    const struct op_field *fence = op_field_named(s, "fence");
+    const struct op_field *number = op_field_named(s, "operation");
+    union op_request request;
+    uint64_t operation = 0;
+    if (fence == NULL || number == NULL) {
+        return 0;
+    }
+    history_request(run->history, event, &request);
+    *ret_task =
+        ((const struct op_token *)(const void *)((const uint8_t *)&request + fence->offset))->id;
+    memcpy(&operation, (const uint8_t *)&request + number->offset, sizeof(operation));
+    return number->required || *((const bool *)&request + number->has_offset) ? operation : 0;
+}
+
+/* W9: may a number so old have left its task's window? Only when the task's newest, which is none
+ * of those that were refused, lies so far above it. */
+static bool below_window(const struct run *run, const struct event *event)
+{
+    enum { WINDOW = 64 };
+    struct id128 task = {{0}};
+    uint64_t operation = operation_of(run, event, &task);
+    uint64_t newest = 0;
+    for (uint32_t row = 0; operation != 0 && row < run->history->count; row++) {
+        const struct event *other = &run->history->events[row];
+        struct id128 of = {{0}};
+        uint64_t asked = other->outcome == OP_OK ||
+                                 op_outcome_class(other->outcome) == OP_CLASS_UNKNOWN
+                             ? operation_of(run, other, &of)
+                             : 0;
+        newest = asked > newest && id128_equal(of, task) ? asked : newest;
+    }
+    return operation != 0 && operation + WINDOW <= newest;
+}
+
+/* A child that its task had created before, by another request: the reply has the epoch of then. */
+static bool told_again(const struct flight *flight, const struct tenure_result *result,
+                       const void *reply)
+{
+    const struct tenure_session_create_reply *created = reply;
+    return flight->number == OP_session_create && created != NULL &&
+           created->epoch != result->position;
+}
+
 /* What a caller was promised about the answer itself, whatever it says. */
 static void check_promises(struct run *run, const struct flight *flight,
-                           const struct tenure_result *result)
+                           const struct tenure_result *result, const void *reply)
 {
     enum { LATE_MS = 50, CALM_SECONDS = 5, TOMBSTONE_SECONDS = 5 };
     const struct run_actor *actor = flight->actor;
@@ -259,12 +307,12 @@ static void check_promises(struct run *run, const struct flight *flight,
                  flight->row);
     }
     if (flight->number == OP_session_create && result->outcome == TENURE_FORGOTTEN &&
-        !actor->worker) { /* a task's operation may lie below its window */
+        !below_window(run, &run->history->events[flight->row])) {
         run_fail(run, "S9: the number of row %" PRIu32 " was given up while its call was open",
                  flight->row);
     }
     if (flight->number == OP_session_create && result->superseded && !flight->repeated &&
-        took < TOMBSTONE_SECONDS * SIM_SECOND) {
+        !told_again(flight, result, reply) && took < TOMBSTONE_SECONDS * SIM_SECOND) {
         run_fail(run, "S9: row %" PRIu32 " was superseded by nobody", flight->row);
     }
 }
@@ -282,7 +330,7 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
                     flight->pending->number, flight->pending->attempts);
     count_answer(run, flight, result);
     note_answer(run, flight->row, result, reply);
-    check_promises(run, flight, result);
+    check_promises(run, flight, result, reply);
     if (result->position != 0 && op_row_of_number(flight->number)->access != OP_READ) {
         actor->done_us = sim_now_us(run->sim);
     }

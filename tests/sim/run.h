@@ -158,7 +158,10 @@ struct run_fence {
     uint64_t attempt;
     uint64_t first; /* that its claim named; below it are the attempts before */
     uint64_t next;
-    struct run_put last; /* of those with small values */
+    struct run_put last;                          /* of those with small values */
+    struct tenure_session_create_request opening; /* the last child; its texts are constants */
+    char agent[32];                               /* but this one */
+    bool opened;
     bool held;
 };
 

@@ -110,6 +110,7 @@ static void call(struct maker *maker, struct maker_caller *caller, enum op_numbe
     }
     answer = (struct history_answer){
         .outcome = maker->answer.outcome,
+        .superseded = maker->answer.superseded,
         .ret_ns = maker->ns + (maker->spread_ns == 0 ? 1 : maker_random(maker, maker->spread_ns)),
         .position = op.position,
         .time = op.time,
@@ -151,6 +152,7 @@ void maker_retry(struct maker *maker, struct maker_caller *caller, enum op_numbe
         maker->history->events[maker->row].position < maker->position) {
         struct event *event = &maker->history->events[maker->row];
         struct history_answer answer = {.outcome = first.outcome,
+                                        .superseded = first.superseded,
                                         .ret_ns = event->ret_ns,
                                         .position = event->position,
                                         .time = event->time,

@@ -33,9 +33,8 @@ struct mix {
     struct known_session sessions[SESSIONS_MAX];
     uint32_t session_count;
     struct known_task tasks[TASKS_MAX];
-    uint32_t task_count;
-    bool trees; /* many sessions are children, of children too */
-    uint32_t values;
+    uint32_t task_count, values;
+    bool trees;       /* many sessions are children, of children too */
     uint64_t version; /* of the newest write */
     struct {
         uint64_t position, k;
@@ -267,7 +266,8 @@ static void create(struct mix *mix)
     go(mix);
     learn_session(mix, request, parent, user, tenant);
     if (request->has_fence && one_in(mix, 3)) {
-        go(mix); /* the same operation under another number: told again */
+        go(mix); /* the same operation under another number: told again, and its retry */
+        maker_retry(mix->maker, mix->caller, mix->f, &mix->request);
     }
 }
 

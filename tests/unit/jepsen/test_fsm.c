@@ -218,6 +218,7 @@ static void ask(struct maker *maker, struct model_op *op, uint16_t attempt, stru
     }
     memset(ret_answer, 0, sizeof *ret_answer);
     ret_answer->outcome = machine->reply.outcome;
+    ret_answer->superseded = machine->reply.superseded;
     base_reader_init(&reader, machine->reply.body);
     if (machine->reply.body.size > 0) {
         assert_true(machine->reply.outcome == OP_OK

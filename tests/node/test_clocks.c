@@ -75,6 +75,44 @@ static void a_stamp_that_may_be_cut_from_the_log_is_no_time(void **state)
     world_end(&world);
 }
 
+/* An answer to the node's newest question, in the form of node/clocks.c. */
+static void answer(const struct world_node *node, uint64_t from, uint64_t clock)
+{
+    uint8_t bytes[64];
+    struct base_writer writer;
+    base_writer_init(&writer, bytes, sizeof(bytes));
+    base_write_u8(&writer, 3);
+    base_write_u64(&writer, node->node->clocks.nonce);
+    base_write_u8(&writer, 1);
+    base_write_u64(&writer, clock);
+    base_write_u64(&writer, node->node->time.era);
+    base_write_u8(&writer, NODE_TIME_WALL_NONE);
+    base_write_u64(&writer, 0);
+    node_clocks_message(node->node, from, PEER_CLOCK_ANSWER, base_written(&writer));
+}
+
+/* C3: within 100 ms of asking. What is later may be of any time. */
+static void an_answer_that_comes_late_makes_no_clock(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 32);
+    world_pass(&world, 2 * SIM_SECOND);
+    size_t leader = world_leader(&world);
+    struct world_node *node = &world.nodes[world_other(leader)];
+    world_node_power_cut(node);
+    sim_net_isolate(world.sim, node->host, true);
+    world_node_run(node);
+    for (int late = 1; late >= 0; late--) {
+        node_clocks_ask(node->node);
+        world_pass(&world, NODE_TIME_ANSWER_US - 1000 + 2000 * (uint64_t)late);
+        assert_false(node->node->time.has_clock);
+        answer(node, world.nodes[leader].config.node, world_clock(&world.nodes[leader]));
+        assert_int_equal(node->node->time.has_clock, late == 0);
+    }
+    world_end(&world);
+}
+
 /* ---- T2: one clock jumps ---- */
 
 static void an_odd_clock_is_outvoted(void **state)
@@ -230,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(followers_keep_up_with_a_fast_leader),
         cmocka_unit_test(a_stamp_that_may_be_cut_from_the_log_is_no_time),
+        cmocka_unit_test(an_answer_that_comes_late_makes_no_clock),
         cmocka_unit_test(an_odd_clock_is_outvoted),
         cmocka_unit_test(a_jump_within_a_collection_is_noticed),
         cmocka_unit_test(a_leader_whose_clock_went_down_leaves),

@@ -1,4 +1,4 @@
-/* F-77, F-78, F-79, F-83, F-85, F-88: what is done is counted once, by who led; the checks of
+/* F-77, F-78, F-79, F-83, F-85, F-86, F-88: what is done is counted once, by who led; the checks of
  * readiness follow what they stand on; each call has one line with its request id. */
 #include "tests/node/world.h"
 

@@ -15,6 +15,12 @@ static const struct quota *quota_of(const struct model *model, uint32_t tenant, 
     return found != NULL && found->set ? found : NULL;
 }
 
+/* Counting takes as long as there are sessions or tasks: only where somebody set a bound. */
+static bool bounded(const struct model *model, const struct ask *ask, uint32_t kind)
+{
+    return quota_of(model, ask->tenant, kind) != NULL;
+}
+
 void expect_quota(struct model *model, const struct ask *ask, uint32_t kind, struct tally tally,
                   uint64_t more, struct model_expect *expect)
 {
@@ -81,8 +87,13 @@ static struct tally tasks(const struct model *model, const struct ask *ask, uint
 
 void expect_session_quotas(struct model *model, const struct ask *ask, struct model_expect *expect)
 {
-    expect_quota(model, ask, OP_QUOTA_TENANT_SESSIONS, sessions(model, ask, 0), 1, expect);
-    expect_quota(model, ask, OP_QUOTA_USER_SESSIONS, sessions(model, ask, ask->user), 1, expect);
+    if (bounded(model, ask, OP_QUOTA_TENANT_SESSIONS)) {
+        expect_quota(model, ask, OP_QUOTA_TENANT_SESSIONS, sessions(model, ask, 0), 1, expect);
+    }
+    if (bounded(model, ask, OP_QUOTA_USER_SESSIONS)) {
+        expect_quota(model, ask, OP_QUOTA_USER_SESSIONS, sessions(model, ask, ask->user), 1,
+                     expect);
+    }
 }
 
 struct tally rule_session_tasks(const struct model *model, const struct ask *ask, uint32_t session)
@@ -93,10 +104,16 @@ struct tally rule_session_tasks(const struct model *model, const struct ask *ask
 void expect_task_quotas(struct model *model, const struct ask *ask, uint32_t session,
                         struct model_expect *expect)
 {
-    expect_quota(model, ask, OP_QUOTA_TENANT_TASKS, tasks(model, ask, 0, 0), 1, expect);
-    expect_quota(model, ask, OP_QUOTA_USER_TASKS, tasks(model, ask, ask->user, 0), 1, expect);
-    expect_quota(model, ask, OP_QUOTA_SESSION_TASKS, rule_session_tasks(model, ask, session), 1,
-                 expect);
+    if (bounded(model, ask, OP_QUOTA_TENANT_TASKS)) {
+        expect_quota(model, ask, OP_QUOTA_TENANT_TASKS, tasks(model, ask, 0, 0), 1, expect);
+    }
+    if (bounded(model, ask, OP_QUOTA_USER_TASKS)) {
+        expect_quota(model, ask, OP_QUOTA_USER_TASKS, tasks(model, ask, ask->user, 0), 1, expect);
+    }
+    if (bounded(model, ask, OP_QUOTA_SESSION_TASKS)) {
+        expect_quota(model, ask, OP_QUOTA_SESSION_TASKS, rule_session_tasks(model, ask, session), 1,
+                     expect);
+    }
 }
 
 void expect_byte_quotas(struct model *model, const struct ask *ask, uint32_t session,
@@ -105,8 +122,9 @@ void expect_byte_quotas(struct model *model, const struct ask *ask, uint32_t ses
     const struct session *of = &model->sessions[session];
     uint64_t more = sat_sub(bytes, of->state_bytes), also;
     struct tally all = {0, 0};
+    bool counted = bounded(model, ask, OP_QUOTA_TENANT_STATE_BYTES);
 
-    for (uint32_t i = 1; i < model->session_count; i++) {
+    for (uint32_t i = 1; counted && i < model->session_count; i++) {
         const struct session *session_of = &model->sessions[i];
 
         if (session_of->tenant == ask->tenant &&

@@ -218,9 +218,34 @@ static bool add_page(struct events *events, uint32_t row)
     return true;
 }
 
-/* What is said to be lost lies behind the place asked about; and of what incarnation is true. */
-static bool check_refusal(const struct events *events, uint32_t row)
+/* How many events one row may have come to at most: what its command did, the death of what was
+ * created there, that what was begun or adopted there became an orphan, and one that is another
+ * row's by an adoption. Or alerts, of which six denials make two; each try may have been denied. */
+static uint64_t most_of(const struct event *event)
 {
+    const uint64_t of_a_command = 4, of_a_denial = 2;
+    enum op_class class = op_outcome_class(event->outcome);
+    uint64_t did = history_is_write(event) && class != OP_CLASS_REFUSED ? of_a_command : 0;
+
+    return did + (class != OP_CLASS_DONE ? of_a_denial : 0);
+}
+
+/* ... and of rows whose position nobody knows. */
+static uint64_t most_anywhere(const struct history *history)
+{
+    uint64_t most = 0;
+
+    for (uint32_t row = 0; row < history->count; row++) {
+        most += history->events[row].position == 0 ? most_of(&history->events[row]) : 0;
+    }
+    return most;
+}
+
+/* What is said to be lost lies behind the place asked about, and so many events that some had to go
+ * there may be; and of what incarnation is true. `most`: as many may have been told until then. */
+static bool check_refusal(const struct events *events, uint32_t row, uint64_t most)
+{
+    const struct op_limits *limits = &events->options->limits;
     const struct event *event = &events->history->events[row];
     struct place from = {0, 0}, oldest;
     union op_request request;
@@ -236,6 +261,10 @@ static bool check_refusal(const struct events *events, uint32_t row)
     if (event->outcome != OP_COMPACTED) {
         return true;
     }
+    if (most <= u64_min(limits->tenant_events_max, limits->events_max)) {
+        return told_refuse(events, "COMPACTED, and there is room for all that was told", row,
+                           UINT32_MAX);
+    }
     if (request.events_read.has_after) {
         from = (struct place){request.events_read.after,
                               request.events_read.has_k ? request.events_read.k : UINT64_MAX};
@@ -248,14 +277,17 @@ static bool check_refusal(const struct events *events, uint32_t row)
 
 static bool collect_pages(struct events *events)
 {
+    uint64_t most = most_anywhere(events->history);
+
     for (uint32_t i = 0; i < events->order->count; i++) {
         uint32_t row = events->order->rows[i];
         const struct event *event = &events->history->events[row];
 
+        most += most_of(event);
         if (event->f != OP_events_read || !history_definite(event)) {
             continue;
         }
-        if (event->outcome == OP_OK ? !add_page(events, row) : !check_refusal(events, row)) {
+        if (event->outcome == OP_OK ? !add_page(events, row) : !check_refusal(events, row, most)) {
             return false;
         }
     }

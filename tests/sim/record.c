@@ -6,6 +6,7 @@
 #include "tests/sim/calls.h"
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "jepsen/record/record.h"
 
 #include <inttypes.h>
@@ -228,11 +229,25 @@ void record_mark(void *arg)
     ((struct flight *)arg)->repeated = true;
 }
 
-/* T3: the time was stated after the cluster had last heard of this client, and may have gone on by
- * more than its silence: it is forgotten, and what it asks now may have an earlier try. */
+/* T3: the time was stated, or told, after the cluster had last heard of this process, and T has gone
+ * on by more than the silence of a client of it: that one is forgotten, and what it asks now may
+ * have an earlier try. */
 static bool may_be_forgotten(const struct run *run, const struct flight *flight)
 {
-    return run->stated_us > flight->actor->done_us;
+    const struct run_watch *watch = &run->watch;
+    const struct id128 *instance = &flight->actor->client->instance;
+    uint64_t time = watch->entry_count == 0 ? 0 : watch->entries[watch->entry_count - 1].time;
+    if (run->stated_us <= flight->actor->done_us) {
+        return false;
+    }
+    for (size_t i = 0; i < watch->client_count; i++) {
+        const struct run_client *client = &watch->clients[i];
+        if (id128_equal(client->instance, *instance) &&
+            sat_add(client->heard, run->plan.limits.client_silence_us) <= time) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The operation number that a task's write was asked for under, and its task; 0: it is none. */

@@ -10,7 +10,7 @@
 
 enum {
     BACKOFF_LEAST_US = 10000,
-    BACKOFF_MOST_US = 500000,
+    BACKOFF_MOST_US = 250000,
     CONNECT_US = 3000000, /* a server that does not answer in this time is passed over */
     SILENCE_US = 3000000, /* the same while requests are open */
     GOAWAY_US = 2000000,  /* what is open may be answered for so long */

@@ -229,9 +229,9 @@ void record_mark(void *arg)
     ((struct flight *)arg)->repeated = true;
 }
 
-/* T3: the time was stated, or told, after the cluster had last heard of this process, and T has gone
- * on by more than the silence of a client of it: that one is forgotten, and what it asks now may
- * have an earlier try. */
+/* T3: the time was stated, or told, after the cluster had last heard of this process, and T has
+ * gone on by more than the silence of a client of it: that one is forgotten, and what it asks now
+ * may have an earlier try. */
 static bool may_be_forgotten(const struct run *run, const struct flight *flight)
 {
     const struct run_watch *watch = &run->watch;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-enum { STEPS = 400, RIGHT_SEEDS = 150, WRONG_SEEDS = 1000 };
+enum { STEPS = 400, RIGHT_SEEDS = 150, WRONG_SEEDS = 150 };
 
 static enum check_kind kind_of(uint64_t seed, enum model_mutation mutation,
                                struct check_verdict *verdict)

@@ -6,13 +6,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -83,25 +86,32 @@ static int dial(const struct stage *stage)
     return fd;
 }
 
-/* Everything that comes until the other side closes. */
-static const char *ask(struct stage *stage, const char *method, const char *path)
+/* Everything that comes until the other side closes. Where it has a time limit, recv is interrupted
+ * without any handler when the process is stopped and goes on (signal(7)). */
+static const char *hear(struct stage *stage, int fd)
 {
-    char request[512];
-    int size = snprintf(request, sizeof(request),
-                        "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
-    int fd = dial(stage);
     size_t have = 0;
     ssize_t got;
-    assert_int_equal(send(fd, request, (size_t)size, MSG_NOSIGNAL), size);
-    while ((got = recv(fd, stage->answer + have, ANSWER_MAX - 1 - have, 0)) > 0) {
-        have += (size_t)got;
-    }
+    do {
+        got = recv(fd, stage->answer + have, ANSWER_MAX - 1 - have, 0);
+        have += got > 0 ? (size_t)got : 0;
+    } while (got > 0 || (got < 0 && errno == EINTR));
     if (have == 0 && got < 0) {
         have = (size_t)snprintf(stage->answer, ANSWER_MAX, "recv: %s", strerror(errno));
     }
     stage->answer[have] = '\0';
     (void)close(fd);
     return stage->answer;
+}
+
+static const char *ask(struct stage *stage, const char *method, const char *path)
+{
+    char request[512];
+    int size = snprintf(request, sizeof(request),
+                        "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, path);
+    int fd = dial(stage);
+    assert_int_equal(send(fd, request, (size_t)size, MSG_NOSIGNAL), size);
+    return hear(stage, fd);
 }
 
 static void expect(struct stage *stage, const char *method, const char *path, const char *status,
@@ -159,6 +169,67 @@ static void a_loop_that_stands_still_is_told(void **state)
     publish(stage, "/readyz", false, 200, UINT64_C(1) << 40, "ready\n");
     expect(stage, "GET", "/livez", "503", "the loop of this node stands still\n");
     expect(stage, "GET", "/readyz", "200", "ready\n");
+}
+
+/* In a process of its own. */
+static void wait_for_one_answer(struct stage *stage, int fd)
+{
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    (void)send(fd, "?", 1, MSG_NOSIGNAL);
+    _exit(strcmp(hear(stage, fd), "HTTP/1.1 200") == 0 ? 0 : 1);
+}
+
+/* As /proc tells it: S is asleep, where it waits for something. */
+static char state_of(pid_t process)
+{
+    char path[64];
+    char state = '?';
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)process);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+    (void)fclose(file);
+    return state;
+}
+
+static void stop_while_it_waits(pid_t process)
+{
+    int status;
+    while (state_of(process) != 'S') {
+        (void)sched_yield();
+    }
+    assert_int_equal(kill(process, SIGSTOP), 0);
+    assert_int_equal(waitpid(process, &status, WUNTRACED), process);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(kill(process, SIGCONT), 0);
+    assert_int_equal(waitpid(process, &status, WCONTINUED), process);
+    assert_true(WIFCONTINUED(status));
+}
+
+/* Of this test itself: an answer once came empty, as it does when its process is stopped for a
+ * moment. */
+static void who_waits_for_an_answer_may_be_stopped(void **state)
+{
+    struct stage *stage = *state;
+    int ends[2];
+    int status;
+    char asked;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(ends[0]);
+        wait_for_one_answer(stage, ends[1]);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(recv(ends[0], &asked, 1, 0), 1);
+    stop_while_it_waits(child);
+    stop_while_it_waits(child);
+    assert_int_equal(send(ends[0], "HTTP/1.1 200", 12, MSG_NOSIGNAL), 12);
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void a_crowd_that_says_nothing_holds_nobody(void **state)
@@ -291,6 +362,7 @@ int main(void)
         CASE(what_was_published_last_is_served),
         CASE(only_reading_is_served),
         CASE(a_loop_that_stands_still_is_told),
+        CASE(who_waits_for_an_answer_may_be_stopped),
         CASE(a_crowd_that_says_nothing_holds_nobody),
         CASE(elsewhere_only_named_certificates_may_look),
         CASE(a_port_that_cannot_be_says_why),

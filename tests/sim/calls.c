@@ -279,7 +279,7 @@ static size_t draw_value(struct run *run, uint8_t *ret_value, size_t size_max)
 }
 
 /* The number of a task's write: mostly the next, else one that is known, with another value, or
- * one that lies far ahead or far back. */
+ * one that lies far ahead, far back, or in the older half of the window. */
 uint64_t draw_operation(struct run *run, struct run_fence *fence)
 {
     bool first = fence->next == fence->first;
@@ -291,6 +291,9 @@ uint64_t draw_operation(struct run *run, struct run_fence *fence)
     }
     if (run_chance(run, 8) && fence->next > 66) {
         return fence->next - 65 - run_random(run, 2);
+    }
+    if (run_chance(run, 3) && fence->next > 60) {
+        return fence->next - 34 - run_random(run, 25);
     }
     return fence->next++;
 }

@@ -19,6 +19,19 @@ static void draw_task(struct run *run, struct draft *draft)
     }
 }
 
+/* The same sub-task again, by a call of its own: what a worker does that was started anew. */
+static bool begin_again(struct run *run, const struct run_fence *fence, struct draft *draft)
+{
+    struct tenure_task_begin_request *request = &draft->request.task_begin;
+    if (!fence->began || !run_chance(run, 25)) {
+        return false;
+    }
+    *request = fence->beginning;
+    request->user = tenure_text(fence->user);
+    request->fence = tenure_text(fence->token);
+    return true;
+}
+
 bool draw_task_begin(struct run_actor *actor, struct draft *draft)
 {
     struct run *run = actor->run;
@@ -28,12 +41,17 @@ bool draw_task_begin(struct run_actor *actor, struct draft *draft)
     if (actor->worker ? fence == NULL : session == NULL) {
         return false;
     }
+    if (fence != NULL && begin_again(run, fence, draft)) {
+        return true;
+    }
     draw_task(run, draft);
     if (fence != NULL) {
         request->user = tenure_text(fence->user);
         request->has_fence = request->has_operation = true;
         request->fence = tenure_text(fence->token);
         request->operation = fence->next++;
+        fence->beginning = *request;
+        fence->began = true;
         return true;
     }
     request->user = acting(run, draft, session->user);

@@ -321,7 +321,7 @@ static void check_promises(struct run *run, const struct flight *flight,
         run_fail(run, "L1: row %" PRIu32 " was not answered although nothing went wrong",
                  flight->row);
     }
-    if (flight->number == OP_session_create && result->outcome == TENURE_FORGOTTEN &&
+    if (result->outcome == TENURE_FORGOTTEN &&
         !below_window(run, &run->history->events[flight->row])) {
         run_fail(run, "S9: the number of row %" PRIu32 " was given up while its call was open",
                  flight->row);

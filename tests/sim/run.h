@@ -161,7 +161,9 @@ struct run_fence {
     struct run_put last;                          /* of those with small values */
     struct tenure_session_create_request opening; /* the last child; its texts are constants */
     char agent[32];                               /* but this one */
+    struct tenure_task_begin_request beginning;   /* the last sub-task; its texts are constants */
     bool opened;
+    bool began;
     bool held;
 };
 

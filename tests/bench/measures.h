@@ -16,4 +16,8 @@ bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second,
  * next leader answered. Whoever called starts the node again. */
 bool measure_failover(struct crowd *crowd);
 
+/* So many sessions whose deadlines lie on one point of T, that long from now: what writes and reads
+ * of another session took before it and behind it, until all were swept. */
+bool measure_storm(struct crowd *crowd, uint64_t sessions, uint64_t life_us);
+
 #endif

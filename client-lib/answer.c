@@ -87,8 +87,7 @@ static void deliver_done(struct tenure_client *client, struct tenure_pending *ca
 {
     struct tenure_result result = result_of(head);
     union tenure_any_reply {
-#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, without_time,    \
-                         help)                                                                     \
+#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)   \
     struct tenure_##name##_reply name;
         OP_TABLE(OP_MEMBER_REPLY_)
         struct tenure_node_status_reply status;

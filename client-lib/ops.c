@@ -41,7 +41,7 @@ const struct tenure_field_map tenure_details_map[] = {
     static const struct tenure_field_map map_##name##_reply[] = {                                  \
         REPLY(MAP_REPLY_, tenure_##name##_reply){.offset = 0}};
 
-#define OP_MAPS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)      \
+#define OP_MAPS_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)           \
     MAPS_(name, OP_##FIELDS##_REQUEST, OP_##FIELDS##_REPLY)
 OP_TABLE(OP_MAPS_)
 MAPS_(node_status, OP_STATUS_REQUEST, OP_STATUS_REPLY)
@@ -50,7 +50,7 @@ MAPS_(cluster_time, OP_TIME_REQUEST, OP_TIME_REPLY)
 /* ---- methods ---- */
 
 /* A function pointer comes back as the type that it went in as. */
-#define OP_DELIVER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)   \
+#define OP_DELIVER_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)        \
     static void deliver_##name(tenure_any_cb callback, void *arg,                                  \
                                const struct tenure_result *result, const void *reply)              \
     {                                                                                              \
@@ -58,7 +58,7 @@ MAPS_(cluster_time, OP_TIME_REQUEST, OP_TIME_REPLY)
     }
 OP_TABLE(OP_DELIVER_)
 
-#define OP_METHOD_(number, name_, FIELDS, access, roles, needs, idempotency, without_time, help)   \
+#define OP_METHOD_(number, name_, FIELDS, access, roles, needs, idempotency, besides, help)        \
     case OP_##name_:                                                                               \
         return (struct tenure_method){.request_map = map_##name_##_request,                        \
                                       .reply_map = map_##name_##_reply,                            \
@@ -87,7 +87,7 @@ struct tenure_method tenure_method_of(enum op_number number)
 
 /* ---- the public calls ---- */
 
-#define OP_CALLS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)     \
+#define OP_CALLS_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)          \
     enum tenure_outcome tenure_##name(                                                             \
         struct tenure_client *client, const struct tenure_##name##_request *request,               \
         struct tenure_##name##_reply *ret_reply, struct tenure_result *ret_result)                 \

@@ -7,7 +7,7 @@
 typedef enum op_outcome (*handler)(struct fsm_context *ctx, const union op_request *request,
                                    union op_reply *reply);
 
-#define CALL_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)         \
+#define CALL_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)              \
     static enum op_outcome call_##name(struct fsm_context *ctx, const union op_request *request,   \
                                        union op_reply *reply)                                      \
     {                                                                                              \
@@ -15,7 +15,7 @@ typedef enum op_outcome (*handler)(struct fsm_context *ctx, const union op_reque
     }
 OP_TABLE(CALL_)
 
-#define ENTRY_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)        \
+#define ENTRY_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)             \
     [number] = call_##name,
 static const handler handlers[] = {OP_TABLE(ENTRY_)};
 

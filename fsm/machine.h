@@ -106,7 +106,7 @@ struct fsm_context {
 };
 
 /* ---- dispatch: one handler per row of OP_TABLE, declared and called from the table alone ---- */
-#define FSM_HANDLER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)  \
+#define FSM_HANDLER_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)       \
     enum op_outcome fsm_do_##name(struct fsm_context *ctx,                                         \
                                   const struct op_##name##_request *request,                       \
                                   struct op_##name##_reply *reply);

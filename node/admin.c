@@ -128,6 +128,14 @@ static void status(struct node *node, struct node_connection *connection,
         .tasks = fsm_task_count(node->fsm),
         .serving = node->lead.state == LEAD_SERVING,
         .version = bytes_of_text(NODE_VERSION),
+        .has_disk_free = node->space.known && node->space.rc == ENV_OK,
+        .disk_free = node->space.free,
+        .has_disk_short = node->space.known,
+        .disk_short = node->space.is_short,
+        .has_log_waits = true,
+        .log_waits = raft.log_waits,
+        .has_read_only = node->space.known,
+        .read_only = node->space.refuses,
     };
     answer(node, connection, message, &op_status_reply_struct, &reply);
 }

@@ -38,6 +38,10 @@ bool node_batch_empty(const struct node_batch *batch)
 void node_batch_add(struct node *node, struct node_request *request)
 {
     struct node_batch *batch = node->batch;
+    if (!node_space_admits(node, request->row)) {
+        node_request_refuse(node, request, OP_NO_SPACE);
+        return;
+    }
     if (batch->queued >= BATCH_QUEUE_MAX ||
         batch->queued_bytes + request->command_size > BATCH_QUEUE_BYTES_MAX) {
         node_request_refuse(node, request, OP_OVERLOADED);

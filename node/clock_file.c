@@ -91,7 +91,8 @@ static void run(struct env_work *work)
     struct clock_file *file = &node->clock_file;
     int rc = env_file_write(file->file, (file->sequence % 2) * SLOT_SPACING,
                             bytes_of(file->slot, SLOT_BYTES));
-    file->broken = rc != ENV_OK || env_file_sync(file->file) != ENV_OK;
+    file->refused = rc == ENV_NO_SPACE;
+    file->broken = !file->refused && (rc != ENV_OK || env_file_sync(file->file) != ENV_OK);
 }
 
 static void arm(struct clock_file *file)
@@ -108,7 +109,9 @@ static void done(struct env_work *work)
         node_fatal(node, "the file CLOCK cannot be written");
         return;
     }
-    if (file->durable_era != file->wrote_era) {
+    if (file->refused) {
+        file->sequence--; /* this slot again: the other one is whole */
+    } else if (file->durable_era != file->wrote_era) {
         file->durable_era = file->wrote_era;
         node_clocks_durable(node);
     }
@@ -164,6 +167,9 @@ int node_clock_file_start(struct node *node)
     int rc = env_file_open(node->env, path, ENV_OPEN_WRITE, &file->file);
     if (rc == ENV_NOT_FOUND) {
         rc = env_file_open(node->env, path, ENV_OPEN_CREATE, &file->file);
+        if (rc == ENV_OK) {
+            rc = env_file_allocate(file->file, 2 * SLOT_SPACING);
+        }
         if (rc == ENV_OK) {
             rc = env_folder_sync(node->env, node->config->folder);
         }

@@ -25,7 +25,8 @@ struct clock_file {
     bool wrote_clock;   /* the newest slot says that there is a clock */
     uint64_t wrote_era; /* and of which era */
     uint64_t durable_era;
-    bool broken; /* the newest write failed: the node ends by node_fatal */
+    bool broken;  /* the newest write failed: the node ends by node_fatal */
+    bool refused; /* the disk was full: written again at the next turn of it */
     uint8_t slot[128];
 };
 

@@ -16,6 +16,7 @@
 #include "node/node.h"
 #include "node/observe.h"
 #include "node/reads.h"
+#include "node/space.h"
 
 struct node {
     struct env *env;
@@ -37,6 +38,7 @@ struct node {
     struct node_listener listener;
     struct node_mint mint;
     struct node_digests digests;
+    struct node_space space;
     struct node_observed observed;
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */

@@ -84,7 +84,11 @@ static void on_role_changed(void *arg, enum rlog_role role, uint64_t term, uint6
 
 static void on_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes message)
 {
-    node_clocks_message(arg, from, kind, message);
+    if (kind == PEER_SPACE) {
+        node_space_message(arg, from, message);
+    } else {
+        node_clocks_message(arg, from, kind, message);
+    }
 }
 
 static void on_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct bytes piece),

@@ -120,6 +120,10 @@ static bool open_all(struct node *node, char *error, size_t error_size)
         snprintf(error, error_size, "%s/CLOCK: %s", config->folder, env_error_text(rc));
         return false;
     }
+    if (node_space_start(node) != ENV_OK) {
+        snprintf(error, error_size, "out of memory");
+        return false;
+    }
     return true;
 }
 
@@ -178,6 +182,7 @@ static void on_rlog_stopped(void *arg)
     node->log_stopped = true;
     node_listener_close(node);
     node_clock_file_end(&node->clock_file);
+    node_space_end(&node->space);
 }
 
 /* Open requests first, then leadership and the log, then answers and files that are on their way.
@@ -189,7 +194,7 @@ static void step_stop(struct node *node)
         rlog_stop(node->rlog, on_rlog_stopped, node);
     }
     if (node->log_stopped && !node->stopped && node->listener.count == 0 &&
-        node_clock_file_idle(&node->clock_file) && node_observe_idle(&node->observed)) {
+        node_clock_file_idle(&node->clock_file) && node_space_idle(&node->space)) {
         node->stopped = true;
         env_on_turn_end(node->env, NULL, NULL);
         node->handlers.on_stopped(node->handlers.arg);
@@ -221,6 +226,7 @@ void node_destroy(struct node *node)
         }
         node_lead_done(node);
         node_clock_file_done(node);
+        node_space_done(node);
     }
     node_observe_done(&node->observed);
     env_tls_destroy(node->tls);

@@ -7,10 +7,7 @@
 #include <string.h>
 
 #include "base/sat.h"
-#include "env/disk.h"
 #include "node/internal.h"
-
-enum { DISK_SEGMENTS_LEAST = 4 }; /* readiness: the log has room for so many more */
 
 bool node_observe_init(struct node_observed *observed)
 {
@@ -21,11 +18,6 @@ bool node_observe_init(struct node_observed *observed)
 void node_observe_done(struct node_observed *observed)
 {
     node_metrics_done(&observed->metrics);
-}
-
-bool node_observe_idle(const struct node_observed *observed)
-{
-    return !observed->disk_busy;
 }
 
 /* ---- counting ---- */
@@ -141,33 +133,14 @@ void node_observe_refusal(struct node *node, const struct node_connection *conne
 
 /* ---- looking ---- */
 
-static void disk_run(struct env_work *work)
+static void look_at_disk(struct node *node, const struct rlog_status *raft)
 {
-    struct node *node = work->arg;
-    node->observed.disk_rc = env_disk_free(node->env, node->config->folder,
-                                           &node->observed.disk_free);
-}
-
-static void disk_done(struct env_work *work)
-{
-    struct node *node = work->arg;
-    node->observed.disk_busy = false;
-    node->observed.disk_known = true;
-}
-
-/* May block, so it is queued work; the answer is the next look's. */
-static void look_at_disk(struct node *node)
-{
-    struct node_observed *observed = &node->observed;
-    if (observed->disk_busy || node->stopping) {
-        return;
-    }
-    if (observed->disk_known && observed->disk_rc == ENV_OK) {
-        node_metrics_set(&observed->metrics, METRIC_DISK_FREE, 0, observed->disk_free);
-    }
-    observed->disk_busy = true;
-    observed->disk_work = (struct env_work){.run = disk_run, .done = disk_done, .arg = node};
-    env_work_submit(node->env, &observed->disk_work);
+    struct node_metrics *metrics = &node->observed.metrics;
+    node_metrics_set(metrics, METRIC_DISK_FREE, 0, node->space.free);
+    node_metrics_set(metrics, METRIC_DISK_WANTED, 0, node_space_watermark(node));
+    node_metrics_set(metrics, METRIC_DISK_SHORT, 0, node->space.is_short);
+    node_metrics_set(metrics, METRIC_LOG_WAITS, 0, raft->log_waits);
+    node_metrics_set(metrics, METRIC_READ_ONLY, 0, node->space.refuses);
 }
 
 static void look_at_state(struct node *node)
@@ -292,18 +265,18 @@ static void check_clock(struct node *node)
                    : "this node has no clock yet");
 }
 
-static void check_disk(struct node *node)
+static void check_disk(struct node *node, const struct rlog_status *raft)
 {
-    const struct node_observed *observed = &node->observed;
-    uint64_t least = DISK_SEGMENTS_LEAST * ((uint64_t)node->config->segment_mib << 20);
-    if (!observed->disk_known) {
+    const struct node_space *space = &node->space;
+    if (!space->known) {
         check(node, CHECK_DISK, false, "not looked at yet");
-    } else if (observed->disk_rc != ENV_OK) {
-        check(node, CHECK_DISK, false, "%s", env_error_text(observed->disk_rc));
+    } else if (space->rc != ENV_OK) {
+        check(node, CHECK_DISK, false, "%s", env_error_text(space->rc));
     } else {
-        check(node, CHECK_DISK, observed->disk_free >= least,
-              "%" PRIu64 " MiB are free, at least %" PRIu64 " are wanted",
-              observed->disk_free >> 20, least >> 20);
+        check(node, CHECK_DISK, !space->is_short,
+              "%" PRIu64 " MiB are free, at least %" PRIu64 " are wanted%s%s", space->free >> 20,
+              node_space_watermark(node) >> 20, raft->log_waits ? "; the log waits for space" : "",
+              space->refuses ? "; only what ends or completes is taken" : "");
     }
 }
 
@@ -311,7 +284,7 @@ void node_look(struct node *node, const struct node_process *process)
 {
     struct rlog_status raft;
     rlog_status(node->rlog, &raft);
-    look_at_disk(node);
+    look_at_disk(node, &raft);
     look_at_state(node);
     look_at_log(node, &raft);
     look_at_clients(node);
@@ -323,7 +296,7 @@ void node_look(struct node *node, const struct node_process *process)
     check_voter(node, &raft);
     check_quorum(node, &raft);
     check_clock(node);
-    check_disk(node);
+    check_disk(node, &raft);
 }
 
 size_t node_metrics_text(const struct node *node, char *ret_text, size_t capacity)

@@ -6,7 +6,6 @@
 #ifndef NODE_OBSERVE_H
 #define NODE_OBSERVE_H
 
-#include "env/work.h"
 #include "fsm/fsm.h"
 #include "node/metrics.h"
 #include "op/frame.h"
@@ -24,18 +23,11 @@ struct node_observed {
     struct node_metrics metrics;
     struct node_verdict checks[CHECK_COUNT]; /* of /readyz, as last looked at */
     uint64_t leader;                         /* the newest that was known; 0: none yet */
-    struct env_work disk_work;
-    bool disk_busy;
-    bool disk_known;
-    int disk_rc;
-    uint64_t disk_free;
 };
 
 /* False when out of memory. */
 bool node_observe_init(struct node_observed *observed);
 void node_observe_done(struct node_observed *observed);
-/* False while a look at the disk is on its way. */
-bool node_observe_idle(const struct node_observed *observed);
 
 /* A request gets its one answer. */
 void node_observe_answer(struct node *node, const struct node_request *request,

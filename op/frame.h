@@ -96,7 +96,15 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
     F(S, 14, u64, sessions, 0, OPTIONAL, "sessions in the table; operators only")                  \
     F(S, 15, u64, tasks, 0, OPTIONAL, "tasks in the table; operators only")                        \
     F(S, 16, boolean, serving, 0, REQUIRED, "is the leader and serves")                            \
-    F(S, 17, text, version, OP_NAME_MAX, REQUIRED, "software version")
+    F(S, 17, text, version, OP_NAME_MAX, REQUIRED, "software version")                             \
+    F(S, 18, u64, disk_free, 0, OPTIONAL, "bytes that are free where its folder is")               \
+    F(S, 19, boolean, disk_short, 0, OPTIONAL, "that is too little: it hands leadership over")     \
+    F(S, 20, boolean, log_waits, 0, OPTIONAL,                                                      \
+      "its disk is full: it stores nothing until there "                                           \
+      "is space")                                                                                  \
+    F(S, 21, boolean, read_only, 0, OPTIONAL,                                                      \
+      "it leads, and takes only what ends or completes: "                                          \
+      "it, or a majority, is short of space")
 
 /* ---- cluster time: an operator states the time when no clock survived (docs/MODEL.md T3) ---- */
 #define OP_TIME_REQUEST(F, S)                                                                      \

@@ -112,7 +112,7 @@ struct op_details {
 
 /* struct op_session_create_request, struct op_session_create_reply, … ; `op_unused_` keeps an
  * operation without fields a C struct. */
-#define OP_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)   \
+#define OP_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)        \
     struct op_##name##_request {                                                                   \
         bool op_unused_;                                                                           \
         OP_##FIELDS##_REQUEST(OP_MEMBER_, op_##name##_request)                                     \
@@ -125,14 +125,14 @@ OP_TABLE(OP_STRUCTS_)
 #undef OP_STRUCTS_
 
 /* OP_session_create = 2, … */
-#define OP_NUMBER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)    \
+#define OP_NUMBER_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)         \
     OP_##name = number,
 enum op_number { OP_NUMBER_NONE_ = 0, OP_TABLE(OP_NUMBER_) };
 #undef OP_NUMBER_
 
 union op_request {
     bool op_unused_;
-#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)     \
+#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)          \
     struct op_##name##_request name;
     OP_TABLE(OP_UNION_)
 #undef OP_UNION_
@@ -140,7 +140,7 @@ union op_request {
 
 union op_reply {
     bool op_unused_;
-#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)     \
+#define OP_UNION_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)          \
     struct op_##name##_reply name;
     OP_TABLE(OP_UNION_)
 #undef OP_UNION_
@@ -203,6 +203,7 @@ struct op_row {
     const char *needs;
     enum op_idempotency idempotency;
     bool without_time; /* served while no clock has survived */
+    bool from_reserve; /* served while disks are short of space */
     const char *help;
     const struct op_struct *request;
     const struct op_struct *reply;

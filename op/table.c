@@ -105,7 +105,7 @@ PUBLIC_STRUCT_(op_result_head, OP_RESULT_HEAD, "result")
 PUBLIC_STRUCT_(op_error_head, OP_ERROR_HEAD, "error")
 #undef PUBLIC_STRUCT_
 
-#define ROW_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)  \
+#define ROW_STRUCTS_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)       \
     FIELDS_(op_##name##_request, OP_##FIELDS##_REQUEST)                                            \
     FIELDS_(op_##name##_reply, OP_##FIELDS##_REPLY)                                                \
     static const struct op_struct struct_op_##name##_request = STRUCT_(op_##name##_request,        \
@@ -144,7 +144,7 @@ enum { METHOD_BYTES = 25 };
      CHAR_(n, 15), CHAR_(n, 16), CHAR_(n, 17), CHAR_(n, 18), CHAR_(n, 19),                         \
      CHAR_(n, 20), CHAR_(n, 21), CHAR_(n, 22), CHAR_(n, 23), CHAR_(n, 24)}
 
-#define ROW_METHOD_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)   \
+#define ROW_METHOD_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)        \
     _Static_assert(sizeof #name <= METHOD_BYTES, "name too long");                                 \
     static const char method_##name[METHOD_BYTES] = METHOD_(#name);
 OP_TABLE(ROW_METHOD_)
@@ -153,9 +153,13 @@ OP_TABLE(ROW_METHOD_)
 /* ---- rows ---- */
 
 #define WITHOUT_TIME_SERVED true
+#define WITHOUT_TIME_RESERVE false
 #define WITHOUT_TIME_REFUSED false
+#define FROM_RESERVE_SERVED true
+#define FROM_RESERVE_RESERVE true
+#define FROM_RESERVE_REFUSED false
 
-#define ROW_(number_, name_, FIELDS, access_, roles_, needs_, idempotency_, without_time_, help_)  \
+#define ROW_(number_, name_, FIELDS, access_, roles_, needs_, idempotency_, besides_, help_)       \
     {.number = OP_##name_,                                                                         \
      .name = #name_,                                                                               \
      .method = method_##name_,                                                                     \
@@ -163,7 +167,8 @@ OP_TABLE(ROW_METHOD_)
      .roles = roles_,                                                                              \
      .needs = needs_,                                                                              \
      .idempotency = OP_##idempotency_,                                                             \
-     .without_time = WITHOUT_TIME_##without_time_,                                                 \
+     .without_time = WITHOUT_TIME_##besides_,                                                      \
+     .from_reserve = FROM_RESERVE_##besides_,                                                      \
      .help = help_,                                                                                \
      .request = &struct_op_##name_##_request,                                                      \
      .reply = &struct_op_##name_##_reply},

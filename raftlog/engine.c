@@ -350,15 +350,22 @@ void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index)
     }
 }
 
+bool rlog_engine_transfer_to(struct rlog *rlog, uint64_t id)
+{
+    struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = id}};
+    int rc = 0;
+    if (!rlog_peers_connected(rlog, id) ||
+        !rlog_guard_may_take_over(&rlog->engine->raft, id)) { /* M10 */
+        return false;
+    }
+    rlog_engine_step(rlog->engine, &event, &rc, NULL);
+    return rc == 0;
+}
+
 void rlog_engine_transfer(struct rlog *rlog)
 {
     for (size_t i = 0; i < rlog->members.count; i++) {
-        uint64_t id = rlog->members.list[i].id;
-        int rc = 0;
-        if (rlog_peers_connected(rlog, id) &&
-            rlog_guard_may_take_over(&rlog->engine->raft, id)) { /* M10 */
-            struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = id}};
-            rlog_engine_step(rlog->engine, &event, &rc, NULL);
+        if (rlog_engine_transfer_to(rlog, rlog->members.list[i].id)) {
             return;
         }
     }

@@ -39,6 +39,9 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
 void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index);
 /* Leads and somebody has all our entries: hands leadership over. */
 void rlog_engine_transfer(struct rlog *rlog);
+/* Leads, and this member is connected and has all our entries: hands leadership over to it. True
+ * when that has begun. */
+bool rlog_engine_transfer_to(struct rlog *rlog, uint64_t id);
 
 /* ---- what follows (rlog_settle) ---- */
 

@@ -153,7 +153,10 @@ static void on_hello(struct link *link, struct bytes body)
         return;
     }
     if (!rlog_meet(rlog, peer->id, hello.store)) {
-        return; /* all links are closing */
+        if (rlog_alive(rlog)) { /* otherwise all links are closing */
+            rlog_link_refuse(link, "its disk is full: it cannot note whom it meets");
+        }
+        return;
     }
     if (peer->ready != NULL) {
         rlog_link_close(peer->ready, false); /* an older epoch */

@@ -214,9 +214,19 @@ uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index)
     return bytes_end(log) - (*slot_of(log, index))->bytes_end;
 }
 
+bool rlog_log_waits(const struct rlog_log *log)
+{
+    return log->batch.waits;
+}
+
+bool rlog_log_reserved(const struct rlog_log *log)
+{
+    return !log->spare.refused && !log->batch.waits;
+}
+
 bool rlog_log_idle(const struct rlog_log *log)
 {
-    return log->pending_bytes == 0 && !rlog_write_working(log) &&
+    return log->pending_bytes == 0 && !rlog_write_working(log) && !log->mark_waits &&
            log->mark.point.batch == log->durable.batch;
 }
 

@@ -7,6 +7,10 @@
  * A torn tail (never acknowledged: cut off) and damage (acknowledged: refuse to take part) are told
  * apart by the durable mark: each batch carries what was durable before it, and the newest mark is
  * written again, apart from the segments, soon after.
+ *
+ * A full disk ends nothing: what cannot be written is tried again until there is space, is not
+ * stored until then, and all that follows waits behind it. The space of one segment ahead is taken
+ * early, and kept: what other programs leave of the disk decides nothing before that is used up.
  */
 #ifndef RAFTLOG_LOG_H
 #define RAFTLOG_LOG_H
@@ -38,7 +42,8 @@ struct rlog_log_handlers {
     /* The batch that `stored` tells of next: its bytes, and how long it took from its submission,
      * the wait for a worker included. For who counts; may be NULL. */
     void (*written)(void *arg, uint64_t bytes, uint64_t took_us);
-    /* A write or sync failed: the log is dead, the process has to end. */
+    /* A write or sync failed, and not for want of space: the log is dead, the process has to
+     * end. */
     void (*failed)(void *arg, int rc, const char *detail);
 };
 
@@ -87,6 +92,10 @@ void rlog_log_prune(struct rlog_log *log, uint64_t index);
  * entries after `index` (snapshot policy). */
 uint64_t rlog_log_pending_bytes(const struct rlog_log *log);
 uint64_t rlog_log_bytes_since(const struct rlog_log *log, uint64_t index);
+/* The disk is full, and something waits to be written until there is space. */
+bool rlog_log_waits(const struct rlog_log *log);
+/* The space of the next segment is taken already, or is being taken for the first time. */
+bool rlog_log_reserved(const struct rlog_log *log);
 /* All is durable, the mark says so, and no work is on its way: the folder may be opened again once
  * the log is destroyed. Within RLOG_MARK_DELAY_US and the disk's time after the last change; never
  * after a failure that left something behind. */

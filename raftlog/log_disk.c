@@ -5,6 +5,10 @@
  *   1. A segment gets its name when its head is durable, and a batch when its segment's name is.
  *   2. A batch is written when the batch before it is durable: so batch n proves batches 1..n - 1.
  *   3. A mark is written when its batch is durable.
+ *
+ * A full disk: NO_SPACE is said only where nothing was promised yet, and the same call may be made
+ * again; whatever it left behind is written over. A sync that finds no space has failed like any
+ * other (IO): what it covered is never trusted again.
  */
 #include "base/assert.h"
 #include "base/sat.h"
@@ -53,6 +57,12 @@ static int failed(struct rlog_log_disk *disk, int rc, const char *at)
     return rc;
 }
 
+/* What a sync says. */
+static int synced(int rc)
+{
+    return rc == ENV_NO_SPACE ? ENV_IO : rc;
+}
+
 static void buffer_reserve(struct rlog_log_disk *disk, size_t size)
 {
     if (disk->buffer_size < size) {
@@ -89,17 +99,48 @@ static int spare_create(const struct rlog_log_disk *disk, uint64_t bytes,
     return ENV_OK;
 }
 
+/* The one that an earlier process prepared: its space is ours already. Only its head was ever
+ * written, and that is written again. NOT_FOUND: there is none of this size. */
+static int spare_find(const struct rlog_log_disk *disk, struct env_file **ret_file)
+{
+    char path[RLOG_FILE_PATH_MAX];
+    struct env_file *file;
+    uint64_t size = 0;
+    int rc;
+
+    (void)rlog_path(path, disk->folder, spare_name);
+    rc = env_file_open(disk->env, path, ENV_OPEN_WRITE, &file);
+    if (rc != ENV_OK) {
+        return rc;
+    }
+    rc = env_file_size(file, &size);
+    if (rc == ENV_OK && size == disk->segment_bytes) {
+        rc = env_file_allocate(file, size);
+    } else if (rc == ENV_OK) {
+        rc = ENV_NOT_FOUND;
+    }
+    if (rc != ENV_OK) {
+        env_file_close(file);
+        return rc;
+    }
+    *ret_file = file;
+    return ENV_OK;
+}
+
 int rlog_disk_spare(const struct rlog_log_disk *disk)
 {
     struct env_file *file;
     int rc;
 
     env_fault(disk->env, "log.before_spare");
-    rc = spare_create(disk, disk->segment_bytes, &file);
+    rc = spare_find(disk, &file);
+    if (rc == ENV_NOT_FOUND) {
+        rc = spare_create(disk, disk->segment_bytes, &file);
+    }
     if (rc != ENV_OK) {
         return rc;
     }
-    rc = env_file_sync(file);
+    rc = synced(env_file_sync(file));
     env_file_close(file);
     env_fault(disk->env, "log.after_spare");
     return rc;
@@ -122,7 +163,7 @@ static int segment_make(struct rlog_log_disk *disk, struct env_file *file, uint6
         return rc;
     }
     env_fault(disk->env, "log.segment_written");
-    rc = env_file_sync(file);
+    rc = synced(env_file_sync(file));
     if (rc != ENV_OK) {
         return rc;
     }
@@ -131,8 +172,9 @@ static int segment_make(struct rlog_log_disk *disk, struct env_file *file, uint6
     if (rc != ENV_OK) {
         return rc;
     }
+    disk->spare_ready = false; /* it has another name */
     env_fault(disk->env, "log.segment_named");
-    return env_folder_sync(disk->env, disk->folder);
+    return synced(env_folder_sync(disk->env, disk->folder));
 }
 
 int rlog_disk_roll(struct rlog_log_disk *disk, uint64_t body_bytes)
@@ -149,9 +191,9 @@ int rlog_disk_roll(struct rlog_log_disk *disk, uint64_t body_bytes)
         (void)rlog_path(path, disk->folder, spare_name);
         rc = env_file_open(disk->env, path, ENV_OPEN_WRITE, &file);
     } else {
+        disk->spare_ready = false;
         rc = spare_create(disk, capacity, &file);
     }
-    disk->spare_ready = false;
     if (rc != ENV_OK) {
         return failed(disk, rc, "creating a segment");
     }
@@ -255,7 +297,7 @@ int rlog_disk_batch(struct rlog_log_disk *disk, const struct list *items)
         return failed(disk, rc, "writing a batch");
     }
     env_fault(disk->env, "log.before_sync");
-    rc = env_file_sync(disk->tail);
+    rc = synced(env_file_sync(disk->tail));
     if (rc != ENV_OK) {
         return failed(disk, rc, "syncing a batch");
     }
@@ -280,7 +322,7 @@ int rlog_disk_mark(const struct rlog_log_disk *disk, struct env_file *file, unsi
         return rc;
     }
     env_fault(disk->env, "log.mark_written");
-    rc = env_file_sync(file);
+    rc = synced(env_file_sync(file));
     env_fault(disk->env, "log.mark_synced");
     return rc;
 }

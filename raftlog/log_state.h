@@ -20,6 +20,8 @@
 enum {
     RLOG_BATCH_BYTES_MAX = 1024 * 1024, /* one larger record is a batch of its own */
     RLOG_MARK_DELAY_US = 100000,
+    RLOG_SPACE_RETRY_US = 100000, /* a batch that found no space is tried again */
+    RLOG_SPARE_RETRY_US = 500000, /* the spare segment */
 };
 
 /* An entry, or a record of the log's own. Held by the memory, by the queue or batch, or by both. */
@@ -64,6 +66,7 @@ struct rlog_batch_work {
     uint64_t number_before; /* of the newest segment */
     uint64_t submitted_us;  /* env_mono_us */
     bool busy;
+    bool waits; /* for space: the same items are written again */
     int rc;
 };
 
@@ -79,7 +82,8 @@ struct rlog_mark_work {
 struct rlog_spare_work {
     struct env_work work;
     bool busy;
-    bool refused; /* the disk was full: not tried again before the next roll-over */
+    bool refused; /* the last try found the disk full */
+    bool pauses;  /* until spare_timer */
     int rc;
 };
 
@@ -116,6 +120,7 @@ struct rlog_log {
     struct rlog_sweep_work sweep;
     struct env_timer *batch_timer;
     struct env_timer *mark_timer;
+    struct env_timer *spare_timer;
     bool mark_waits; /* mark_timer runs */
     bool failed;
     bool destroyed; /* freed when the last work comes back */
@@ -161,9 +166,10 @@ bool rlog_disk_fits(const struct rlog_log_disk *disk, uint64_t body_bytes);
 /* A new segment of at least `body_bytes` for the next batch; durable on return. */
 int rlog_disk_roll(struct rlog_log_disk *disk, uint64_t body_bytes);
 /* Writes the items (a list of struct rlog_item) as one batch; durable on return. Rolls over first
- * when it does not fit. */
+ * when it does not fit. NO_SPACE: nothing of it counts, and the same items may be written again. */
 int rlog_disk_batch(struct rlog_log_disk *disk, const struct list *items);
-/* Prepares the file "spare". */
+/* Prepares the file "spare", or finds it prepared: the space of the next segment, kept before it is
+ * needed, so that what other programs write to the disk cannot take it. */
 int rlog_disk_spare(const struct rlog_log_disk *disk);
 /* Removes the files of these segments; durable on return. */
 int rlog_disk_sweep(const struct rlog_log_disk *disk, const struct rlog_segment *segments,

@@ -5,17 +5,22 @@
  *   IDLE ──────────────────────▶ ARMED (timer 0) ◀──────────────┐
  *    ▲                             │ fires, no spare on its way  │
  *    └────── done, queue empty ── WRITING ──────────────────────┘     a failure anywhere: FAILED
+ *                                  │    ▲
+ *                    no space left ▼    │ timer
+ *                                 WAITING
  *
  * Invariants
  *   1. One batch at most is on its way; it is fixed when it is submitted.
  *   2. `stored` is told on the loop, once a batch, after its sync; never after a failure.
  *   3. What a batch may report is its last entry that the memory still holds: whatever was
  *      truncated meanwhile is not held any more, even when another entry has its index.
- *   4. Old segments go only when what makes them needless is durable: the caller's snapshot (prune)
+ *   4. A batch that found no space stays as it is, and is written again; nothing overtakes it.
+ *   5. Old segments go only when what makes them needless is durable: the caller's snapshot (prune)
  *      or the record of a restart.
  */
 #include "base/assert.h"
 #include "base/sat.h"
+#include "env/log.h"
 #include "raftlog/log_state.h"
 
 #include <stdio.h>
@@ -24,7 +29,7 @@
 
 static void batch_arm(struct rlog_log *log)
 {
-    if (!log->failed && !log->batch.busy && !list_empty(&log->queue)) {
+    if (!log->failed && !log->batch.busy && !log->batch.waits && !list_empty(&log->queue)) {
         env_timer_start(log->batch_timer, 0);
     }
 }
@@ -81,6 +86,7 @@ void rlog_log_destroy(struct rlog_log *log)
     }
     env_timer_destroy(log->batch_timer);
     env_timer_destroy(log->mark_timer);
+    env_timer_destroy(log->spare_timer);
     log->destroyed = true;
     /* A crashed env never gives work back. */
     if (!rlog_write_working(log) || env_file_size(log->mark.file, &size) == ENV_CRASHED) {
@@ -181,10 +187,13 @@ static void spare_done(struct env_work *work)
     }
     if (rc == ENV_NO_SPACE) {
         log->spare.refused = true; /* the roll-over tries for itself, when it comes to that */
+        log->spare.pauses = true;
+        env_timer_start(log->spare_timer, RLOG_SPARE_RETRY_US);
     } else if (rc != ENV_OK) {
         fail(log, rc, "preparing a segment");
         return;
     } else {
+        log->spare.refused = false;
         log->disk.spare_ready = true;
     }
     batch_arm(log);
@@ -193,12 +202,20 @@ static void spare_done(struct env_work *work)
 /* Called between batches. */
 static void spare_prepare(struct rlog_log *log)
 {
-    const struct rlog_log_disk *disk = &log->disk;
-
-    if (!log->spare.busy && !log->spare.refused && !disk->spare_ready &&
-        disk->offset > disk->capacity / 2) {
+    if (!log->spare.busy && !log->spare.pauses && !log->disk.spare_ready) {
         log->spare.busy = true;
         env_work_submit(log->env, &log->spare.work);
+    }
+}
+
+/* A batch that is on its way, or waits for space, may need the file: its end comes back to this. */
+static void spare_due(void *arg)
+{
+    struct rlog_log *log = arg;
+
+    log->spare.pauses = false;
+    if (!log->failed && !log->batch.busy && !log->batch.waits) {
+        spare_prepare(log);
     }
 }
 
@@ -240,6 +257,11 @@ static void mark_done(struct env_work *work)
     if (orphaned(log)) {
         return;
     }
+    if (log->mark.rc == ENV_NO_SPACE) { /* this slot again: the other one is whole */
+        log->mark_waits = true;
+        env_timer_start(log->mark_timer, RLOG_MARK_DELAY_US);
+        return;
+    }
     if (log->mark.rc != ENV_OK) {
         fail(log, log->mark.rc, "writing the mark");
         return;
@@ -278,16 +300,20 @@ static void batch_gather(struct rlog_log *log)
 static void batch_due(void *arg)
 {
     struct rlog_log *log = arg;
+    struct list *items = log->batch.waits ? &log->batch.items : &log->queue;
     const struct rlog_item *first;
 
-    if (log->failed || log->batch.busy || list_empty(&log->queue)) {
+    if (log->failed || log->batch.busy || list_empty(items)) {
         return;
     }
-    first = LIST_ENTRY(log->queue.next, struct rlog_item, link);
-    if (log->spare.busy && !rlog_disk_fits(&log->disk, rlog_disk_record_bytes(first))) {
+    first = LIST_ENTRY(items->next, struct rlog_item, link);
+    if (log->spare.busy &&
+        (log->batch.waits || !rlog_disk_fits(&log->disk, rlog_disk_record_bytes(first)))) {
         return; /* spare_done comes back to this */
     }
-    batch_gather(log);
+    if (!log->batch.waits) {
+        batch_gather(log);
+    }
     log->batch.number_before = log->disk.number;
     log->batch.submitted_us = env_mono_us(log->env);
     log->batch.busy = true;
@@ -310,7 +336,6 @@ static void batch_count(struct rlog_log *log)
     if (log->disk.number != log->batch.number_before) {
         /* The name holds the index after what stood before the batch. */
         rlog_segment_add(log, log->disk.number, log->durable.index + 1);
-        log->spare.refused = false;
     }
     segment = &log->segments[log->segment_count - 1];
     LIST_FOR_EACH(node, &log->batch.items)
@@ -355,21 +380,43 @@ static void batch_tell(struct rlog_log *log)
     log->handlers.stored(log->handlers.arg, log->stored);
 }
 
+/* Invariant 4. */
+static void batch_wait(struct rlog_log *log)
+{
+    if (!log->batch.waits) {
+        env_log(log->env, ENV_LOG_ERROR, "log",
+                "the disk is full at %s: nothing is stored until there is space",
+                log->disk.failed_at);
+    }
+    log->batch.waits = true;
+    env_timer_start(log->batch_timer, RLOG_SPACE_RETRY_US);
+}
+
+static void batch_goes_on(struct rlog_log *log)
+{
+    if (log->batch.waits) {
+        env_log(log->env, ENV_LOG_INFO, "log", "there is space again: what waited is stored");
+    }
+    log->batch.waits = false;
+}
+
 static void batch_done(struct env_work *work)
 {
     struct rlog_log *log = work->arg;
 
     log->batch.busy = false;
-    if (orphaned(log)) {
+    if (orphaned(log) || log->failed) {
         return;
     }
-    if (log->failed) {
+    if (log->batch.rc == ENV_NO_SPACE) {
+        batch_wait(log);
         return;
     }
     if (log->batch.rc != ENV_OK) {
         fail(log, log->batch.rc, log->disk.failed_at);
         return;
     }
+    batch_goes_on(log);
     batch_count(log);
     batch_store(log);
     items_release(&log->batch.items);
@@ -400,5 +447,7 @@ void rlog_write_init(struct rlog_log *log)
     log->sweep.work = (struct env_work){.run = sweep_run, .done = sweep_done, .arg = log};
     log->batch_timer = env_timer_create(log->env, batch_due, log);
     log->mark_timer = env_timer_create(log->env, mark_due, log);
-    ASSERT(log->batch_timer != NULL && log->mark_timer != NULL);
+    log->spare_timer = env_timer_create(log->env, spare_due, log);
+    ASSERT(log->batch_timer != NULL && log->mark_timer != NULL && log->spare_timer != NULL);
+    env_timer_start(log->spare_timer, 0);
 }

@@ -15,7 +15,7 @@ int rlog_met_format(struct env *env, const char *folder, struct id128 store_id);
 int rlog_met_load(struct env *env, const char *folder, struct id128 store_id,
                   struct rlog_members *members, char *error, size_t error_size);
 /* Replaces the file by `members->met`. Synchronous, so it holds up the loop: a few times in a
- * node's life. Any error: the process has to end. */
+ * node's life. NO_SPACE: nothing has changed. Any other error: the process has to end. */
 int rlog_met_store(struct env *env, const char *folder, struct id128 store_id,
                    const struct rlog_members *members);
 

@@ -8,7 +8,8 @@
  * that came from a leader, while it is read back and fed to the machine. That last one takes as
  * long as the image is large: until it is done the node neither answers nor hears anything, so the
  * others may drop its connections; it is a follower that lagged behind, and dials again. All else
- * on disk is queued work. Errors of the disk end the node: see on_fatal.
+ * on disk is queued work. Errors of the disk end the node: see on_fatal. A full disk does not: the
+ * log waits for space (rlog_status tells), and acknowledges nothing meanwhile.
  */
 #ifndef RAFTLOG_RAFTLOG_H
 #define RAFTLOG_RAFTLOG_H
@@ -110,6 +111,9 @@ void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg);
 /* Gives leadership up in favour of a member that has the whole log, when we lead; otherwise
  * nothing. */
 void rlog_step_down(struct rlog *rlog);
+/* Gives leadership up in favour of this member, when we lead, and it is connected and has the whole
+ * log. True when that has begun; it may come to nothing: look at the role. */
+bool rlog_hand_over(struct rlog *rlog, uint64_t id);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 
@@ -159,6 +163,8 @@ struct rlog_status {
     uint64_t snapshots;      /* taken by this process */
     uint64_t snapshot_bytes; /* of the newest one's image; of its file if it was not taken here */
     uint64_t pending_bytes;  /* of records that are not yet durable */
+    bool log_waits;          /* the disk is full: what the log has to write waits for space */
+    bool log_reserved;       /* the space of the log's next segment is taken already */
     struct id128 store_id;
     size_t member_count;
     struct rlog_member members[RLOG_MEMBERS_MAX];

@@ -67,25 +67,40 @@ static bool bind_stores(struct rlog *rlog)
     return any;
 }
 
-static bool store_met(struct rlog *rlog)
+static bool met_stored(struct rlog *rlog, int rc)
 {
-    int rc = rlog_met_store(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members);
     if (rc != 0) {
         rlog_fail(rlog, rc, "whom this node met cannot be stored: %s", env_error_text(rc));
     }
     return rc == 0;
 }
 
+/* On a full disk the file tells an older meeting, which the applied binding overrides again. */
+static bool store_overridden(struct rlog *rlog)
+{
+    int rc = rlog_met_store(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members);
+    return rc == ENV_NO_SPACE || met_stored(rlog, rc);
+}
+
+/* A full disk: the member was not met, and may come again. */
 bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store)
 {
-    return !rlog_members_meet(&rlog->members, id, store) || store_met(rlog);
+    if (!rlog_members_meet(&rlog->members, id, store)) {
+        return true;
+    }
+    int rc = rlog_met_store(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members);
+    if (rc == ENV_NO_SPACE) {
+        rlog->members.met[rlog_members_find(&rlog->members, id)] = (struct id128){{0}};
+        return false;
+    }
+    return met_stored(rlog, rc);
 }
 
 /* Connections and our own store must fit what is bound. */
 static void check_stores(struct rlog *rlog)
 {
     rlog->members.changed = false;
-    if (rlog_members_override(&rlog->members) && !store_met(rlog)) {
+    if (rlog_members_override(&rlog->members) && !store_overridden(rlog)) {
         return;
     }
     if (rlog_members_replaced(&rlog->members, rlog->config.id, rlog->store.store_id)) {
@@ -398,11 +413,11 @@ static void finish(struct rlog *rlog)
     rlog_peers_close(rlog, true);
 }
 
-/* A log that failed never gets idle. */
+/* A log that failed never gets idle; one that waits for space has acknowledged nothing of it. */
 static bool nothing_in_flight(const struct rlog *rlog)
 {
-    return (rlog->phase == RLOG_FAILED || rlog_log_idle(rlog->log)) && rlog_streams_idle(rlog) &&
-           rlog_snapshot_task_idle(rlog) && rlog_peers_closed(rlog);
+    return (rlog->phase == RLOG_FAILED || rlog_log_idle(rlog->log) || rlog_log_waits(rlog->log)) &&
+           rlog_streams_idle(rlog) && rlog_snapshot_task_idle(rlog) && rlog_peers_closed(rlog);
 }
 
 static void on_stop_timer(void *arg)
@@ -442,6 +457,15 @@ void rlog_step_down(struct rlog *rlog)
         rlog_engine_transfer(rlog);
         rlog_settle_soon(rlog);
     }
+}
+
+bool rlog_hand_over(struct rlog *rlog, uint64_t id)
+{
+    bool begun = rlog->phase == RLOG_RUNNING && rlog_engine_transfer_to(rlog, id);
+    if (begun) {
+        rlog_settle_soon(rlog);
+    }
+    return begun;
 }
 
 void rlog_destroy(struct rlog *rlog)
@@ -515,6 +539,8 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
     ret_status->snapshot = rlog_snapshot_task_index(rlog);
     rlog_snapshot_task_tell(rlog, &ret_status->snapshots, &ret_status->snapshot_bytes);
     ret_status->pending_bytes = rlog_log_pending_bytes(rlog->log);
+    ret_status->log_waits = rlog_log_waits(rlog->log);
+    ret_status->log_reserved = rlog_log_reserved(rlog->log);
     ret_status->store_id = rlog->store.store_id;
     ret_status->member_count = rlog->members.count;
     for (size_t i = 0; i < rlog->members.count; i++) {

@@ -73,7 +73,7 @@ void rlog_settle_soon(struct rlog *rlog);
 void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The member `id` said hello with `store`: remembers a first meeting durably. False when that
- * failed, and the node with it. */
+ * failed: the node with it, unless the disk is full. */
 bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
 /* Feeds the snapshot at `index` to the machine. Blocks. */
 int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size);

@@ -29,6 +29,7 @@ static const struct {
     {TENURE_OUT_OF_SCOPE, "name a resource within the session's filter: tenurectl session get"},
     {TENURE_BOUND_ELSEWHERE, "say where the client calls from, or let the user log in from there"},
     {TENURE_NO_TIME, "as an operator: tenurectl help cluster time"},
+    {TENURE_NO_SPACE, "make room on the disks of the nodes: tenurectl status tells of which"},
     {TENURE_UNREACHABLE, "check --servers, and that the nodes run: tenurectl status"},
     {TENURE_NOT_READY, "try again soon; tenurectl status --wait-leader waits for it"},
 };

@@ -5,14 +5,12 @@
 
 /* Room for any request and any reply. */
 union any_request {
-#define OP_MEMBER_REQUEST_(number, name, FIELDS, access, roles, needs, idempotency, without_time,  \
-                           help)                                                                   \
+#define OP_MEMBER_REQUEST_(number, name, FIELDS, access, roles, needs, idempotency, besides, help) \
     struct tenure_##name##_request name;
     OP_TABLE(OP_MEMBER_REQUEST_)
 };
 union any_reply {
-#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, without_time,    \
-                         help)                                                                     \
+#define OP_MEMBER_REPLY_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)   \
     struct tenure_##name##_reply name;
     OP_TABLE(OP_MEMBER_REPLY_)
 };

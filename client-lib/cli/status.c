@@ -98,11 +98,11 @@ static bool ask_all(struct row *rows, size_t count, struct cli_error *ret_error)
 
 /* ---- the table ---- */
 
-enum { CELL_COUNT = 16, CELL_MAX = 136 };
+enum { CELL_COUNT = 17, CELL_MAX = 136 };
 
 static const char *const headlines[CELL_COUNT] = {
-    "server", "id",    "role",   "serving", "term", "leader",   "position", "digest",
-    "T",      "clock", "commit", "applied", "last", "snapshot", "sessions", "tasks"};
+    "server", "id",     "role",    "serving", "term",     "leader",   "position", "digest", "T",
+    "clock",  "commit", "applied", "last",    "snapshot", "sessions", "tasks",    "disk"};
 
 static void number_cell(char cell[CELL_MAX], uint64_t number)
 {
@@ -119,6 +119,18 @@ static void digest_text(struct tenure_bytes digest, char ret_text[CELL_MAX])
 static void text_cell(char cell[CELL_MAX], struct tenure_bytes text)
 {
     snprintf(cell, CELL_MAX, "%.*s", (int)text.size, text.size == 0 ? "" : (const char *)text.data);
+}
+
+/* The worst of what it says of its disk. */
+static const char *disk_text(const struct tenure_node_status_reply *reply)
+{
+    if (!reply->has_disk_short) {
+        return "-";
+    }
+    return reply->log_waits    ? "full"
+           : reply->read_only  ? "read-only"
+           : reply->disk_short ? "short"
+                               : "ok";
 }
 
 static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
@@ -156,6 +168,7 @@ static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
     if (reply->has_tasks) {
         number_cell(cells[15], reply->tasks);
     }
+    snprintf(cells[16], CELL_MAX, "%s", disk_text(reply));
 }
 
 static void print_line(char cells[CELL_COUNT][CELL_MAX], const size_t widths[CELL_COUNT])

@@ -38,6 +38,8 @@ fault_fn fault_slow_disk;
 fault_fn fault_fast_disk;
 fault_fn fault_fill_disk;
 fault_fn fault_empty_disk;
+fault_fn fault_fill_disks;
+fault_fn fault_empty_disks;
 fault_fn fault_flip;
 fault_fn fault_misdirect;
 

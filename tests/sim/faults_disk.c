@@ -57,15 +57,38 @@ void fault_fast_disk(struct run *run, struct active *active)
     sim_disk_latency(node_of(run, active)->host, 50, run->plan.disk_us);
 }
 
+/* Full at once, below the watermark at once, or soon. */
+static void fill(struct run *run, struct run_node *node)
+{
+    static const uint64_t rooms[] = {0, UINT64_C(256) << 10, (UINT64_C(1) << 20) + 65536};
+    uint64_t room = rooms[run_random(run, sizeof(rooms) / sizeof(rooms[0]))];
+    sim_disk_set_capacity(node->host, sim_disk_used(node->host) + run_random(run, room + 1));
+}
+
 void fault_fill_disk(struct run *run, struct active *active)
 {
-    struct sim_host *host = node_of(run, active)->host;
-    sim_disk_set_capacity(host, sim_disk_used(host));
+    fill(run, node_of(run, active));
 }
 
 void fault_empty_disk(struct run *run, struct active *active)
 {
     sim_disk_set_capacity(node_of(run, active)->host, UINT64_MAX);
+}
+
+void fault_fill_disks(struct run *run, struct active *active)
+{
+    (void)active;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        fill(run, &run->nodes[i]);
+    }
+}
+
+void fault_empty_disks(struct run *run, struct active *active)
+{
+    (void)active;
+    for (size_t i = 0; i < run->plan.nodes; i++) {
+        sim_disk_set_capacity(run->nodes[i].host, UINT64_MAX);
+    }
 }
 
 struct choice {

@@ -31,8 +31,7 @@ static int list_faults(void)
         printf("%-16s %s%s\n", fault_name(kind),
                reason == NULL ? "on" : "off: ", reason == NULL ? "" : reason);
         if (reason != NULL) {
-            printf("%-16s shown failing: sim --seeds 1..%d --on %s\n", "",
-                   kind == FAULT_DISK_FULL ? 150 : 30, fault_name(kind));
+            printf("%-16s shown failing: sim --seeds 1..%d --on %s\n", "", 30, fault_name(kind));
         }
     }
     return EXIT_SUCCESS;

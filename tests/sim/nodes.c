@@ -2,7 +2,9 @@
 #include "tests/sim/run.h"
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "raftlog/engine_raft.h"
+#include "raftlog/log_state.h"
 #include "raftlog/rlog.h"
 
 #include <inttypes.h>
@@ -56,6 +58,7 @@ static void configure(struct run *run, size_t which)
     node->config.certificate = (char *)"/pki/own.pem";
     node->config.key = (char *)"/pki/own.key";
     node->config.segment_mib = 1;
+    node->config.disk_free_mib = 1;
     node->config.snapshot_mib = 1;
     node->config.election_ms = run->plan.election_ms;
     node->config.heartbeat_ms = run->plan.heartbeat_ms;
@@ -120,6 +123,14 @@ static void strike_mended(struct run *run, struct run_node *node)
     node->mended = false;
 }
 
+/* Small segments, so that one is full, and the next one wanted, every now and then. Its first batch
+ * has not begun. */
+static void shrink_segments(const struct plan *plan, struct rlog_log_disk *disk)
+{
+    disk->segment_bytes = plan->segment_bytes;
+    disk->capacity = u64_min(disk->capacity, disk->offset + plan->segment_bytes);
+}
+
 static void start(struct run *run, struct run_node *node)
 {
     char name[32];
@@ -135,6 +146,7 @@ static void start(struct run *run, struct run_node *node)
         rlog->config.snapshot_bytes = run->plan.snapshot_bytes;
         rlog->config.backlog_max = run->plan.inflight;
         raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
+        shrink_segments(&run->plan, &rlog->log->disk);
         run_say(run, "node %u starts", node->config.node);
         run->counters.restarts++;
         strike_mended(run, node);

@@ -52,6 +52,7 @@ static void draw_log(struct run *run, struct plan *plan)
     }
     plan->snapshot_bytes = UINT64_C(8192) << run_random(run, 8);
     plan->large = run_chance(run, 10);
+    plan->segment_bytes = UINT64_C(8192) << run_random(run, 8);
 }
 
 /* So much is written that who was away needs a snapshot. */

@@ -45,6 +45,7 @@ enum fault_kind {
     FAULT_DISK_HANG,
     FAULT_DISK_SLOW,
     FAULT_DISK_FULL,
+    FAULT_DISKS_FULL,
     FAULT_BIT_FLIP,
     FAULT_MISDIRECT,
     FAULT_CUT_ONE,
@@ -86,6 +87,7 @@ struct plan {
     uint64_t trailing;       /* log entries kept behind a snapshot */
     unsigned inflight;       /* log entries sent and not yet answered, at most */
     uint64_t snapshot_bytes; /* a snapshot is due after so much log */
+    uint64_t segment_bytes;  /* of its segments, but for the first part of a life's first one */
     uint64_t fault_us;       /* how long faults happen */
     uint64_t gap_us;         /* between the beginnings of two faults, on average */
     uint64_t think_us;       /* between two calls of one process, on average */

@@ -13,7 +13,7 @@
 #include "op/token.h"
 
 union any_request {
-#define MEMBER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)       \
+#define MEMBER_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)            \
     struct tenure_##name##_request name;
     OP_TABLE(MEMBER_)
 #undef MEMBER_

@@ -14,7 +14,7 @@
 #include "client-lib/cli/cli.h"
 
 union any_reply {
-#define MEMBER_(number, name, FIELDS, access, roles, needs, idempotency, without_time, help)       \
+#define MEMBER_(number, name, FIELDS, access, roles, needs, idempotency, besides, help)            \
     struct tenure_##name##_reply name;
     OP_TABLE(MEMBER_)
 #undef MEMBER_

@@ -13,16 +13,16 @@ struct node_flight {
     uint64_t index;
     uint64_t term;
     uint64_t stamp;
+    size_t bytes;         /* of its clients' commands */
     uint32_t silent;      /* commands at its head that no client waits for */
     struct list requests; /* in the entry's order */
 };
 
-void node_batch_init(struct node_batch *batch)
+void node_batch_init(struct node_batch *batch, const struct siphash_key *key)
 {
-    list_init(&batch->queue);
+    node_fair_init(&batch->queue, key);
     list_init(&batch->flights);
-    batch->queued = 0;
-    batch->queued_bytes = 0;
+    batch->flying_bytes = 0;
     batch->applying = NULL;
     batch->tick_stamp = 0;
     batch->reuse_count = 0;
@@ -32,25 +32,33 @@ void node_batch_init(struct node_batch *batch)
 
 bool node_batch_empty(const struct node_batch *batch)
 {
-    return list_empty(&batch->queue) && list_empty(&batch->flights);
+    return batch->queue.count == 0 && list_empty(&batch->flights);
+}
+
+static bool has_room(const struct node_fair *queue, const struct node_request *request)
+{
+    return queue->count < BATCH_QUEUE_MAX &&
+           queue->bytes + request->command_size <= BATCH_QUEUE_BYTES_MAX;
 }
 
 void node_batch_add(struct node *node, struct node_request *request)
 {
-    struct node_batch *batch = node->batch;
+    struct node_fair *queue = &node->batch->queue;
+    struct node_request *other;
     if (!node_space_admits(node, request->row)) {
         node_request_refuse(node, request, OP_NO_SPACE);
         return;
     }
-    if (batch->queued >= BATCH_QUEUE_MAX ||
-        batch->queued_bytes + request->command_size > BATCH_QUEUE_BYTES_MAX) {
+    while (!has_room(queue, request) &&
+           (other = node_fair_make_room(queue, request->caller.tenant)) != NULL) {
+        node_request_refuse(node, other, OP_OVERLOADED);
+    }
+    if (!has_room(queue, request)) {
         node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
     node_request_move(request, REQUEST_QUEUED);
-    list_append(&batch->queue, &request->in_queue);
-    batch->queued++;
-    batch->queued_bytes += request->command_size;
+    node_fair_add(queue, request);
 }
 
 static struct node_flight *flight_create(uint64_t stamp)
@@ -132,32 +140,30 @@ static uint32_t add_reuses(const struct node_batch *batch, struct base_writer *w
 static uint32_t take_commands(struct node_batch *batch, struct base_writer *writer,
                               struct node_flight *flight)
 {
+    struct node_request *request;
     uint32_t count = 0;
-    while (!list_empty(&batch->queue) && count < OP_BATCH_COMMANDS) {
-        struct node_request *request = LIST_ENTRY(batch->queue.next, struct node_request, in_queue);
+    while (count < OP_BATCH_COMMANDS && (request = node_fair_next(&batch->queue)) != NULL) {
         size_t size = (size_t)(writer->at - writer->start);
-        if (count > 0 && size + request->command_size > OP_BATCH_BYTES) {
+        if ((count > 0 && size + request->command_size > OP_BATCH_BYTES) ||
+            batch->flying_bytes + flight->bytes >= BATCH_FLYING_BYTES_MAX) {
             break;
         }
         base_write_bytes(writer, node_request_command(request));
-        list_remove(&request->in_queue);
+        node_fair_take(&batch->queue, request);
         list_append(&flight->requests, &request->in_queue);
-        batch->queued--;
-        batch->queued_bytes -= request->command_size;
+        flight->bytes += request->command_size;
         count++;
     }
     return count;
 }
 
-/* The entry was not taken: its requests go back to the queue's head, in order. */
+/* The entry was not taken: its requests go back to the queue's head, each tenant's in order. */
 static void put_back(struct node_batch *batch, struct node_flight *flight)
 {
     while (!list_empty(&flight->requests)) {
         struct list *last = flight->requests.previous;
         list_remove(last);
-        list_prepend(&batch->queue, last);
-        batch->queued++;
-        batch->queued_bytes += LIST_ENTRY(last, struct node_request, in_queue)->command_size;
+        node_fair_return(&batch->queue, LIST_ENTRY(last, struct node_request, in_queue));
     }
     free(flight);
 }
@@ -171,6 +177,7 @@ static bool submit(struct node *node, struct base_writer *writer, struct node_fl
         return false;
     }
     flight->term = node->lead.term;
+    batch->flying_bytes += flight->bytes;
     list_append(&batch->flights, &flight->in_batch);
     LIST_FOR_EACH(at, &flight->requests)
     {
@@ -184,10 +191,11 @@ bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
     bool denials = denials_due(node);
-    if (list_empty(&batch->queue) && !tick && batch->reuse_count == 0 && !denials) {
+    bool own = tick || batch->reuse_count > 0 || denials;
+    if (batch->queue.count == 0 && !own) {
         return false;
     }
-    if (!rlog_ready(node->rlog)) {
+    if (!rlog_ready(node->rlog) || (!own && batch->flying_bytes >= BATCH_FLYING_BYTES_MAX)) {
         return true;
     }
     struct node_flight *flight = flight_create(0);
@@ -224,7 +232,7 @@ bool node_batch_turn(struct node *node, bool tick)
         node->lead.last_tick = node->lead.last_entry;
         batch->tick_stamp = stamp;
     }
-    return !list_empty(&batch->queue);
+    return batch->queue.count > 0;
 }
 
 bool node_batch_term_start(struct node *node, uint64_t term, uint64_t stamp, uint64_t *ret_index)
@@ -279,6 +287,7 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
             node_request_refuse(
                 node, LIST_ENTRY(flight->requests.next, struct node_request, in_queue), OP_UNKNOWN);
         }
+        batch->flying_bytes -= flight->bytes;
         list_remove(&flight->in_batch);
         free(flight);
     }
@@ -297,9 +306,11 @@ static void refuse_all(struct node *node, struct list *requests, enum op_outcome
 
 void node_batch_unsent(struct node *node)
 {
-    refuse_all(node, &node->batch->queue, OP_NOT_LEADER);
-    node->batch->queued = 0;
-    node->batch->queued_bytes = 0;
+    struct node_request *request;
+    while ((request = node_fair_next(&node->batch->queue)) != NULL) {
+        node_fair_take(&node->batch->queue, request);
+        node_request_refuse(node, request, OP_NOT_LEADER);
+    }
     node->batch->reuse_count = 0;
     node_denials_clear(&node->batch->denials);
 }
@@ -309,6 +320,7 @@ void node_batch_lost(struct node *node)
     struct node_batch *batch = node->batch;
     node_batch_unsent(node);
     batch->tick_stamp = 0;
+    batch->flying_bytes = 0;
     while (!list_empty(&batch->flights)) {
         struct node_flight *flight = LIST_ENTRY(batch->flights.next, struct node_flight, in_batch);
         refuse_all(node, &flight->requests, OP_UNKNOWN);

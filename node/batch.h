@@ -7,9 +7,13 @@
 #define NODE_BATCH_H
 
 #include "node/denials.h"
-#include "node/request.h"
+#include "node/fair.h"
 
 enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
+
+/* Commands in the log and not applied, in bytes: what waits longer waits in the queue, where each
+ * tenant has its turn. 50 ms of it are 10 MB a second. */
+enum { BATCH_FLYING_BYTES_MAX = 512 * 1024 };
 
 /* Uses of replaced secrets that wait for an entry. What is more than these is told by the next. */
 enum { REUSES_MAX = 16 };
@@ -20,10 +24,9 @@ struct node_reuse {
 };
 
 struct node_batch {
-    struct list queue; /* of requests */
-    size_t queued;
-    size_t queued_bytes; /* of their commands */
-    struct list flights; /* entries submitted and not applied, oldest first */
+    struct node_fair queue; /* of requests */
+    struct list flights;    /* entries submitted and not applied, oldest first */
+    size_t flying_bytes;    /* of their commands */
     struct node_flight *applying;
     uint64_t tick_stamp; /* of the newest TICK in flight; 0: none */
     struct node_reuse reuses[REUSES_MAX];
@@ -32,7 +35,8 @@ struct node_batch {
     uint8_t buffer[OP_ENTRY_BYTES_MAX];
 };
 
-void node_batch_init(struct node_batch *batch);
+/* `key`: random, for the queue's buckets. */
+void node_batch_init(struct node_batch *batch, const struct siphash_key *key);
 void node_batch_done(struct node *node);
 /* Takes the request; answers at once when it cannot be queued. */
 void node_batch_add(struct node *node, struct node_request *request);

@@ -164,7 +164,10 @@ uint64_t node_denials_delay(const struct node_denials *denials, uint64_t boot_us
     if (denials->count == 0) {
         return OP_INFINITE;
     }
-    return denials->last_us == 0 ? 0 : sat_sub(denials->last_us + DENIALS_SPACING_US, boot_us);
+    if (denials->last_us == 0 || boot_us < denials->last_us) { /* the clock was set back */
+        return 0;
+    }
+    return sat_sub(denials->last_us + DENIALS_SPACING_US, boot_us);
 }
 
 void node_denials_add(struct node_denials *denials, struct base_writer *writer)

@@ -30,6 +30,11 @@ static uint64_t tell_us(const struct node *node)
     return u64_min(LEADER_CLOCK_US, election_us(node) / 4);
 }
 
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
 bool node_lead_too_far_apart(const struct node *node, uint64_t before, uint64_t now)
 {
     return now < before || now - before > election_us(node);
@@ -305,7 +310,7 @@ bool node_lead_clock(struct node *node, uint64_t *ret_clock)
     uint64_t now = env_boot_us(node->env);
     if (node_lead_too_far_apart(node, lead->last_reading, now)) {
         env_log(node->env, ENV_LOG_WARN, "lead", "stood still for %llu ms: asking for clocks again",
-                (unsigned long long)((now - lead->last_reading) / 1000));
+                (unsigned long long)(distance(lead->last_reading, now) / 1000));
         collect_again(node);
         return false;
     }

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "env/loop.h"
+#include "env/random.h"
 #include "env/range.h"
 #include "node/internal.h"
 
@@ -37,13 +38,9 @@ static struct rlog_config rlog_config_of(const struct node *node)
 bool node_format(struct env *env, const struct node_config *config,
                  struct node_bootstrap *bootstrap, char *error, size_t error_size)
 {
-    for (size_t i = 0; i < bootstrap->birth.member_count; i++) {
-        struct rlog_member *member = &bootstrap->birth.members[i];
-        snprintf(member->note, sizeof(member->note), "%s", bootstrap->clients[i]);
-    }
     node_birth_write(bootstrap);
-    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size,
-                       NULL) == ENV_OK;
+    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size) ==
+           ENV_OK;
 }
 
 static void step_stop(struct node *node);
@@ -83,8 +80,10 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
         node->scratch == NULL || node->read_body == NULL) {
         return node;
     }
-    node_batch_init(node->batch);
-    node_reads_init(&node->reads);
+    struct siphash_key key;
+    env_random(env, key.bytes, sizeof(key.bytes));
+    node_batch_init(node->batch, &key);
+    node_reads_init(&node->reads, &key);
     node_mint_init(&node->mint);
     node_digests_init(&node->digests);
     node_time_init(&node->time);
@@ -166,14 +165,13 @@ struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
 
 struct bytes node_leader_address(const struct node *node)
 {
+    const struct rlog_birth *birth = &node->bootstrap->birth;
     if (node->stopping && node->lead.leader == node->config->node) {
         return BYTES_NONE; /* nobody is to come to us any more */
     }
-    size_t count;
-    const struct rlog_member *members = rlog_members(node->rlog, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (members[i].id == node->lead.leader) {
-            return bytes_of_text(members[i].note);
+    for (size_t i = 0; i < birth->member_count; i++) {
+        if (birth->members[i].id == node->lead.leader) {
+            return bytes_of_text(node->bootstrap->clients[i]);
         }
     }
     return BYTES_NONE;

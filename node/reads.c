@@ -13,9 +13,9 @@ struct read_round {
     struct list requests; /* empty once leadership is lost */
 };
 
-void node_reads_init(struct node_reads *reads)
+void node_reads_init(struct node_reads *reads, const struct siphash_key *key)
 {
-    list_init(&reads->arrived);
+    node_fair_init(&reads->arrived, key);
     list_init(&reads->rounds);
     list_init(&reads->waiting);
     reads->count = 0;
@@ -29,13 +29,20 @@ bool node_reads_empty(const struct node_reads *reads)
 
 void node_reads_add(struct node *node, struct node_request *request)
 {
-    if (node->reads.count >= READS_MAX) {
+    struct node_reads *reads = &node->reads;
+    struct node_request *other;
+    if (reads->count >= READS_MAX &&
+        (other = node_fair_make_room(&reads->arrived, request->caller.tenant)) != NULL) {
+        reads->count--;
+        node_request_refuse(node, other, OP_OVERLOADED);
+    }
+    if (reads->count >= READS_MAX) {
         node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
     node_request_move(request, REQUEST_ARRIVED);
-    list_append(&node->reads.arrived, &request->in_queue);
-    node->reads.count++;
+    node_fair_add(&reads->arrived, request);
+    reads->count++;
 }
 
 static void refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
@@ -116,18 +123,18 @@ static void on_confirmed(void *arg, bool confirmed)
 void node_reads_turn(struct node *node)
 {
     struct node_reads *reads = &node->reads;
-    if (list_empty(&reads->arrived)) {
+    struct node_request *request;
+    if (reads->arrived.count == 0) {
         return;
     }
     struct read_round *round = calloc(1, sizeof(*round));
     ASSERT(round != NULL);
     round->node = node;
     list_init(&round->requests);
-    while (!list_empty(&reads->arrived)) {
-        struct list *first = reads->arrived.next;
-        list_remove(first);
-        list_append(&round->requests, first);
-        node_request_move(LIST_ENTRY(first, struct node_request, in_queue), REQUEST_CONFIRMING);
+    while ((request = node_fair_next(&reads->arrived)) != NULL) {
+        node_fair_take(&reads->arrived, request);
+        list_append(&round->requests, &request->in_queue);
+        node_request_move(request, REQUEST_CONFIRMING);
     }
     list_append(&reads->rounds, &round->in_reads);
     enum rlog_submit taken = rlog_confirm(node->rlog, on_confirmed, round);
@@ -158,7 +165,11 @@ void node_reads_applied(struct node *node)
 void node_reads_lost(struct node *node)
 {
     struct node_reads *reads = &node->reads;
-    refuse_all(node, &reads->arrived, OP_NOT_LEADER);
+    struct node_request *request;
+    while ((request = node_fair_next(&reads->arrived)) != NULL) {
+        node_fair_take(&reads->arrived, request);
+        refuse(node, request, OP_NOT_LEADER);
+    }
     refuse_all(node, &reads->waiting, OP_NOT_LEADER);
     reads->tick_wanted = 0;
     LIST_FOR_EACH(at, &reads->rounds)

@@ -9,10 +9,10 @@
 #ifndef NODE_READS_H
 #define NODE_READS_H
 
-#include "node/request.h"
+#include "node/fair.h"
 
 struct node_reads {
-    struct list arrived;
+    struct node_fair arrived;
     struct list rounds;   /* on their way: struct read_round */
     struct list waiting;  /* confirmed requests, T6 */
     size_t count;         /* of all three */
@@ -21,7 +21,8 @@ struct node_reads {
 
 enum { READS_MAX = 65536 };
 
-void node_reads_init(struct node_reads *reads);
+/* `key`: as for node_batch_init. */
+void node_reads_init(struct node_reads *reads, const struct siphash_key *key);
 void node_reads_done(struct node *node);
 void node_reads_add(struct node *node, struct node_request *request);
 /* Turn end: begins a round for what has arrived. */

@@ -178,6 +178,12 @@ static struct bytes user_of(const struct history *history, const struct event *e
     return *(const struct bytes *)(const void *)((const uint8_t *)&request + s->fields[0].offset);
 }
 
+/* What a tenant's quota may refuse depends on all that its users have. */
+static bool counts(enum op_number f)
+{
+    return f == OP_session_create || f == OP_task_begin || f == OP_state_put;
+}
+
 /* Could this unknown command have to do with what failed? */
 static bool concerns(const struct replay *replay, uint32_t unknown, const struct event *failed)
 {
@@ -186,7 +192,7 @@ static bool concerns(const struct replay *replay, uint32_t unknown, const struct
 
     return replay->order->call_ns[unknown] < failed->ret_ns &&
            (event->f == OP_revoke_agent || event->f == OP_revoke_tenant ||
-            event->f == OP_revoke_all ||
+            event->f == OP_revoke_all || counts(failed->f) ||
             bytes_equal(user_of(history, event), user_of(history, failed)));
 }
 

@@ -1,0 +1,112 @@
+/* One tenant's flood and another tenant's call: the other does not stand behind it, and where there
+ * is room for no more, it is the flood that is turned away. */
+#include "tests/node/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define HOUR (3600 * SIM_SECOND)
+
+enum { CLIENTS = 16, EACH = 240, FLOOD = CLIENTS * EACH, WAITING = 1500 };
+
+struct flood {
+    struct world world;
+    struct tenure_client *clients[CLIENTS]; /* of the tenant that floods */
+    struct tenure_client *other;
+    size_t leader;
+    uint32_t done, ended;
+    uint32_t done_before; /* when the other was answered */
+    bool answered;
+    enum tenure_outcome outcome;
+};
+
+static void on_create(void *arg, const struct tenure_result *result,
+                      const struct tenure_session_create_reply *reply)
+{
+    struct flood *flood = arg;
+    (void)reply;
+    flood->done += result->outcome == TENURE_OK;
+    flood->ended++;
+}
+
+static void on_other(void *arg, const struct tenure_result *result,
+                     const struct tenure_session_create_reply *reply)
+{
+    struct flood *flood = arg;
+    (void)reply;
+    flood->answered = true;
+    flood->outcome = result->outcome;
+    flood->done_before = flood->done;
+}
+
+static void create(struct tenure_client *client, tenure_session_create_cb callback,
+                   struct flood *flood)
+{
+    const struct tenure_session_create_request request = {.user = tenure_text("alice"),
+                                                          .agent = tenure_text("assistant"),
+                                                          .idle = HOUR,
+                                                          .absolute = HOUR};
+    assert_true(tenure_session_create_start(client, &request, callback, flood) != 0);
+}
+
+static bool waits(void *arg)
+{
+    const struct flood *flood = arg;
+    return flood->world.nodes[flood->leader].node->batch->queue.count >= WAITING;
+}
+
+static bool is_answered(void *arg)
+{
+    return ((const struct flood *)arg)->answered;
+}
+
+static bool has_ended(void *arg)
+{
+    return ((const struct flood *)arg)->ended == FLOOD;
+}
+
+static void a_flood_holds_up_nobody_else(void **state)
+{
+    (void)state;
+    static struct flood flood;
+    memset(&flood, 0, sizeof(flood));
+    world_start(&flood.world, 7);
+    flood.leader = world_leader(&flood.world);
+    struct world_session session;
+    (void)world_identity(&flood.world, "tenure://test/rival/service/gateway");
+    flood.other = world_client(&flood.world, flood.leader, "some");
+    assert_int_equal(world_create(flood.other, "alice", HOUR, HOUR, &session), TENURE_OK);
+
+    for (size_t i = 0; i < CLIENTS; i++) {
+        flood.clients[i] = world_client(&flood.world, flood.leader, "service");
+        assert_int_equal(world_create(flood.clients[i], "alice", HOUR, HOUR, &session), TENURE_OK);
+    }
+    for (size_t i = 0; i < FLOOD; i++) {
+        create(flood.clients[i % CLIENTS], on_create, &flood);
+    }
+    assert_true(sim_run_until(flood.world.sim, waits, &flood, 10 * SIM_SECOND));
+    create(flood.other, on_other, &flood);
+    assert_true(sim_run_until(flood.world.sim, is_answered, &flood, 10 * SIM_SECOND));
+    assert_int_equal(flood.outcome, TENURE_OK);
+    print_message("%u of %d done before the other's call was answered\n", flood.done_before, FLOOD);
+    assert_true(flood.done_before < FLOOD - WAITING / 2); /* before most of those that waited */
+    assert_true(sim_run_until(flood.world.sim, has_ended, &flood, 60 * SIM_SECOND));
+    assert_int_equal(flood.done, FLOOD); /* nobody starves */
+    for (size_t i = 0; i < CLIENTS; i++) {
+        tenure_close(flood.clients[i]);
+    }
+    tenure_close(flood.other);
+    world_end(&flood.world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_flood_holds_up_nobody_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

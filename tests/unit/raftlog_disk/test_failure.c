@@ -186,9 +186,12 @@ static void test_the_reserve_outlives_a_restart_and_lasts(void **state)
     sim_process_crash(world.env);
     shadow_close(&shadow);
     world_cycle(&world, false);
+    /* What is given back now would be somebody else's. */
+    sim_disk_fail(world.host, SIM_DISK_REMOVE, "*spare", 1, UINT64_MAX, ENV_NO_SPACE);
     assert_int_equal(shadow_open(&shadow), ENV_OK);
     world_pass(&world, SIM_SECOND);
     assert_true(rlog_log_reserved(shadow.log));
+    sim_disk_fail_clear(world.host);
     while (!rlog_log_waits(shadow.log)) {
         shadow_append(&shadow, 300);
         world_pass(&world, 50 * SIM_MILLISECOND);

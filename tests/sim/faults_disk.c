@@ -134,22 +134,47 @@ void fault_flip(struct run *run, struct active *active)
     (void)sim_disk_flip(node->host, path, run_random(run, 8 * 65536));
 }
 
+enum { SECTOR = 512 };
+
+struct sector {
+    uint64_t offset;
+    uint8_t data[SECTOR];
+};
+
+/* One that holds something, from a random place on; false: there is none. */
+static bool choose_sector(struct run *run, const struct run_node *node, const char *path,
+                          struct sector *ret_sector)
+{
+    static const uint8_t zeros[SECTOR];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    uint64_t draw = run_random(run, UINT32_MAX);
+    bool found = false;
+    if (sim_disk_read(node->host, path, &data, &size) == ENV_OK) {
+        uint64_t count = size / SECTOR;
+        for (uint64_t i = 0; i < count && !found; i++) {
+            ret_sector->offset = (draw + i) % count * SECTOR;
+            memcpy(ret_sector->data, data + ret_sector->offset, SECTOR);
+            found = memcmp(ret_sector->data, zeros, SECTOR) != 0;
+        }
+    }
+    free(data);
+    return found;
+}
+
 /* A sector that was meant for one place of the disk stands at another, too. */
 void fault_misdirect(struct run *run, struct active *active)
 {
-    enum { SECTOR = 512, PLACES = 256 };
     struct run_node *node = victim_of(run, active);
     char from[512];
     char to[512];
-    uint8_t *data = NULL;
-    size_t size = 0;
+    struct sector source;
+    struct sector target;
     node_kill(node);
     choose_file(run, node, from, sizeof(from));
     choose_file(run, node, to, sizeof(to));
-    uint64_t source = run_random(run, PLACES) * SECTOR;
-    uint64_t target = run_random(run, PLACES) * SECTOR;
-    if (sim_disk_read(node->host, from, &data, &size) == ENV_OK && source + SECTOR <= size) {
-        (void)sim_disk_patch(node->host, to, target, bytes_of(data + source, SECTOR));
+    bool found = choose_sector(run, node, from, &source);
+    if (choose_sector(run, node, to, &target) && found) {
+        (void)sim_disk_patch(node->host, to, target.offset, bytes_of(source.data, SECTOR));
     }
-    free(data);
 }

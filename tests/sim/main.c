@@ -31,7 +31,7 @@ static int list_faults(void)
         printf("%-16s %s%s\n", fault_name(kind),
                reason == NULL ? "on" : "off: ", reason == NULL ? "" : reason);
         if (reason != NULL) {
-            printf("%-16s shown failing: sim --seeds 1..%d --on %s\n", "", 30, fault_name(kind));
+            printf("%-16s shown failing: sim --seeds 1..100 --on %s\n", "", fault_name(kind));
         }
     }
     return EXIT_SUCCESS;
@@ -245,6 +245,9 @@ int main(int argc, char **argv)
     tune_memory();
     if (!options_of(argc, argv, &options)) {
         fputs(options_usage, stderr);
+    } else if (options.help) {
+        fputs(options_usage, stdout);
+        code = EXIT_SUCCESS;
     } else if (options.list) {
         code = list_faults();
     } else {

@@ -131,10 +131,19 @@ static void shrink_segments(const struct plan *plan, struct rlog_log_disk *disk)
     disk->capacity = u64_min(disk->capacity, disk->offset + plan->segment_bytes);
 }
 
+/* One that never ran on a disk needs room there (docs/OPERATIONS.md, "A full disk"). */
+static void make_room(struct run_node *node)
+{
+    if (!sim_disk_exists(node->host, "/data/CLOCK")) {
+        sim_disk_set_capacity(node->host, UINT64_MAX);
+    }
+}
+
 static void start(struct run *run, struct run_node *node)
 {
     char name[32];
     snprintf(name, sizeof(name), "node-%u", node->config.node);
+    make_room(node);
     node->env = sim_process_start(node->host, name);
     strike(run, node);
     const struct node_handlers handlers = {

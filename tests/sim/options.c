@@ -31,6 +31,7 @@ const char options_usage[] =
     "  --keep-going     plays the seeds after a failing one too\n"
     "  --traces         prints the trace hash of each seed\n"
     "  --here           plays in this process, for a debugger\n"
+    "  -h, --help       prints this\n"
     "\n"
     "Exit codes: 0 every seed is OK, 1 one failed, 2 usage, 4 INVALID: nothing was shown.\n";
 
@@ -166,6 +167,8 @@ static bool set_flag(struct options *options, const char *option)
         return true;
     }
     bool *flag = strcmp(option, "--faults") == 0       ? &options->list
+                 : strcmp(option, "--help") == 0       ? &options->help
+                 : strcmp(option, "-h") == 0           ? &options->help
                  : strcmp(option, "--keep-going") == 0 ? &options->keep_going
                  : strcmp(option, "--traces") == 0     ? &options->traces
                  : strcmp(option, "--here") == 0       ? &options->here
@@ -197,5 +200,5 @@ bool options_of(int argc, char **argv, struct options *options)
         }
         i += words;
     }
-    return options->has_seed || options->list;
+    return options->has_seed || options->list || options->help;
 }

@@ -10,7 +10,7 @@ struct options {
     uint64_t part, parts; /* of them this part alone */
     const char *known;    /* a file of seeds */
     uint64_t shrink_seconds;
-    bool has_seed, keep_going, traces, list, here;
+    bool has_seed, keep_going, traces, list, here, help;
     bool has_keep;
     struct step_set keep;
     struct run_setup setup; /* but for the seed */

@@ -1,7 +1,6 @@
 /* Messages between nodes that carry clocks: their form, and what each makes of the receiver's. */
 #include "node/clocks.h"
 
-#include "base/assert.h"
 #include "env/random.h"
 #include "node/internal.h"
 
@@ -54,10 +53,11 @@ static bool read_clock(struct bytes bytes, struct clock_message *ret_message)
 
 static void send_clock_to_all(struct node *node, uint8_t kind, struct clock_message message)
 {
-    const struct rlog_birth *birth = &node->bootstrap->birth;
-    for (size_t i = 0; i < birth->member_count; i++) {
-        if (birth->members[i].id != node->config->node) {
-            send_clock(node, birth->members[i].id, kind, message);
+    size_t count;
+    const struct rlog_member *members = rlog_members(node->rlog, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].id != node->config->node) {
+            send_clock(node, members[i].id, kind, message);
         }
     }
 }
@@ -110,8 +110,13 @@ void node_clocks_void_odd(struct node *node, uint64_t odd)
 
 bool node_clocks_majority_holds(const struct node *node)
 {
+    const struct node_clocks *clocks = &node->clocks;
     bool own = node->clock_file.durable_era == node->time.era;
-    return own && 1 + node->clocks.holder_count > node->bootstrap->birth.member_count / 2;
+    size_t voters = 1; /* who leads */
+    for (size_t i = 0; i < clocks->holder_count; i++) {
+        voters += rlog_is_voter(node->rlog, clocks->holders[i]) ? 1 : 0;
+    }
+    return own && voters > rlog_voters(node->rlog) / 2;
 }
 
 /* ---- hearing ---- */
@@ -267,7 +272,9 @@ static void on_held(struct node *node, uint64_t from, const struct clock_message
             return;
         }
     }
-    ASSERT(clocks->holder_count < RLOG_MEMBERS_MAX);
+    if (clocks->holder_count == RLOG_MEMBERS_MAX) {
+        clocks->holder_count = 0; /* of members that are gone, too: the others say so again */
+    }
     clocks->holders[clocks->holder_count++] = from;
     node_lead_held(node);
 }

@@ -49,7 +49,7 @@ void node_clocks_tell(struct node *node, uint64_t clock);
 void node_clocks_remind_odd(struct node *node);
 /* Node `odd` is to void its clock; it is told so until it has. */
 void node_clocks_void_odd(struct node *node, uint64_t odd);
-/* A majority, ourselves among it, holds the clock that we made. */
+/* A majority of the voters, ourselves among it, holds the clock that we made. */
 bool node_clocks_majority_holds(const struct node *node);
 /* The era of our clock has become durable. */
 void node_clocks_durable(struct node *node);

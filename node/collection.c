@@ -41,25 +41,41 @@ static void conclude(struct node *node, uint64_t now)
     }
     struct node_time_finding finding = node_time_collect(offers, count);
     if (finding.verdict == NODE_TIME_NONE) {
-        finding.by_walls = node_time_by_walls(offers, count, node->bootstrap->birth.member_count,
+        finding.by_walls = node_time_by_walls(offers, count, rlog_voters(node->rlog),
                                               &finding.value);
     }
     node_lead_collected(node, &finding, now);
+}
+
+/* Ourselves, and those whose offers are in. The members may change meanwhile: who has no vote any
+ * more does not count, nor does what it offered. */
+static size_t voters_known(struct node *node)
+{
+    struct node_collection *collection = &node->collection;
+    size_t kept = 0;
+    for (size_t i = 0; i < collection->count; i++) {
+        if (rlog_is_voter(node->rlog, collection->offers[i].node)) {
+            collection->offers[kept] = collection->offers[i];
+            collection->received[kept++] = collection->received[i];
+        }
+    }
+    collection->count = kept;
+    return kept + 1;
 }
 
 /* A majority has answered, and the rest had a heartbeat's time or answered too. */
 void node_collection_step(struct node *node)
 {
     struct node_collection *collection = &node->collection;
-    size_t members = node->bootstrap->birth.member_count;
-    size_t known = collection->count + 1;
+    size_t voters = rlog_voters(node->rlog);
+    size_t known = voters_known(node);
     uint64_t now = env_boot_us(node->env);
-    if (known > members / 2 && collection->majority_at == 0) {
+    if (known > voters / 2 && collection->majority_at == 0) {
         collection->majority_at = now;
     }
     bool waited = collection->majority_at != 0 &&
                   now - collection->majority_at >= heartbeat_us(node);
-    if (known == members || waited) {
+    if (known == voters || waited) {
         conclude(node, now);
         return;
     }
@@ -85,6 +101,10 @@ void node_collection_offer(struct node *node, struct node_time_offer offer)
             return;
         }
     }
+    if (!rlog_is_voter(node->rlog, offer.node)) {
+        return;
+    }
+    (void)voters_known(node);
     ASSERT(collection->count < RLOG_MEMBERS_MAX);
     collection->offers[collection->count] = offer;
     collection->received[collection->count++] = env_boot_us(node->env);

@@ -1,4 +1,4 @@
-/* A new leader's collection of clocks (model.md T2): one offer a member, a majority at least.
+/* A new leader's collection of clocks (model.md T2): one offer a voter, a majority at least.
  *
  * Begun by node/lead.c, which also says what follows from the finding. Makes no clock.
  */

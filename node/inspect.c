@@ -5,20 +5,7 @@
 #include "base/sat.h"
 #include "node/internal.h"
 
-/* Its address for clients, as the cluster was born with. */
-static struct bytes client_address(const struct node *node, uint64_t id)
-{
-    const struct node_bootstrap *bootstrap = node->bootstrap;
-    for (size_t i = 0; i < bootstrap->birth.member_count; i++) {
-        if (bootstrap->birth.members[i].id == id) {
-            return bytes_of_text(bootstrap->clients[i]);
-        }
-    }
-    return bytes_of_text("-");
-}
-
-static struct op_item_listed_member member_line(const struct node *node,
-                                                const struct rlog_status *status, size_t which)
+static struct op_item_listed_member member_line(const struct rlog_status *status, size_t which)
 {
     const struct rlog_member *member = &status->members[which];
     const struct rlog_progress *progress = &status->progress[which];
@@ -26,13 +13,13 @@ static struct op_item_listed_member member_line(const struct node *node,
         .has_node = true,
         .node = member->id,
         .has_role = true,
-        .role = OP_MEMBER_ROLE_VOTER,
+        .role = member->voter ? OP_MEMBER_ROLE_VOTER : OP_MEMBER_ROLE_LEARNER,
         .has_leader = true,
         .leader = member->id == status->id,
         .has_address = true,
         .address = bytes_of_text(member->address),
         .has_client = true,
-        .client = client_address(node, member->id),
+        .client = bytes_of_text(member->note[0] == '\0' ? "-" : member->note),
         .has_store = !id128_is_zero(progress->store),
         .store = progress->store,
         .has_connected = true,
@@ -46,12 +33,11 @@ static struct op_item_listed_member member_line(const struct node *node,
     };
 }
 
-static void list_members(const struct node *node, const struct rlog_status *status,
-                         struct op_member_list_reply *reply)
+static void list_members(const struct rlog_status *status, struct op_member_list_reply *reply)
 {
     ASSERT(status->member_count <= OP_MAX_listed_member);
     for (size_t i = 0; i < status->member_count; i++) {
-        reply->members[reply->members_count++] = member_line(node, status, i);
+        reply->members[reply->members_count++] = member_line(status, i);
     }
 }
 
@@ -63,10 +49,10 @@ static void name_cluster(const struct node *node, const struct rlog_status *stat
     reply->has_node = true;
     reply->node = status->id;
     reply->has_voters = true;
-    reply->voters = status->member_count;
+    reply->voters = status->voters;
     reply->has_connected = true;
     for (size_t i = 0; i < status->member_count; i++) {
-        reply->connected += status->connected[i] ? 1 : 0;
+        reply->connected += status->members[i].voter && status->connected[i] ? 1 : 0;
     }
 }
 
@@ -79,7 +65,7 @@ void node_inspect(const struct node *node, const struct op_row *row, union op_re
     }
     rlog_status(node->rlog, ret_status);
     if (members) {
-        list_members(node, ret_status, &reply->member_list);
+        list_members(ret_status, &reply->member_list);
     } else {
         name_cluster(node, ret_status, &reply->cluster_get);
     }

@@ -38,9 +38,13 @@ static struct rlog_config rlog_config_of(const struct node *node)
 bool node_format(struct env *env, const struct node_config *config,
                  struct node_bootstrap *bootstrap, char *error, size_t error_size)
 {
+    for (size_t i = 0; i < bootstrap->birth.member_count; i++) {
+        struct rlog_member *member = &bootstrap->birth.members[i];
+        snprintf(member->note, sizeof(member->note), "%s", bootstrap->clients[i]);
+    }
     node_birth_write(bootstrap);
-    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size) ==
-           ENV_OK;
+    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size,
+                       NULL) == ENV_OK;
 }
 
 static void step_stop(struct node *node);
@@ -165,13 +169,14 @@ struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
 
 struct bytes node_leader_address(const struct node *node)
 {
-    const struct rlog_birth *birth = &node->bootstrap->birth;
     if (node->stopping && node->lead.leader == node->config->node) {
         return BYTES_NONE; /* nobody is to come to us any more */
     }
-    for (size_t i = 0; i < birth->member_count; i++) {
-        if (birth->members[i].id == node->lead.leader) {
-            return bytes_of_text(node->bootstrap->clients[i]);
+    size_t count;
+    const struct rlog_member *members = rlog_members(node->rlog, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].id == node->lead.leader) {
+            return bytes_of_text(members[i].note);
         }
     }
     return BYTES_NONE;

@@ -229,13 +229,13 @@ static void check_quorum(struct node *node, const struct rlog_status *raft)
     size_t connected = 0;
     bool to_leader = false;
     for (size_t i = 0; i < raft->member_count; i++) {
-        connected += raft->connected[i];
+        connected += raft->members[i].voter && raft->connected[i] ? 1 : 0;
         to_leader = to_leader || (raft->connected[i] && raft->members[i].id == raft->leader);
     }
     if (raft->role == RLOG_LEADER) {
-        check(node, CHECK_QUORUM, 2 * connected > raft->member_count,
+        check(node, CHECK_QUORUM, 2 * connected > raft->voters,
               "this node leads term %" PRIu64 " and is connected to %zu of %zu members", raft->term,
-              connected, raft->member_count);
+              connected, raft->voters);
     } else if (raft->leader == 0) {
         check(node, CHECK_QUORUM, false, "no leader is known in term %" PRIu64, raft->term);
     } else {
@@ -250,9 +250,13 @@ static void check_voter(struct node *node, const struct rlog_status *raft)
     while (i < raft->member_count && raft->members[i].id != raft->id) {
         i++;
     }
-    bool member = i < raft->member_count;
-    check(node, CHECK_VOTER, member, "node %" PRIu64 " is %s of %zu members", raft->id,
-          member ? "one" : "none", raft->member_count);
+    bool votes = i < raft->member_count && raft->members[i].voter;
+    if (i < raft->member_count && !votes) {
+        check(node, CHECK_VOTER, false, "node %" PRIu64 " learns: it has no vote yet", raft->id);
+    } else {
+        check(node, CHECK_VOTER, votes, "node %" PRIu64 " is %s of %zu members", raft->id,
+              votes ? "one" : "none", raft->voters);
+    }
 }
 
 static void check_clock(struct node *node)

@@ -73,11 +73,14 @@ static bool too_few_have_room(const struct node *node, const struct rlog_status 
     for (size_t i = 0; i < raft->member_count; i++) {
         uint64_t id = raft->members[i].id;
         const struct node_space_report *report = report_of(node, id);
+        if (!raft->members[i].voter) {
+            continue;
+        }
         bool is_short = id == raft->id ? node->space.is_short : report != NULL && report->is_short;
         connected += raft->connected[i];
         roomy += raft->connected[i] && !is_short;
     }
-    size_t majority = raft->member_count / 2 + 1;
+    size_t majority = raft->voters / 2 + 1;
     return connected >= majority && roomy < majority;
 }
 
@@ -88,7 +91,7 @@ static uint64_t roomiest(const struct node *node, const struct rlog_status *raft
     for (size_t i = 0; i < raft->member_count; i++) {
         const struct node_space_report *report = report_of(node, raft->members[i].id);
         bool has_room = report != NULL && !report->is_short && raft->connected[i] &&
-                        raft->members[i].id != raft->id;
+                        raft->members[i].voter && raft->members[i].id != raft->id;
         if (has_room && (best == NULL || report->free > best->free)) {
             best = report;
         }

@@ -11,6 +11,7 @@
  *   E2  entries are in our log before a message that names them is encoded
  *   E3  `commit` never goes back (M9); applied <= commit
  *   E4  a durable index is reported only when it is above what the core knows and within its log
+ *   E5  the core's configuration is the roll at our log's end
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,16 @@ static bool store_vote(struct rlog_engine *engine)
     return true;
 }
 
+/* The log was cut off: what is left says who belongs to the cluster. */
+static void note_again(struct rlog *rlog)
+{
+    rlog_members_rewind(&rlog->members);
+    for (uint64_t i = rlog->engine->applied + 1; i <= rlog_log_last(rlog->log); i++) {
+        struct rlog_log_entry entry = rlog_log_entry(rlog->log, i);
+        (void)rlog_members_note(&rlog->members, entry.type, entry.payload);
+    }
+}
+
 /* 2. `local`: they were submitted here. */
 static void append_entries(struct rlog_engine *engine, const struct raft_update *update, bool local)
 {
@@ -53,7 +64,7 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
     uint64_t index = update->entries.index;
     if (index <= rlog_log_last(rlog->log)) {
         rlog_log_truncate(rlog->log, index);
-        rlog_members_forget(&rlog->members, index);
+        note_again(rlog);
     }
     ASSERT(index == rlog_log_last(rlog->log) + 1);
     for (unsigned i = 0; i < update->entries.n; i++) {
@@ -63,10 +74,12 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
         rlog_log_append(rlog->log, &stored);
         if (stored.type == RLOG_COMMAND) {
             rlog->machine.appended(rlog->machine.arg, stored.term, local, stored.payload);
-        } else if (stored.type == RLOG_BARRIER) {
-            rlog_members_note(&rlog->members, index + i, stored.payload);
+        } else {
+            bool readable = rlog_members_note(&rlog->members, stored.type, stored.payload);
+            ASSERT(readable); /* the guards and rlog_change have read it */
         }
     }
+    ASSERT(rlog_guard_agrees(&engine->raft, &rlog->members.roll)); /* E5 */
     if (update->entries.batch == &engine->raft.barrier) {
         raft_free(engine->raft.barrier.batch);
         engine->raft.barrier.batch = NULL;
@@ -89,14 +102,12 @@ static bool restore_machine(struct rlog *rlog, uint64_t index)
 static void finish_install(struct rlog_engine *engine, struct raft_snapshot_metadata *metadata)
 {
     struct rlog *rlog = engine->rlog;
-    struct bytes raft = BYTES_NONE;
     uint64_t index = metadata->index;
     if (!restore_machine(rlog, index)) {
         raft_configuration_close(&metadata->configuration);
         return;
     }
-    bool readable = rlog_members_read_configuration(engine->arriving->meta.configuration,
-                                                    &rlog->members, &raft);
+    bool readable = rlog_members_restore(&rlog->members, engine->arriving->meta.configuration);
     ASSERT(readable); /* rlog_engine_install has read it before */
     engine->applied = index;
     engine->commit = rlog_guard_commit(engine->commit, index);
@@ -165,7 +176,6 @@ static void carry_out(struct rlog_engine *engine, const struct raft_update *upda
         metadata = update->snapshot.metadata;
         rlog_snapshot_task_abort(rlog);
         rlog_log_restart(rlog->log, metadata.index, metadata.term);
-        rlog_members_forget(&rlog->members, 1);
     }
     if ((update->flags & (unsigned)(RAFT_UPDATE_MESSAGES)) != 0) {
         rlog_translate_send(engine, update->messages.batch, update->messages.n);
@@ -175,7 +185,22 @@ static void carry_out(struct rlog_engine *engine, const struct raft_update *upda
     } else if (!engine->raft.snapshot.installing) {
         engine->commit = rlog_guard_commit(engine->commit, raft_commit_index(&engine->raft));
     }
+    raft_index changed = engine->raft.configuration_uncommitted_index;
+    if (changed != 0 && changed <= engine->commit && changed <= rlog_log_last(rlog->log) &&
+        !engine->raft.snapshot.installing) {
+        rlog_engine_configure(engine, changed);
+    }
     set_timer(engine);
+}
+
+void rlog_engine_configure(struct rlog_engine *engine, uint64_t index)
+{
+    struct raft_event event = {.type = RAFT_CONFIGURATION};
+    struct rlog_log_entry entry = rlog_log_entry(engine->rlog->log, index);
+    event.configuration.index = index;
+    bool decoded = rlog_engine_decode(entry.payload, &event.configuration.conf);
+    ASSERT(decoded); /* the core has it already */
+    rlog_engine_step(engine, &event, NULL, NULL);
 }
 
 void rlog_engine_step(struct rlog_engine *engine, struct raft_event *event, int *ret_rc,
@@ -212,6 +237,10 @@ void rlog_engine_on_timer(void *arg)
     }
     engine->timer_at_ms = 0;
     engine->tick_ms = now_ms(engine);
+    if (raft_state(&engine->raft) == RAFT_FOLLOWER && !rlog_engine_votes(engine)) {
+        env_timer_start(engine->timer, engine->rlog->config.election_us); /* it only listens */
+        return;
+    }
     struct raft_event event = {.type = RAFT_TIMEOUT};
     rlog_engine_step(engine, &event, NULL, NULL);
     rlog_settle(engine->rlog);
@@ -234,27 +263,20 @@ bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct 
         if (verdict == RLOG_GUARD_WENT_BACK) {
             rlog_peers_refuse(rlog, from,
                               "node %llu's log went back: its folder is older than what it "
-                              "acknowledged; remove and add it",
+                              "acknowledged: empty it, make it anew with tenured --join, and say "
+                              "tenurectl member replace",
                               (unsigned long long)from);
         }
         return verdict != RLOG_GUARD_BROKEN;
     }
-    void *batch = NULL;
-    struct raft_append_entries *append = &received.message.append_entries;
-    if (received.message.type == RAFT_APPEND_ENTRIES && append->n_entries > 0) {
-        batch = raft_malloc(1);
-        ASSERT(batch != NULL);
-        for (unsigned i = 0; i < append->n_entries; i++) {
-            append->entries[i].batch = batch;
-        }
+    if (received.message.type == RAFT_APPEND_ENTRIES) {
+        rlog_engine_append(engine, &received);
+    } else if (rlog_engine_votes(engine) || (received.message.type != RAFT_REQUEST_VOTE &&
+                                             received.message.type != RAFT_TIMEOUT_NOW)) {
+        struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &received.message}};
+        rlog_engine_step(engine, &event, NULL, NULL);
     }
-    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = &received.message}};
-    unsigned flags = 0;
-    rlog_engine_step(engine, &event, NULL, &flags);
     rlog_guard_received(&undo);
-    if (batch != NULL && (flags & (unsigned)(RAFT_UPDATE_ENTRIES)) != 0) {
-        raft_free(batch);
-    }
     rlog_received_done(&received);
     own_barrier(engine);
     return true;
@@ -302,17 +324,13 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
     struct rlog_engine *engine = rlog->engine;
     struct raft_message message;
     struct rlog_guard_undo undo;
-    struct bytes raft = BYTES_NONE;
-    size_t i = rlog_members_find(&rlog->members, from);
     memset(&message, 0, sizeof message);
-    if (i == rlog->members.count ||
-        !rlog_members_read_configuration(info->meta.configuration, NULL, &raft) ||
-        !rlog_engine_decode(raft, &message.install_snapshot.conf)) {
+    if (!rlog_engine_decode(info->meta.configuration, &message.install_snapshot.conf)) {
         return false;
     }
     message.type = RAFT_INSTALL_SNAPSHOT;
     message.server_id = from;
-    message.server_address = rlog->members.list[i].address;
+    message.server_address = rlog_peers_place(rlog, from);
     message.install_snapshot.term = term;
     message.install_snapshot.last_index = info->meta.index;
     message.install_snapshot.last_term = info->meta.term;
@@ -328,22 +346,21 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
     return true;
 }
 
-void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index)
+void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index, uint64_t configuration_index)
 {
     struct rlog_engine *engine = rlog->engine;
     uint64_t trailing = rlog->config.trailing;
+    uint8_t buffer[RLOG_CONFIGURATION_MAX];
     struct raft_event event = {.type = RAFT_SNAPSHOT, .snapshot = {.trailing = (unsigned)trailing}};
     struct raft_snapshot_metadata *metadata = &event.snapshot.metadata;
-    struct raft_buffer encoded = {NULL, 0};
-    int rc = raft_configuration_encode(&engine->raft.configuration, &encoded);
-    ASSERT(rc == 0);
-    bool decoded = rlog_engine_decode(bytes_of(encoded.base, encoded.len),
+    /* The core has been told of that configuration long since, and looks at the index alone. */
+    ASSERT(configuration_index <= engine->raft.configuration_committed_index);
+    bool decoded = rlog_engine_decode(rlog_roll_write(&rlog->members.applied, buffer),
                                       &metadata->configuration);
     ASSERT(decoded);
-    raft_free(encoded.base);
     metadata->index = index;
     metadata->term = rlog_log_term(rlog->log, index);
-    metadata->configuration_index = engine->configuration_index;
+    metadata->configuration_index = configuration_index;
     rlog_engine_step(engine, &event, NULL, NULL);
     if (index > trailing && index - trailing >= rlog_log_start(rlog->log)) {
         rlog_log_prune(rlog->log, index - trailing + 1);
@@ -364,8 +381,9 @@ bool rlog_engine_transfer_to(struct rlog *rlog, uint64_t id)
 
 void rlog_engine_transfer(struct rlog *rlog)
 {
-    for (size_t i = 0; i < rlog->members.count; i++) {
-        if (rlog_engine_transfer_to(rlog, rlog->members.list[i].id)) {
+    const struct rlog_roll *roll = &rlog->members.roll;
+    for (size_t i = 0; i < roll->count; i++) {
+        if (rlog_engine_transfer_to(rlog, roll->list[i].id)) {
             return;
         }
     }
@@ -395,23 +413,6 @@ bool rlog_engine_notify(struct rlog *rlog)
     return true;
 }
 
-static void apply_change(struct rlog_engine *engine, uint64_t index,
-                         const struct rlog_log_entry *entry)
-{
-    engine->configuration_index = index;
-    if (index == 1) {
-        return; /* committed by definition, known to the core from START */
-    }
-    struct raft_event event = {.type = RAFT_CONFIGURATION};
-    event.configuration.index = index;
-    if (!rlog_engine_decode(entry->payload, &event.configuration.conf)) {
-        rlog_fail(engine->rlog, ENV_INVALID, "the membership change at %llu cannot be read",
-                  (unsigned long long)index);
-        return;
-    }
-    rlog_engine_step(engine, &event, NULL, NULL);
-}
-
 static void apply_one(struct rlog_engine *engine, uint64_t index)
 {
     struct rlog *rlog = engine->rlog;
@@ -424,11 +425,15 @@ static void apply_one(struct rlog_engine *engine, uint64_t index)
                       (unsigned long long)index);
         }
         break;
-    case RLOG_BARRIER:
-        (void)rlog_members_apply(&rlog->members, entry.payload);
-        break;
     case RLOG_CHANGE:
-        apply_change(engine, index, &entry);
+        engine->configuration_index = index;
+        if (!rlog_members_apply(&rlog->members, entry.type, entry.payload)) {
+            rlog_fail(rlog, ENV_INVALID, "the membership change at %llu cannot be read",
+                      (unsigned long long)index);
+        }
+        break;
+    case RLOG_BARRIER:
+        (void)rlog_members_apply(&rlog->members, entry.type, entry.payload);
         break;
     }
 }
@@ -504,4 +509,28 @@ uint64_t rlog_engine_applied(const struct rlog *rlog)
 uint64_t rlog_engine_own_first(const struct rlog *rlog)
 {
     return rlog->engine->own_first;
+}
+
+uint64_t rlog_engine_configured(const struct rlog *rlog)
+{
+    const struct raft *raft = &rlog->engine->raft;
+    return raft->configuration_uncommitted_index != 0 ? raft->configuration_uncommitted_index
+                                                      : raft->configuration_committed_index;
+}
+
+uint64_t rlog_engine_settled(const struct rlog *rlog)
+{
+    uint64_t index = rlog->engine->configuration_index;
+    return index == 0 && !rlog_joined(rlog) ? 1 : index; /* the first one is, by definition */
+}
+
+bool rlog_engine_may_change(const struct rlog *rlog)
+{
+    const struct rlog_engine *engine = rlog->engine;
+    return rlog_guard_may_change(&engine->raft, engine->own_first, engine->commit);
+}
+
+bool rlog_engine_transferring(const struct rlog *rlog)
+{
+    return raft_transferee(&rlog->engine->raft) != 0;
 }

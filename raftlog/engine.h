@@ -12,10 +12,6 @@
 
 struct rlog_engine;
 
-/* The encoding of the first configuration: all members of `birth` vote. Into `buffer` of
- * RLOG_CONFIGURATION_MAX; BYTES_NONE when it does not fit or two members are equal. */
-struct bytes rlog_engine_first_configuration(const struct rlog_birth *birth, uint8_t *buffer);
-
 /* Starts from the term and vote, the log and the restored snapshot (NULL: none) of `rlog`. */
 int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snapshot, char *error,
                        size_t error_size);
@@ -27,6 +23,7 @@ void rlog_engine_destroy(struct rlog *rlog);
 
 /* A Raft message of wire.def from a member; false when it is malformed or cannot be true. */
 bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct bytes body);
+/* A CHANGE only when rlog_engine_may_change. */
 enum rlog_submit rlog_engine_submit(struct rlog *rlog, enum rlog_entry_type type,
                                     struct bytes payload, uint64_t *ret_index);
 /* The log is durable up to `index`. */
@@ -35,11 +32,12 @@ void rlog_engine_stored(struct rlog *rlog, uint64_t index);
  * configuration cannot be read. Afterwards it is installed, or the core had no use for it. */
 bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
                          const struct rlog_snapshot_info *info);
-/* Our own snapshot is durable; the log is pruned to the trailing entries. */
-void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index);
+/* Our own snapshot is durable, with the configuration of `configuration_index`; the log is pruned
+ * to the trailing entries. */
+void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index, uint64_t configuration_index);
 /* Leads and somebody has all our entries: hands leadership over. */
 void rlog_engine_transfer(struct rlog *rlog);
-/* Leads, and this member is connected and has all our entries: hands leadership over to it. True
+/* Leads, and this voter is connected and has all our entries: hands leadership over to it. True
  * when that has begun. */
 bool rlog_engine_transfer_to(struct rlog *rlog, uint64_t id);
 
@@ -61,9 +59,17 @@ bool rlog_engine_match(const struct rlog *rlog, uint64_t id, uint64_t *ret_match
 uint64_t rlog_engine_applied(const struct rlog *rlog);
 /* While leading: the first index of our own term. */
 uint64_t rlog_engine_own_first(const struct rlog *rlog);
-/* The configuration bytes that a snapshot at the applied index carries (see members.h), and the
- * index they come from. Into `buffer` of RLOG_CONFIGURATION_MAX. */
+/* The configuration bytes that a snapshot at the applied index carries (M1c: the applied roll), and
+ * the index they come from. Into `buffer` of RLOG_CONFIGURATION_MAX. */
 struct bytes rlog_engine_configuration(const struct rlog *rlog, uint8_t *buffer,
                                        uint64_t *ret_index);
+/* Index of the newest configuration in our log, committed or not; 0: there is none. */
+uint64_t rlog_engine_configured(const struct rlog *rlog);
+/* Index of the newest one that this node knows to be committed; 0: of none. */
+uint64_t rlog_engine_settled(const struct rlog *rlog);
+/* Leads, has committed an entry of its own term (M4), and no change is on its way. */
+bool rlog_engine_may_change(const struct rlog *rlog);
+/* Leadership is being handed over. */
+bool rlog_engine_transferring(const struct rlog *rlog);
 
 #endif

@@ -1,4 +1,4 @@
-/* The one header that shows raft.h to engine.c, translate.c and guard.c; and what they share. */
+/* The one header that shows raft.h to engine*.c, translate.c and guard.c; and what they share. */
 #ifndef RAFTLOG_ENGINE_RAFT_H
 #define RAFTLOG_ENGINE_RAFT_H
 
@@ -37,6 +37,12 @@ struct rlog_received {
 void rlog_engine_step(struct rlog_engine *engine, struct raft_event *event, int *ret_rc,
                       unsigned *ret_flags);
 void rlog_engine_on_timer(void *arg);
+/* Steps a received AppendEntries in parts, so that the core sees each CHANGE alone (M1, M1b). */
+void rlog_engine_append(struct rlog_engine *engine, struct rlog_received *received);
+/* Tells the core that the CHANGE at `index`, of our log, is committed. */
+void rlog_engine_configure(struct rlog_engine *engine, uint64_t index);
+/* Whether this node may vote and stand: its disk is the one that the roll names for it. */
+bool rlog_engine_votes(const struct rlog_engine *engine);
 /* False when the bytes are not a configuration; nothing to close then. */
 bool rlog_engine_decode(struct bytes encoded, struct raft_configuration *ret_configuration);
 

@@ -12,32 +12,12 @@
 
 /* ---- configurations ---- */
 
-struct bytes rlog_engine_first_configuration(const struct rlog_birth *birth, uint8_t *buffer)
-{
-    struct raft_configuration configuration;
-    struct raft_buffer encoded = {NULL, 0};
-    struct bytes result = BYTES_NONE;
-    raft_configuration_init(&configuration);
-    int rc = birth->member_count == 0 ? RAFT_INVALID : 0;
-    for (size_t i = 0; rc == 0 && i < birth->member_count; i++) {
-        const struct rlog_member *member = &birth->members[i];
-        rc = raft_configuration_add(&configuration, member->id, member->address, RAFT_VOTER);
-    }
-    if (rc == 0 && raft_configuration_encode(&configuration, &encoded) == 0 &&
-        encoded.len <= RLOG_CONFIGURATION_MAX) {
-        memcpy(buffer, encoded.base, encoded.len);
-        result = bytes_of(buffer, encoded.len);
-    }
-    raft_free(encoded.base);
-    raft_configuration_close(&configuration);
-    return result;
-}
-
 bool rlog_engine_decode(struct bytes encoded, struct raft_configuration *ret_configuration)
 {
     struct raft_buffer buffer = {(void *)(uintptr_t)encoded.data, encoded.size};
+    struct rlog_roll roll;
     raft_configuration_init(ret_configuration);
-    if (!rlog_guard_configuration(encoded) ||
+    if (!rlog_roll_read(encoded, &roll) ||
         raft_configuration_decode(&buffer, ret_configuration) != 0) {
         raft_configuration_close(ret_configuration);
         return false;
@@ -48,16 +28,8 @@ bool rlog_engine_decode(struct bytes encoded, struct raft_configuration *ret_con
 struct bytes rlog_engine_configuration(const struct rlog *rlog, uint8_t *buffer,
                                        uint64_t *ret_index)
 {
-    const struct rlog_engine *engine = rlog->engine;
-    struct raft_buffer encoded = {NULL, 0};
-    struct bytes result = BYTES_NONE;
-    if (raft_configuration_encode(&engine->raft.configuration, &encoded) == 0) {
-        result = rlog_members_write_configuration(&rlog->members,
-                                                  bytes_of(encoded.base, encoded.len), buffer);
-        *ret_index = engine->configuration_index;
-    }
-    raft_free(encoded.base);
-    return result;
+    *ret_index = rlog->engine->configuration_index;
+    return rlog_roll_write(&rlog->members.applied, buffer);
 }
 
 /* ---- start ---- */
@@ -109,7 +81,8 @@ static int start_core(struct rlog_engine *engine, struct raft_snapshot_metadata 
 /* M2: a single voter leads from START on, so its new term and vote are durable before. */
 static int vote_for_a_single_voter(struct rlog *rlog)
 {
-    if (rlog->members.count != 1) {
+    const struct rlog_roll *roll = &rlog->members.roll;
+    if (rlog_roll_voters(roll) != 1 || !rlog_roll_votes(roll, rlog->config.id)) {
         return 0;
     }
     struct rlog_vote after = {rlog->vote.term + 1, rlog->config.id};
@@ -125,9 +98,7 @@ static int open_core(struct rlog_engine *engine, char *error, size_t error_size)
 {
     struct rlog *rlog = engine->rlog;
     unsigned seed = 0;
-    size_t self = rlog_members_find(&rlog->members, rlog->config.id);
-    if (raft_init(&engine->raft, NULL, NULL, rlog->config.id, rlog->members.list[self].address) !=
-        0) {
+    if (raft_init(&engine->raft, NULL, NULL, rlog->config.id, rlog->config.listen) != 0) {
         snprintf(error, error_size, "the Raft core does not start");
         return ENV_FAILED;
     }
@@ -150,7 +121,6 @@ int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snaps
     engine->rlog = rlog;
     rlog->engine = engine;
     engine->timer = env_timer_create(rlog->env, rlog_engine_on_timer, engine);
-    engine->configuration_index = 1;
     int rc = open_core(engine, error, error_size);
     if (rc != 0) {
         return rc;
@@ -162,9 +132,7 @@ int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snaps
     }
     struct raft_snapshot_metadata metadata;
     if (snapshot != NULL) {
-        struct bytes raft = BYTES_NONE;
-        if (!rlog_members_read_configuration(snapshot->meta.configuration, &rlog->members, &raft) ||
-            !rlog_engine_decode(raft, &metadata.configuration)) {
+        if (!rlog_engine_decode(snapshot->meta.configuration, &metadata.configuration)) {
             snprintf(error, error_size, "the snapshot's list of members cannot be read");
             return ENV_INVALID;
         }
@@ -178,6 +146,9 @@ int rlog_engine_create(struct rlog *rlog, const struct rlog_snapshot_info *snaps
     rc = start_core(engine, snapshot != NULL ? &metadata : NULL);
     if (rc != 0) {
         snprintf(error, error_size, "the Raft core refuses this log");
+    } else if (!rlog_guard_agrees(&engine->raft, &rlog->members.roll)) {
+        snprintf(error, error_size, "the Raft core reads another list of members in this log");
+        rc = ENV_INVALID;
     }
     return rc;
 }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/encode.h"
+#include "raftlog/engine.h"
 #include "raftlog/rlog.h"
 
 enum { ENGINE_VERSION = 2201 }; /* libraft 0.22.1, as its own RAFT_VERSION_NUMBER counts */
@@ -19,14 +21,19 @@ struct rlog_wire_hello rlog_greeting(const struct rlog *rlog, uint64_t to)
         .store = rlog->store.store_id,
         .incarnation = rlog->store.birth.incarnation,
         .wall_us = env_wall_us(rlog->env),
+        .configuration = rlog_engine_settled(rlog),
         .cluster = bytes_of_text(rlog->store.birth.cluster),
     };
 }
 
-void rlog_greeting_replaced(uint64_t id, char *reason, size_t reason_size)
+void rlog_greeting_replaced(uint64_t id, struct id128 store, char *reason, size_t reason_size)
 {
-    snprintf(reason, reason_size, "node %llu's disk was replaced: remove and add it",
-             (unsigned long long)id);
+    char text[33];
+    hex_write(text, bytes_of(store.bytes, sizeof store.bytes));
+    snprintf(reason, reason_size,
+             "node %llu's disk was replaced: if the old one is lost, make the new one with tenured "
+             "--join and say tenurectl member replace --node %llu --store %s",
+             (unsigned long long)id, (unsigned long long)id, text);
 }
 
 /* Of the same protocol and cluster. */
@@ -68,8 +75,15 @@ bool rlog_greeting_check(const struct rlog *rlog, uint64_t from, struct bytes bo
                  (unsigned long long)hello.node, (unsigned long long)hello.to);
         return false;
     }
-    if (!rlog_members_fits(&rlog->members, from, hello.store)) {
-        rlog_greeting_replaced(from, reason, reason_size);
+    bool knows_more = hello.configuration > rlog_engine_settled(rlog);
+    if (!knows_more && !rlog_members_known(&rlog->members, from)) {
+        snprintf(reason, reason_size,
+                 "node %llu is no member: it was removed, or not added yet (tenurectl member add)",
+                 (unsigned long long)from);
+        return false;
+    }
+    if (!knows_more && !rlog_members_fits(&rlog->members, from, hello.store)) {
+        rlog_greeting_replaced(from, hello.store, reason, reason_size);
         return false;
     }
     *ret_hello = hello;

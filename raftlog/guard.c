@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-enum { CONFIGURATION_FORMAT = 1, CONFIGURATION_SERVERS_MAX = 64 };
+#include "raftlog/roll.h"
 
 /* No cluster counts so far; sums of two such numbers do not overflow. */
 #define COUNT_MAX (UINT64_C(1) << 48)
@@ -13,38 +13,17 @@ static bool leads_in(const struct raft *raft, raft_term term)
     return raft->state == RAFT_LEADER && raft->current_term == term;
 }
 
-/* The core's encoding: u8 format, u64 count, then u64 id, zero-terminated address, u8 role each. */
-bool rlog_guard_configuration(struct bytes encoded)
-{
-    struct base_reader reader;
-    base_reader_init(&reader, encoded);
-    uint8_t format = base_read_u8(&reader);
-    uint64_t count = base_read_u64(&reader);
-    if (reader.failed || format != CONFIGURATION_FORMAT || count == 0 ||
-        count > CONFIGURATION_SERVERS_MAX) {
-        return false;
-    }
-    for (uint64_t i = 0; i < count && !reader.failed; i++) {
-        (void)base_read_u64(&reader);
-        while (base_read_u8(&reader) != 0) {
-        }
-        if (base_read_u8(&reader) > RAFT_SPARE) {
-            return false;
-        }
-    }
-    return !reader.failed;
-}
-
 static bool entries_are_sane(const struct raft_append_entries *append)
 {
     raft_term term = append->prev_log_term;
+    struct rlog_roll roll;
     for (unsigned i = 0; i < append->n_entries; i++) {
         const struct raft_entry *entry = &append->entries[i];
         if (entry->term == 0 || entry->term < term || entry->term > append->term) {
             return false;
         }
         if (entry->type == RAFT_CHANGE &&
-            !rlog_guard_configuration(bytes_of(entry->buf.base, entry->buf.len))) {
+            !rlog_roll_read(bytes_of(entry->buf.base, entry->buf.len), &roll)) {
             return false;
         }
         term = entry->term;
@@ -182,6 +161,47 @@ static bool counts_are_sane(const struct raft_message *message)
         break;
     }
     return most < COUNT_MAX;
+}
+
+unsigned rlog_guard_part(const struct raft_append_entries *append)
+{
+    unsigned count = 0;
+    while (count < append->n_entries && append->entries[count].type != RAFT_CHANGE) {
+        count++;
+    }
+    return count == 0 && append->n_entries > 0 ? 1 : count;
+}
+
+raft_index rlog_guard_settled(const struct raft *raft, const struct raft_append_entries *append,
+                              raft_term own_term)
+{
+    raft_index before = raft->configuration_uncommitted_index;
+    if (append->n_entries == 0 || append->entries[0].type != RAFT_CHANGE || before == 0 ||
+        before > append->prev_log_index || append->term < raft->current_term ||
+        own_term != append->prev_log_term) {
+        return 0;
+    }
+    return before;
+}
+
+bool rlog_guard_agrees(const struct raft *raft, const struct rlog_roll *roll)
+{
+    if (raft->configuration.n != roll->count) {
+        return false;
+    }
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        if (server->id != roll->list[i].id || (server->role == RAFT_VOTER) != roll->list[i].voter) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rlog_guard_may_change(const struct raft *raft, raft_index own_first, raft_index commit)
+{
+    return raft->state == RAFT_LEADER && own_first != 0 && commit >= own_first &&
+           raft->configuration_uncommitted_index == 0 && raft_transferee(raft) == 0;
 }
 
 enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_message *message,

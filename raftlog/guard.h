@@ -1,8 +1,13 @@
 /* Guards around libraft 0.22.1: what it does wrong, put right from outside. Pure: no I/O, no env.
  *
+ *   M1  a CHANGE behind other entries is put down at the      rlog_guard_part
+ *       wrong index
+ *   M1b truncation rolls back behind a committed CHANGE       rlog_guard_settled
+ *   M1c a snapshot carries a configuration of another index   engine_start.c, the applied roll
  *   M2  a sole voter elects itself without a new term        engine.c, before START
  *   M3  AppendEntries that begin below the compacted prefix   rlog_guard_receive
- *   M4  no entry of the own term after an election            engine.c, own barrier
+ *   M4  a CHANGE before an entry of the own term is           rlog_guard_may_change, and
+ *       committed                                             engine.c, own barrier
  *   M5  a stale rejection aborts the leader                   rlog_guard_receive
  *   M6  a refused pre-vote hides a higher term                rlog_guard_send
  *   M7  a lagging voter or a stale leader denies votes        rlog_guard_receive, _received
@@ -11,7 +16,6 @@
  *   M10 a transfer is lost when the target lags               rlog_guard_may_take_over
  *   M11 the answer to a stale leader carries stack bytes      rlog_guard_answers
  *
- * M1, M1b and M1c concern membership changes, which do not exist yet.
  * Beside them: messages that no correct member sends and that would trip the core's assertions are
  * told apart here, so that bytes of a peer never end the process.
  */
@@ -29,9 +33,22 @@ enum rlog_guard_verdict {
     RLOG_GUARD_WENT_BACK /* nor this: in this term it acknowledged more than it has now */
 };
 
-/* Whether the core may decode these bytes as a configuration: it reads them without looking at
- * their end, and asserts what it could check. */
-bool rlog_guard_configuration(struct bytes encoded);
+struct rlog_roll;
+
+/* How many of the first entries are to be stepped at once: a CHANGE alone (M1). */
+unsigned rlog_guard_part(const struct raft_append_entries *append);
+/* Before a part that begins with a CHANGE is stepped: the index of the CHANGE before it that the
+ * core has not been told to be committed, 0 when there is none. It is, since a leader appends no
+ * CHANGE before the last one is committed, and both logs are the same up to there: `own_term` is
+ * the term of our entry at the part's previous index, 0 when there is none (M1b). */
+raft_index rlog_guard_settled(const struct raft *raft, const struct raft_append_entries *append,
+                              raft_term own_term);
+/* Whether the core goes by this roll. */
+bool rlog_guard_agrees(const struct raft *raft, const struct rlog_roll *roll);
+/* Whether a CHANGE may be submitted: this node leads, has committed (`commit`) the first entry of
+ * its term (`own_first`; 0: not appended yet), and no other change or transfer is on its way (M4).
+ */
+bool rlog_guard_may_change(const struct raft *raft, raft_index own_first, raft_index commit);
 
 /* What rlog_guard_received has to undo. */
 struct rlog_guard_undo {

@@ -73,6 +73,17 @@ void rlog_link_free(struct link *link)
     free(link);
 }
 
+static bool has_links(const struct rlog_peers *peers, const struct peer *peer)
+{
+    LIST_FOR_EACH(node, &peers->links)
+    {
+        if (LIST_ENTRY(node, struct link, node)->peer == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void rlog_link_detach(struct link *link)
 {
     struct peer *peer = link->peer;
@@ -88,6 +99,7 @@ void rlog_link_detach(struct link *link)
     }
     if (peer->ready == link) {
         peer->ready = NULL;
+        peer->lost_us = env_mono_us(rlog->env);
         rlog_streams_lost(rlog, peer->id);
     }
     if (peer->dialed == link) {
@@ -99,6 +111,9 @@ void rlog_link_detach(struct link *link)
         peer->dial_at_us = env_mono_us(env) + peer->backoff_us + jitter % peer->backoff_us;
     }
     link->peer = NULL;
+    if (!peer->member && !has_links(link->peers, peer)) {
+        peer->id = 0; /* no guest any more */
+    }
 }
 
 void rlog_link_close(struct link *link, bool flush)
@@ -142,29 +157,71 @@ void rlog_link_refuse(struct link *link, const char *reason)
     rlog_link_close(link, true);
 }
 
+void rlog_link_turn_away(struct link *link, const char *reason, bool tell)
+{
+    struct rlog *rlog = link->peers->rlog;
+    env_log(rlog->env, ENV_LOG_WARN, "peer", "tenure://%s/-/peer/%llu at %s is refused: %s",
+            rlog->store.birth.cluster, (unsigned long long)link->stranger,
+            env_conn_address(link->conn), reason);
+    if (tell) {
+        struct rlog_wire_refused refused = {.reason = bytes_of_text(reason)};
+        rlog_wire_write_refused(rlog_link_frame(link->peers, RLOG_WIRE_REFUSED), &refused);
+        rlog_link_write(link, rlog_wire_frame_end(&link->peers->writer));
+    }
+    link->stranger = 0;
+    rlog_link_close(link, tell);
+}
+
+/* A node that we do not know has said hello: a guest when it knows more than we do. */
+static bool on_stranger(struct link *link, struct bytes body)
+{
+    struct rlog *rlog = link->peers->rlog;
+    struct rlog_wire_hello hello;
+    char reason[RLOG_WIRE_TEXT_MAX] = "there are too many guests";
+    if (rlog_peers_find(rlog, link->stranger) != NULL) { /* it became known meanwhile */
+        link->peer = rlog_peers_find(rlog, link->stranger);
+    } else if (rlog_greeting_check(rlog, link->stranger, body, &hello, reason, sizeof reason)) {
+        link->peer = rlog_peers_guest(link->peers, link->stranger);
+    }
+    if (link->peer == NULL) {
+        rlog_link_turn_away(link, reason, true);
+        return false;
+    }
+    link->stranger = 0;
+    send_hello(link);
+    return true;
+}
+
 static void on_hello(struct link *link, struct bytes body)
 {
     struct rlog *rlog = link->peers->rlog;
-    struct peer *peer = link->peer;
     struct rlog_wire_hello hello;
     char reason[RLOG_WIRE_TEXT_MAX], place[ENV_ADDRESS_MAX];
+    if (link->peer == NULL && !on_stranger(link, body)) {
+        return;
+    }
+    struct peer *peer = link->peer;
     if (!rlog_greeting_check(rlog, peer->id, body, &hello, reason, sizeof reason)) {
         rlog_link_refuse(link, reason);
         return;
     }
-    if (!rlog_meet(rlog, peer->id, hello.store)) {
+    if (hello.configuration <= rlog_engine_settled(rlog) &&
+        !rlog_meet(rlog, peer->id, hello.store)) {
         if (rlog_alive(rlog)) { /* otherwise all links are closing */
             rlog_link_refuse(link, "its disk is full: it cannot note whom it meets");
         }
         return;
     }
-    if (peer->ready != NULL) {
-        rlog_link_close(peer->ready, false); /* an older epoch */
-    }
+    struct link *older = peer->ready;
     link->state = LINK_READY;
     link->store = hello.store;
+    link->configuration = hello.configuration;
     link->ready_us = env_mono_us(rlog->env);
     peer->ready = link;
+    if (older != NULL) {
+        rlog_streams_lost(rlog, peer->id);
+        rlog_link_close(older, false); /* an older epoch */
+    }
     rlog_link_say(peer, rlog, ENV_LOG_INFO, "node %llu at %s is connected",
                   (unsigned long long)peer->id, place_of(link, place));
 }
@@ -211,7 +268,8 @@ static bool deliver(struct link *link, uint8_t kind, struct bytes body)
 static void on_frame(struct link *link, uint8_t kind, struct bytes body)
 {
     struct rlog *rlog = link->peers->rlog;
-    bool greeted = link->state == LINK_GREETING || link->state == LINK_READY;
+    bool greeted = link->peer != NULL &&
+                   (link->state == LINK_GREETING || link->state == LINK_READY);
     if (greeted && kind == RLOG_WIRE_REFUSED) {
         on_refused(link, body);
     } else if (link->state == LINK_READY) {
@@ -244,15 +302,19 @@ static void link_opened(struct link *link, const char *identity)
         rlog_link_close(link, false);
         return;
     }
-    if (peer == NULL || (!link->dialed && id > rlog->config.id)) {
+    if (id == 0 || id == rlog->config.id) {
         env_log(rlog->env, ENV_LOG_WARN, "peer", "%s is refused: %s is not one who may call here",
                 env_conn_address(link->conn), identity);
         rlog_link_close(link, false);
         return;
     }
-    link->peer = peer;
     link->state = LINK_GREETING;
-    send_hello(link);
+    link->peer = peer;
+    if (peer == NULL) {
+        link->stranger = id; /* it speaks first */
+    } else {
+        send_hello(link);
+    }
 }
 
 static void on_open(void *arg, struct env_conn *conn, const char *identity)

@@ -9,7 +9,7 @@
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
 
-enum { RLOG_LINK_LINE_MAX = 320 };
+enum { RLOG_LINK_LINE_MAX = 320, RLOG_PEERS_MAX = 2 * RLOG_MEMBERS_MAX };
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_READY, LINK_CLOSING };
 
@@ -17,10 +17,12 @@ struct link {
     struct list node;
     struct rlog_peers *peers;
     struct env_conn *conn;
-    struct peer *peer; /* NULL until the certificate was seen */
+    struct peer *peer; /* NULL until the certificate was seen, and of a stranger until its hello */
+    uint64_t stranger; /* id of one whom we do not know, until its hello; 0: none */
     enum link_state state;
     bool dialed;
     struct id128 store;
+    uint64_t configuration; /* of its hello: who knows more than we do is believed */
     uint64_t began_us;
     uint64_t ready_us; /* since when it is */
     uint64_t heard_us;
@@ -31,8 +33,11 @@ struct link {
 };
 
 struct peer {
-    uint64_t id;
-    const char *address;
+    uint64_t id; /* 0: a free place */
+    bool member; /* otherwise a guest */
+    bool voter;
+    char address[ENV_ADDRESS_MAX];
+    uint64_t lost_us;    /* since when there is no connection */
     struct link *ready;  /* the current epoch */
     struct link *dialed; /* on its way or ready */
     uint64_t backoff_us;
@@ -47,16 +52,17 @@ struct rlog_peers {
     struct env_listener *listener;
     struct env_timer *timer;
     struct list links;
-    size_t count;
-    struct peer list[RLOG_MEMBERS_MAX];
+    struct peer list[RLOG_PEERS_MAX];
     char address[ENV_ADDRESS_MAX];
     struct base_writer writer;
     struct link *target; /* of the frame that is being written */
     uint8_t scratch[RLOG_WIRE_HEADER + RLOG_WIRE_FRAME_MAX];
 };
 
-/* NULL: no member, or this node itself. */
+/* NULL: unknown, or this node itself. */
 struct peer *rlog_peers_find(const struct rlog *rlog, uint64_t id);
+/* Takes one in whom we do not know; NULL when there are too many. */
+struct peer *rlog_peers_guest(struct rlog_peers *peers, uint64_t id);
 /* Begins a frame in the scratch of `peers`: one at a time. */
 struct base_writer *rlog_link_frame(struct rlog_peers *peers, uint8_t kind);
 
@@ -74,6 +80,8 @@ void rlog_link_close(struct link *link, bool flush);
 void rlog_link_write(struct link *link, struct bytes frame);
 /* Says why on both sides and closes. */
 void rlog_link_refuse(struct link *link, const char *reason);
+/* Closes the connection of a stranger, and logs why; it hears so when `tell`. */
+void rlog_link_turn_away(struct link *link, const char *reason, bool tell);
 /* One line about a peer, unless it would repeat the last one of its kind. */
 void rlog_link_say(struct peer *peer, struct rlog *rlog, enum env_log_level level,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));

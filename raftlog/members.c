@@ -1,4 +1,5 @@
-/* Keeps the list of members and their store ids. Does not change who is a member. */
+/* Keeps the roll of members, noted and applied, and who was met. Does not change who is a member.
+ */
 #include "raftlog/members.h"
 
 #include <stdio.h>
@@ -7,24 +8,11 @@
 
 #include "base/assert.h"
 
-enum { BINDING_VERSION = 1, BINDING_KIND = 1, CONFIGURATION_VERSION = 1 };
+enum { BINDING_VERSION = 1, BINDING_KIND = 1 };
 
-void rlog_members_init(struct rlog_members *members, const struct rlog_birth *birth)
+void rlog_members_init(struct rlog_members *members)
 {
     memset(members, 0, sizeof *members);
-    members->count = birth->member_count;
-    for (size_t i = 0; i < members->count; i++) {
-        members->list[i] = birth->members[i];
-    }
-}
-
-size_t rlog_members_find(const struct rlog_members *members, uint64_t id)
-{
-    size_t i = 0;
-    while (i < members->count && members->list[i].id != id) {
-        i++;
-    }
-    return i;
 }
 
 uint64_t rlog_members_identity(const char *cluster, const char *identity)
@@ -48,30 +36,55 @@ uint64_t rlog_members_identity(const char *cluster, const char *identity)
     return *digit == '\0' ? id : 0;
 }
 
+static struct id128 store_in(const struct rlog_roll *roll, uint64_t id)
+{
+    size_t i = rlog_roll_find(roll, id);
+    return i < roll->count ? roll->list[i].store : ID128_ZERO;
+}
+
+static struct rlog_met *met_of(const struct rlog_members *members, uint64_t id)
+{
+    for (size_t i = 0; i < RLOG_MET_MAX; i++) {
+        if (members->met[i].id == id) {
+            return (struct rlog_met *)&members->met[i];
+        }
+    }
+    return NULL;
+}
+
+bool rlog_members_known(const struct rlog_members *members, uint64_t id)
+{
+    return rlog_roll_find(&members->roll, id) < members->roll.count ||
+           rlog_roll_find(&members->applied, id) < members->applied.count;
+}
+
+static bool none_or(struct id128 known, struct id128 store)
+{
+    return id128_is_zero(known) || id128_equal(known, store);
+}
+
 bool rlog_members_fits(const struct rlog_members *members, uint64_t id, struct id128 store)
 {
-    size_t i = rlog_members_find(members, id);
-    if (i == members->count) {
+    struct id128 applied = store_in(&members->applied, id);
+    struct id128 noted = store_in(&members->roll, id);
+    size_t i = rlog_roll_find(&members->roll, id);
+    bool joined = i < members->roll.count && members->roll.list[i].joined;
+    const struct rlog_met *met = met_of(members, id);
+    if (!rlog_members_known(members, id)) {
         return false;
     }
-    if (!id128_is_zero(members->stores[i])) {
-        return id128_equal(members->stores[i], store);
+    if (joined && !id128_is_zero(noted)) {
+        return id128_equal(noted, store);
     }
-    return (members->noted_at[i] == 0 || id128_equal(members->noted[i], store)) &&
-           (id128_is_zero(members->met[i]) || id128_equal(members->met[i], store));
+    if (!id128_is_zero(applied)) {
+        return id128_equal(applied, store);
+    }
+    return none_or(noted, store) && (met == NULL || none_or(met->store, store));
 }
 
-bool rlog_members_replaced(const struct rlog_members *members, uint64_t id, struct id128 store)
+struct id128 rlog_members_bound(const struct rlog_members *members, uint64_t id)
 {
-    size_t i = rlog_members_find(members, id);
-    return i < members->count && !id128_is_zero(members->stores[i]) &&
-           !id128_equal(members->stores[i], store);
-}
-
-bool rlog_members_unbound(const struct rlog_members *members, uint64_t id)
-{
-    size_t i = rlog_members_find(members, id);
-    return i < members->count && id128_is_zero(members->stores[i]) && members->noted_at[i] == 0;
+    return store_in(&members->applied, id);
 }
 
 struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id128 store)
@@ -85,122 +98,145 @@ struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id1
     return base_written(&writer);
 }
 
-/* The position of the member that it binds; `count` when it is no binding, or of no member. */
-static size_t read_binding(const struct rlog_members *members, struct bytes payload,
-                           struct id128 *ret_store)
+/* The first binding counts. */
+static bool bind(struct rlog_roll *roll, struct bytes payload)
 {
     struct base_reader reader;
     base_reader_init(&reader, payload);
     uint8_t version = base_read_u8(&reader);
     uint8_t kind = base_read_u8(&reader);
     uint64_t id = base_read_u64(&reader);
-    *ret_store = base_read_id(&reader);
+    struct id128 store = base_read_id(&reader);
     if (!base_reader_finished(&reader) || version != BINDING_VERSION || kind != BINDING_KIND) {
-        return members->count;
-    }
-    return rlog_members_find(members, id);
-}
-
-bool rlog_members_apply(struct rlog_members *members, struct bytes payload)
-{
-    struct id128 store;
-    size_t i = read_binding(members, payload, &store);
-    if (i == members->count) {
         return false;
     }
-    if (id128_is_zero(members->stores[i])) {
-        members->stores[i] = store;
-        members->changed = true;
+    size_t i = rlog_roll_find(roll, id);
+    if (i == roll->count || !id128_is_zero(roll->list[i].store)) {
+        return false;
     }
+    roll->list[i].store = store;
     return true;
 }
 
-/* The first one counts: it is what will be applied. */
-void rlog_members_note(struct rlog_members *members, uint64_t index, struct bytes payload)
+/* What the entry makes of the roll. False: it cannot be read. */
+static bool follow(struct rlog_roll *roll, enum rlog_entry_type type, struct bytes payload,
+                   bool *changed)
 {
-    struct id128 store;
-    size_t i = read_binding(members, payload, &store);
-    if (i < members->count && members->noted_at[i] == 0) {
-        members->noted[i] = store;
-        members->noted_at[i] = index;
-        members->changed = true;
+    struct rlog_roll change;
+    switch (type) {
+    case RLOG_COMMAND:
+        return true;
+    case RLOG_BARRIER:
+        *changed = bind(roll, payload) || *changed;
+        return true;
+    case RLOG_CHANGE:
+        if (!rlog_roll_read(payload, &change)) {
+            return false;
+        }
+        rlog_roll_follow(roll, &change);
+        *changed = true;
+        return true;
     }
+    UNREACHABLE("an entry type outside its enum");
 }
 
-void rlog_members_forget(struct rlog_members *members, uint64_t index)
+bool rlog_members_note(struct rlog_members *members, enum rlog_entry_type type,
+                       struct bytes payload)
 {
-    for (size_t i = 0; i < members->count; i++) {
-        if (members->noted_at[i] >= index) {
-            members->noted_at[i] = 0;
+    return follow(&members->roll, type, payload, &members->changed);
+}
+
+void rlog_members_rewind(struct rlog_members *members)
+{
+    members->roll = members->applied;
+    members->changed = true;
+}
+
+static void forget_met(struct rlog_members *members, const struct rlog_roll *before)
+{
+    for (size_t i = 0; i < RLOG_MET_MAX; i++) {
+        struct rlog_met *met = &members->met[i];
+        bool was = before == NULL || rlog_roll_find(before, met->id) < before->count;
+        if (met->id != 0 && was &&
+            rlog_roll_find(&members->applied, met->id) == members->applied.count) {
+            met->store = ID128_ZERO; /* rlog_members_override frees the place */
         }
     }
 }
 
-bool rlog_members_meet(struct rlog_members *members, uint64_t id, struct id128 store)
+bool rlog_members_apply(struct rlog_members *members, enum rlog_entry_type type,
+                        struct bytes payload)
 {
-    size_t i = rlog_members_find(members, id);
-    if (i == members->count || !id128_is_zero(members->met[i])) {
+    const struct rlog_roll before = members->applied;
+    if (!follow(&members->applied, type, payload, &members->changed)) {
         return false;
     }
-    members->met[i] = store;
+    if (type == RLOG_CHANGE) {
+        forget_met(members, &before);
+    }
     return true;
+}
+
+bool rlog_members_restore(struct rlog_members *members, struct bytes configuration)
+{
+    struct rlog_roll roll;
+    if (!rlog_roll_read(configuration, &roll)) {
+        return false;
+    }
+    members->applied = roll;
+    rlog_members_rewind(members);
+    forget_met(members, NULL);
+    return true;
+}
+
+/* A place for `id`; NULL when none is free. */
+static struct rlog_met *place_for(struct rlog_members *members, uint64_t id)
+{
+    struct rlog_met *met = met_of(members, id);
+    met = met != NULL ? met : met_of(members, 0);
+    if (met != NULL && met->id == 0) {
+        *met = (struct rlog_met){.id = id};
+    }
+    return met;
+}
+
+bool rlog_members_meet(struct rlog_members *members, uint64_t id, struct id128 store)
+{
+    if (!rlog_members_known(members, id)) {
+        return false;
+    }
+    struct rlog_met *met = place_for(members, id);
+    if (met == NULL || !id128_is_zero(met->store)) {
+        return false;
+    }
+    met->store = store;
+    return true;
+}
+
+void rlog_members_unmeet(struct rlog_members *members, uint64_t id)
+{
+    struct rlog_met *met = met_of(members, id);
+    if (met != NULL) {
+        *met = (struct rlog_met){.id = 0};
+    }
 }
 
 bool rlog_members_override(struct rlog_members *members)
 {
     bool any = false;
-    for (size_t i = 0; i < members->count; i++) {
-        if (!id128_is_zero(members->stores[i]) &&
-            !id128_equal(members->stores[i], members->met[i])) {
-            members->met[i] = members->stores[i];
+    for (size_t i = 0; i < RLOG_MET_MAX; i++) {
+        if (members->met[i].id != 0 && id128_is_zero(members->met[i].store)) {
+            members->met[i].id = 0;
+            any = true;
+        }
+    }
+    for (size_t i = 0; i < members->applied.count; i++) {
+        const struct rlog_member *member = &members->applied.list[i];
+        struct rlog_met *met = id128_is_zero(member->store) ? NULL : place_for(members, member->id);
+        if (met != NULL && !id128_equal(member->store, met->store)) {
+            met->store = member->store;
             any = true;
         }
     }
     return any;
-}
-
-struct bytes rlog_members_write_configuration(const struct rlog_members *members, struct bytes raft,
-                                              uint8_t *buffer)
-{
-    struct base_writer writer;
-    base_writer_init(&writer, buffer, RLOG_CONFIGURATION_MAX);
-    base_write_u8(&writer, CONFIGURATION_VERSION);
-    base_write_long(&writer, raft);
-    base_write_u8(&writer, (uint8_t)members->count);
-    for (size_t i = 0; i < members->count; i++) {
-        base_write_u64(&writer, members->list[i].id);
-        base_write_id(&writer, members->stores[i]);
-    }
-    return base_written(&writer);
-}
-
-bool rlog_members_read_configuration(struct bytes configuration, struct rlog_members *members,
-                                     struct bytes *ret_raft)
-{
-    struct base_reader reader;
-    base_reader_init(&reader, configuration);
-    uint8_t version = base_read_u8(&reader);
-    struct bytes raft = base_read_long(&reader, RLOG_CONFIGURATION_MAX);
-    uint8_t count = base_read_u8(&reader);
-    if (reader.failed || version != CONFIGURATION_VERSION || count > RLOG_MEMBERS_MAX) {
-        return false;
-    }
-    uint64_t ids[RLOG_MEMBERS_MAX];
-    struct id128 stores[RLOG_MEMBERS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = base_read_u64(&reader);
-        stores[i] = base_read_id(&reader);
-    }
-    if (!base_reader_finished(&reader)) {
-        return false;
-    }
-    for (size_t i = 0; members != NULL && i < count; i++) {
-        size_t at = rlog_members_find(members, ids[i]);
-        if (at < members->count) {
-            members->stores[at] = stores[i];
-            members->changed = true;
-        }
-    }
-    *ret_raft = raft;
-    return true;
 }

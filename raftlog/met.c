@@ -8,7 +8,7 @@
 #include "raftlog/whole.h"
 
 enum {
-    MET_BODY_MAX = 1 + RLOG_MEMBERS_MAX * 24,
+    MET_BODY_MAX = 1 + RLOG_MET_MAX * 24,
     MET_FILE_MAX = MET_BODY_MAX + RLOG_SEALED_EXTRA,
 };
 
@@ -23,10 +23,16 @@ int rlog_met_store(struct env *env, const char *folder, struct id128 store_id,
     uint8_t body[MET_BODY_MAX], file[MET_FILE_MAX];
     struct base_writer writer;
     base_writer_init(&writer, body, sizeof body);
-    base_write_u8(&writer, (uint8_t)members->count);
-    for (size_t i = 0; i < members->count; i++) {
-        base_write_u64(&writer, members->list[i].id);
-        base_write_id(&writer, members->met[i]);
+    uint8_t count = 0;
+    for (size_t i = 0; i < RLOG_MET_MAX; i++) {
+        count = (uint8_t)(count + (members->met[i].id != 0 ? 1 : 0));
+    }
+    base_write_u8(&writer, count);
+    for (size_t i = 0; i < RLOG_MET_MAX; i++) {
+        if (members->met[i].id != 0) {
+            base_write_u64(&writer, members->met[i].id);
+            base_write_id(&writer, members->met[i].store);
+        }
     }
     struct bytes written = base_written(&writer);
     (void)rlog_seal(file, met_kind, &key, written);
@@ -36,7 +42,8 @@ int rlog_met_store(struct env *env, const char *folder, struct id128 store_id,
 
 int rlog_met_format(struct env *env, const char *folder, struct id128 store_id)
 {
-    const struct rlog_members nobody = {.count = 0};
+    struct rlog_members nobody;
+    rlog_members_init(&nobody);
     return rlog_met_store(env, folder, store_id, &nobody);
 }
 
@@ -44,12 +51,13 @@ static bool decode(struct bytes body, struct rlog_members *members)
 {
     struct base_reader reader;
     base_reader_init(&reader, body);
-    for (uint8_t count = base_read_u8(&reader); count > 0 && !reader.failed; count--) {
-        size_t i = rlog_members_find(members, base_read_u64(&reader));
-        struct id128 store = base_read_id(&reader);
-        if (i < members->count) {
-            members->met[i] = store;
-        }
+    uint8_t count = base_read_u8(&reader);
+    if (count > RLOG_MET_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        members->met[i].id = base_read_u64(&reader);
+        members->met[i].store = base_read_id(&reader);
     }
     return base_reader_finished(&reader);
 }

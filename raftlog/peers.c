@@ -6,9 +6,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/sat.h"
+#include "raftlog/engine.h"
 #include "raftlog/greeting.h"
 #include "raftlog/link.h"
 
@@ -16,15 +18,39 @@
 
 enum { STRANGERS_MAX = 64 /* accepted and not yet ready */ };
 
-struct peer *rlog_peers_find(const struct rlog *rlog, uint64_t id)
+static struct peer *find(struct rlog_peers *peers, uint64_t id)
 {
-    struct rlog_peers *peers = rlog->peers;
-    for (size_t i = 0; i < peers->count; i++) {
+    for (size_t i = 0; i < RLOG_PEERS_MAX; i++) {
         if (peers->list[i].id == id) {
             return &peers->list[i];
         }
     }
     return NULL;
+}
+
+struct peer *rlog_peers_find(const struct rlog *rlog, uint64_t id)
+{
+    return id == 0 ? NULL : find(rlog->peers, id);
+}
+
+static struct peer *take_in(struct rlog_peers *peers, uint64_t id)
+{
+    struct peer *peer = find(peers, 0);
+    if (peer != NULL) {
+        memset(peer, 0, sizeof *peer);
+        peer->id = id;
+        peer->lost_us = env_mono_us(peers->rlog->env);
+    }
+    return peer;
+}
+
+struct peer *rlog_peers_guest(struct rlog_peers *peers, uint64_t id)
+{
+    struct peer *peer = take_in(peers, id);
+    if (peer != NULL) {
+        snprintf(peer->address, sizeof peer->address, "guest-%llu", (unsigned long long)id);
+    }
+    return peer;
 }
 
 /* Makes room: the oldest of too many goes, so that who only keeps the door keeps nobody out. */
@@ -76,6 +102,15 @@ static void dial(struct rlog_peers *peers, struct peer *peer)
     }
 }
 
+/* The lower id dials; see peers.h for when the higher does. */
+static bool is_ours_to_dial(const struct rlog *rlog, const struct peer *peer, uint64_t now_us)
+{
+    return peer->member && peer->dialed == NULL && peer->ready == NULL &&
+           now_us >= peer->dial_at_us &&
+           (rlog->config.id < peer->id || !peer->voter ||
+            now_us - peer->lost_us >= 4 * rlog->config.election_us);
+}
+
 static void check_link(struct link *link, uint64_t now_us)
 {
     struct rlog *rlog = link->peers->rlog;
@@ -88,6 +123,8 @@ static void check_link(struct link *link, uint64_t now_us)
         if (link->peer != NULL) {
             rlog_link_say(link->peer, rlog, ENV_LOG_INFO, "node %llu is silent",
                           (unsigned long long)link->peer->id);
+        } else if (link->stranger != 0) {
+            rlog_link_turn_away(link, "not one who may call here", false);
         }
         rlog_link_close(link, false);
         return;
@@ -108,9 +145,9 @@ static void on_tick(void *arg)
     {
         check_link(LIST_ENTRY(node, struct link, node), now_us);
     }
-    for (size_t i = 0; i < peers->count; i++) {
+    for (size_t i = 0; i < RLOG_PEERS_MAX; i++) {
         struct peer *peer = &peers->list[i];
-        if (rlog->config.id < peer->id && peer->dialed == NULL && now_us >= peer->dial_at_us) {
+        if (peer->id != 0 && is_ours_to_dial(rlog, peer, now_us)) {
             dial(peers, peer);
         }
     }
@@ -126,14 +163,6 @@ int rlog_peers_create(struct rlog *rlog, char *error, size_t error_size)
     peers->rlog = rlog;
     rlog->peers = peers;
     list_init(&peers->links);
-    for (size_t i = 0; i < rlog->members.count; i++) {
-        const struct rlog_member *member = &rlog->members.list[i];
-        if (member->id != rlog->config.id) {
-            struct peer *peer = &peers->list[peers->count++];
-            peer->id = member->id;
-            peer->address = member->address;
-        }
-    }
     peers->timer = env_timer_create(rlog->env, on_tick, peers);
     int rc = env_listen(rlog->env, rlog->config.listen, rlog->config.tls, PEER_ALPN, on_accept,
                         peers, peers->address, &peers->listener);
@@ -227,17 +256,84 @@ void rlog_peers_end(struct rlog *rlog)
     peers->target = NULL;
 }
 
-void rlog_peers_check(struct rlog *rlog)
+/* The member's present address and vote; a new one when it was none. */
+static void follow_member(struct rlog_peers *peers, const struct rlog_member *member)
 {
-    for (size_t i = 0; i < rlog->peers->count; i++) {
-        struct peer *peer = &rlog->peers->list[i];
-        if (peer->ready != NULL &&
-            !rlog_members_fits(&rlog->members, peer->id, peer->ready->store)) {
-            char reason[RLOG_WIRE_TEXT_MAX];
-            rlog_greeting_replaced(peer->id, reason, sizeof reason);
-            rlog_link_refuse(peer->ready, reason);
+    struct peer *peer = rlog_peers_find(peers->rlog, member->id);
+    if (member->id == peers->rlog->config.id) {
+        return;
+    }
+    peer = peer != NULL ? peer : take_in(peers, member->id);
+    if (peer == NULL) {
+        return; /* guests have taken all places; the next change looks again */
+    }
+    peer->member = true;
+    peer->voter = member->voter;
+    snprintf(peer->address, sizeof peer->address, "%s", member->address);
+}
+
+static void let_go(struct rlog_peers *peers, struct peer *peer)
+{
+    char reason[RLOG_WIRE_TEXT_MAX];
+    bool any = false;
+    snprintf(reason, sizeof reason,
+             "node %llu was removed from the cluster: stop it; its folder is of no more use",
+             (unsigned long long)peer->id);
+    peer->member = false;
+    LIST_FOR_EACH_SAFE(node, following, &peers->links)
+    {
+        struct link *link = LIST_ENTRY(node, struct link, node);
+        if (link->peer == peer) {
+            any = true;
+            if (link->state == LINK_READY) {
+                rlog_link_refuse(link, reason);
+            } else {
+                rlog_link_close(link, false);
+            }
         }
     }
+    if (!any) {
+        peer->id = 0;
+    }
+}
+
+static void check_store(struct rlog *rlog, struct peer *peer)
+{
+    if (peer->ready != NULL && peer->ready->configuration <= rlog_engine_settled(rlog) &&
+        !rlog_members_fits(&rlog->members, peer->id, peer->ready->store)) {
+        char reason[RLOG_WIRE_TEXT_MAX];
+        rlog_greeting_replaced(peer->id, peer->ready->store, reason, sizeof reason);
+        rlog_link_refuse(peer->ready, reason);
+    }
+}
+
+void rlog_peers_check(struct rlog *rlog)
+{
+    struct rlog_peers *peers = rlog->peers;
+    const struct rlog_members *members = &rlog->members;
+    for (size_t i = 0; i < members->applied.count; i++) {
+        follow_member(peers, &members->applied.list[i]);
+    }
+    for (size_t i = 0; i < members->roll.count; i++) {
+        follow_member(peers, &members->roll.list[i]);
+    }
+    for (size_t i = 0; i < RLOG_PEERS_MAX; i++) {
+        struct peer *peer = &peers->list[i];
+        if (peer->id == 0) {
+            continue;
+        }
+        if (rlog_members_known(members, peer->id)) {
+            check_store(rlog, peer);
+        } else if (peer->member) {
+            let_go(peers, peer);
+        }
+    }
+}
+
+const char *rlog_peers_place(const struct rlog *rlog, uint64_t id)
+{
+    const struct peer *peer = rlog_peers_find(rlog, id);
+    return peer != NULL ? peer->address : "unknown";
 }
 
 void rlog_peers_refuse(struct rlog *rlog, uint64_t id, const char *format, ...)

@@ -1,8 +1,12 @@
 /* Connections to the other members: mutual TLS, hello, frames, keep-alive. Knows no Raft.
  *
- * One connection a pair: the lower id dials, the higher accepts. A connection counts once both
- * hellos have been checked; a newer one replaces the older (the connection epoch), whose bytes are
- * dropped. What cannot be sent is dropped: Raft repeats itself.
+ * One connection a pair. The lower id dials; the higher does when the lower has not for a while,
+ * since it may not know of it, and at once when the lower has no vote, since it may know nobody. A
+ * connection counts once both hellos have been checked; a newer one replaces the older (the
+ * connection epoch), whose bytes are dropped. What cannot be sent is dropped: Raft repeats itself.
+ *
+ * Who is no member is told so and nothing else; but for one who knows of a newer committed change
+ * of the members than we do: a guest, until our log has caught up.
  */
 #ifndef RAFTLOG_PEERS_H
 #define RAFTLOG_PEERS_H
@@ -29,8 +33,11 @@ struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id);
  * rlog_peers_end. One frame at a time. */
 struct base_writer *rlog_peers_begin(struct rlog *rlog, uint64_t id, uint8_t kind);
 void rlog_peers_end(struct rlog *rlog);
-/* Closes connections whose store id does not fit the bindings any more. */
+/* The members have changed: dials the new ones; who is none any more is told so and let go, and so
+ * is one whose store id does not fit any more. */
 void rlog_peers_check(struct rlog *rlog);
+/* Where a peer is, for the Raft core, which compares it; never NULL. */
+const char *rlog_peers_place(const struct rlog *rlog, uint64_t id);
 /* Tells the member why in one line, logs it, and closes its connection. */
 void rlog_peers_refuse(struct rlog *rlog, uint64_t id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -25,9 +25,15 @@ enum rlog_role { RLOG_FOLLOWER = 1, RLOG_CANDIDATE, RLOG_LEADER };
 struct rlog_member {
     uint64_t id;                   /* 1 or more */
     char address[ENV_ADDRESS_MAX]; /* of its peer port */
+    char note[ENV_ADDRESS_MAX];    /* the caller's own text: where its clients find it */
+    bool voter;                    /* false: it gets the log, and its vote does not count */
+    struct id128 store;            /* its disk; zero: none is known yet */
+    bool joined;                   /* by a change, which named its disk (set by raftlog alone) */
 };
 
-/* What a node's data folder is born with; entry 1 of the log is made from the members. */
+/* What a node's data folder is born with; entry 1 of the log is made from the members, who all
+ * vote. A folder that is to join a cluster that there is already has none of them: its members come
+ * from the cluster. */
 struct rlog_birth {
     char cluster[RLOG_NAME_MAX];
     struct id128 incarnation;
@@ -89,10 +95,11 @@ struct rlog_config {
 /* Election and heartbeat and all bounds at their defaults. */
 void rlog_config_init(struct rlog_config *config);
 
-/* Formats an empty folder (created when missing): birth, store id, entry 1, vote. Synchronous.
- * EXISTS when the folder holds a node already. `error`: one line for a person. */
+/* Formats an empty folder (created when missing): birth, store id, entry 1 (when the birth has
+ * members), vote. Synchronous. EXISTS when the folder holds a node already. `error`: one line for a
+ * person. `ret_store_id` may be NULL. */
 int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
-                char *error, size_t error_size);
+                char *error, size_t error_size, struct id128 *ret_store_id);
 
 struct rlog;
 
@@ -114,6 +121,13 @@ void rlog_step_down(struct rlog *rlog);
 /* Gives leadership up in favour of this member, when we lead, and it is connected and has the whole
  * log. True when that has begun; it may come to nothing: look at the role. */
 bool rlog_hand_over(struct rlog *rlog, uint64_t id);
+/* Hands leadership to the voter `to` (0: the first that can take it). Until it has the whole log,
+ * for an election timeout at most, rlog_submit is BUSY; then leadership goes, or stays here when it
+ * could not. False: it can never be (this node does not lead, `to` is no other voter, or is not
+ * connected); `reason` says why in one line. */
+bool rlog_transfer(struct rlog *rlog, uint64_t to, char *reason, size_t reason_size);
+/* Whether a transfer is on its way. */
+bool rlog_transferring(const struct rlog *rlog);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 
@@ -146,6 +160,47 @@ enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *a
  * Kinds 1..127 are the caller's. At most 64 KiB. */
 void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message);
 
+/* ---- members ---- */
+
+enum rlog_change_kind {
+    RLOG_ADD = 1, /* `member` becomes one without a vote: its log is filled by the leader */
+    RLOG_PROMOTE, /* its vote counts from now on; only when it is close */
+    RLOG_REMOVE,
+    RLOG_REPLACE, /* its disk is another one: it loses its vote until it is promoted again. Two
+                     changes: taken out, and, when that is done and it is asked for again, in */
+};
+
+struct rlog_change {
+    enum rlog_change_kind kind;
+    /* id always; store for ADD and REPLACE; address and note for ADD, and for REPLACE when they are
+     * others than before: what it was is filled in, so that the same change may be asked for again.
+     * `voter` is not looked at. */
+    struct rlog_member member;
+};
+
+enum rlog_change_verdict {
+    RLOG_CHANGE_BEGUN,    /* it stands in the log at `ret_index`: ask again once that is applied */
+    RLOG_CHANGE_SO,       /* nothing to do: it is so, and committed */
+    RLOG_CHANGE_LATER,    /* not now, `reason` says why: ask again soon */
+    RLOG_CHANGE_REFUSED,  /* `reason` says why, and what to do instead */
+    RLOG_CHANGE_ELSEWHERE /* this node does not lead */
+};
+
+/* Begins one change of the members: one at a time, by the leader, once it has committed an entry of
+ * its own term (raft.md M4), never down to fewer than three voters (M2; a replaced disk may leave
+ * two for a while), and only when a majority of the voters after it is there. To ask again for what
+ * is so already does no harm. A member is close when it got all that the log held at some moment
+ * within one election timeout. `reason`: one line for a person. */
+enum rlog_change_verdict rlog_change(struct rlog *rlog, struct rlog_change *change, char *reason,
+                                     size_t reason_size, uint64_t *ret_index);
+/* Index of the last entry that is applied. */
+uint64_t rlog_applied(const struct rlog *rlog);
+/* The members as of this node's log's end; lives as long as the rlog. */
+const struct rlog_member *rlog_members(const struct rlog *rlog, size_t *ret_count);
+/* How many of them vote, and whether `id` does. */
+size_t rlog_voters(const struct rlog *rlog);
+bool rlog_is_voter(const struct rlog *rlog, uint64_t id);
+
 /* ---- looking ---- */
 
 /* What this node has seen of a member. */
@@ -154,6 +209,7 @@ struct rlog_progress {
     uint64_t silent_us; /* since it was heard last; 0 for this node, and while not connected */
     bool known;         /* this node leads: `match` is the member's */
     uint64_t match;     /* last entry that it said it holds durably */
+    bool close;         /* this node leads, and would promote it */
 };
 
 struct rlog_status {
@@ -166,9 +222,12 @@ struct rlog_status {
     bool log_waits;          /* the disk is full: what the log has to write waits for space */
     bool log_reserved;       /* the space of the log's next segment is taken already */
     struct id128 store_id;
+    uint64_t configuration; /* index of the members' newest change in our log; 0: none yet */
+    bool changing;          /* and it is not committed yet */
+    size_t voters;
     size_t member_count;
-    struct rlog_member members[RLOG_MEMBERS_MAX];
-    bool connected[RLOG_MEMBERS_MAX]; /* self: true */
+    struct rlog_member members[RLOG_MEMBERS_MAX]; /* as of our log's end */
+    bool connected[RLOG_MEMBERS_MAX];             /* self: true */
     struct rlog_progress progress[RLOG_MEMBERS_MAX];
 };
 void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status);

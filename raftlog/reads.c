@@ -1,6 +1,7 @@
 /* Confirmation rounds: who leads, proven after a read arrived. Counts nothing but CONFIRM answers.
  *
  *   gathering -> round in flight -> confirmed, waits for applied >= index -> answered true
+ *   round in flight -> gathering, when the members changed
  *   any of the first two -> answered false, when term or role changed or the round took too long
  *
  * Invariants:
@@ -9,6 +10,8 @@
  *   R3  a majority counts only while we lead in the round's term
  *   R4  the index a read waits for is at least the commit index at its arrival and the first index
  * of our own term
+ *   R5  a round counts the voters that were in force when it began: when the members change, its
+ *       reads wait for another one
  */
 #include "raftlog/reads.h"
 
@@ -36,6 +39,7 @@ struct round {
     uint64_t number;
     uint64_t term;
     uint64_t index;
+    uint64_t configured; /* which members it counts */
     uint64_t began_us;
     bool confirmed;
     bool yes[RLOG_MEMBERS_MAX];
@@ -79,20 +83,31 @@ static void round_free(struct rlog_reads *reads, struct round *round)
 
 static bool has_majority(const struct rlog *rlog, const struct round *round)
 {
+    const struct rlog_roll *roll = &rlog->members.roll;
     size_t yes = 0;
-    for (size_t i = 0; i < rlog->members.count; i++) {
-        yes += round->yes[i];
+    for (size_t i = 0; i < roll->count; i++) {
+        yes += roll->list[i].voter && round->yes[i] ? 1 : 0;
     }
-    return yes > rlog->members.count / 2;
+    return yes > rlog_roll_voters(roll) / 2;
+}
+
+static void say_yes(const struct rlog *rlog, struct round *round, uint64_t id)
+{
+    size_t i = rlog_roll_find(&rlog->members.roll, id);
+    if (i < rlog->members.roll.count && round->configured == rlog_engine_configured(rlog)) {
+        round->yes[i] = true;
+        round->confirmed = round->confirmed || has_majority(rlog, round);
+    }
 }
 
 static void ask(struct rlog_reads *reads, const struct round *round)
 {
     struct rlog *rlog = reads->rlog;
     struct rlog_wire_confirm confirm = {round->term, round->number, reads->nonce};
-    for (size_t i = 0; i < rlog->members.count; i++) {
-        uint64_t id = rlog->members.list[i].id;
-        struct base_writer *writer = id == rlog->config.id
+    const struct rlog_roll *roll = &rlog->members.roll;
+    for (size_t i = 0; i < roll->count; i++) {
+        uint64_t id = roll->list[i].id;
+        struct base_writer *writer = id == rlog->config.id || !roll->list[i].voter
                                          ? NULL
                                          : rlog_peers_begin(rlog, id, RLOG_WIRE_CONFIRM);
         if (writer != NULL) {
@@ -113,8 +128,8 @@ static void begin_round(struct rlog_reads *reads)
     round->term = rlog_engine_term(rlog);
     round->index = commit > own ? commit : own;
     round->began_us = env_mono_us(rlog->env);
-    round->yes[rlog_members_find(&rlog->members, rlog->config.id)] = true;
-    round->confirmed = has_majority(rlog, round);
+    round->configured = rlog_engine_configured(rlog);
+    say_yes(rlog, round, rlog->config.id);
     list_init(&round->reads);
     move_all(&reads->gathering, &round->reads);
     list_append(&reads->rounds, &round->node);
@@ -244,8 +259,7 @@ static void count_answer(struct rlog_reads *reads, uint64_t from,
     {
         struct round *round = LIST_ENTRY(node, struct round, node);
         if (round->number == result->round && round->term == result->term) {
-            round->yes[rlog_members_find(&rlog->members, from)] = true;
-            round->confirmed = round->confirmed || has_majority(rlog, round);
+            say_yes(rlog, round, from);
         }
     }
 }
@@ -293,10 +307,15 @@ static void refuse_what_is_in_doubt(struct rlog_reads *reads)
     {
         struct round *round = LIST_ENTRY(node, struct round, node);
         bool late = now_us - round->began_us >= rlog->config.election_us;
+        bool of_others = round->configured != rlog_engine_configured(rlog);
         /* Confirmed ones wait for the apply alone; but for an index of ours that may never commit.
          */
         if (!leads(rlog, round->term) || (late && !round->confirmed)) {
             move_all(&round->reads, &reads->refused);
+            round_free(reads, round);
+        } else if (of_others && !round->confirmed) { /* R5 */
+            reads->gathering_term = round->term;
+            move_all(&round->reads, &reads->gathering);
             round_free(reads, round);
         }
     }

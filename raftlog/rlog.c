@@ -46,16 +46,16 @@ bool rlog_alive(const struct rlog *rlog)
 /* The leader says whose disk each member's is, once it has met it. */
 static bool bind_stores(struct rlog *rlog)
 {
-    const struct rlog_members *members = &rlog->members;
+    const struct rlog_roll *roll = &rlog->members.roll;
     bool any = false;
     if (rlog_engine_role(rlog) != RLOG_LEADER || rlog->phase != RLOG_RUNNING) {
         return false;
     }
-    for (size_t i = 0; i < members->count; i++) {
-        uint64_t id = members->list[i].id;
+    for (size_t i = 0; i < roll->count; i++) {
+        uint64_t id = roll->list[i].id;
         struct id128 store = id == rlog->config.id ? rlog->store.store_id
                                                    : rlog_peers_store(rlog, id);
-        if (!rlog_members_unbound(members, id) || id128_is_zero(store)) {
+        if (!id128_is_zero(roll->list[i].store) || id128_is_zero(store)) {
             continue;
         }
         uint8_t buffer[RLOG_BINDING_SIZE];
@@ -90,10 +90,34 @@ bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store)
     }
     int rc = rlog_met_store(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members);
     if (rc == ENV_NO_SPACE) {
-        rlog->members.met[rlog_members_find(&rlog->members, id)] = (struct id128){{0}};
+        rlog_members_unmeet(&rlog->members, id);
         return false;
     }
     return met_stored(rlog, rc);
+}
+
+/* What is applied says whose disk this node's is. A node that joined reads on its way to the
+ * present whose it was before: that ends it only once it was its own. */
+static void check_own_store(struct rlog *rlog)
+{
+    const struct rlog_members *members = &rlog->members;
+    uint64_t id = rlog->config.id;
+    struct id128 bound = rlog_members_bound(members, id);
+    bool own = id128_equal(bound, rlog->store.store_id);
+    if (!own && !id128_is_zero(bound) && (rlog->bound || !rlog_joined(rlog))) {
+        rlog_fail(rlog, ENV_INVALID,
+                  "this node's disk was replaced: node %llu has another one in this cluster",
+                  (unsigned long long)id);
+        return;
+    }
+    rlog->bound = rlog->bound || own;
+    if (!rlog->removed && rlog->bound && members->applied.count > 0 &&
+        rlog_roll_find(&members->applied, id) == members->applied.count) {
+        rlog->removed = true;
+        env_log(rlog->env, ENV_LOG_WARN, "raft",
+                "node %llu was removed from the cluster: stop it; its folder is of no more use",
+                (unsigned long long)id);
+    }
 }
 
 /* Connections and our own store must fit what is bound. */
@@ -103,13 +127,10 @@ static void check_stores(struct rlog *rlog)
     if (rlog_members_override(&rlog->members) && !store_overridden(rlog)) {
         return;
     }
-    if (rlog_members_replaced(&rlog->members, rlog->config.id, rlog->store.store_id)) {
-        rlog_fail(rlog, ENV_INVALID,
-                  "this node's disk was replaced: remove node %llu from the cluster and add it",
-                  (unsigned long long)rlog->config.id);
-        return;
+    check_own_store(rlog);
+    if (rlog_alive(rlog)) {
+        rlog_peers_check(rlog);
     }
-    rlog_peers_check(rlog);
 }
 
 static void on_stop_timer(void *arg);
@@ -122,6 +143,9 @@ static bool settle_once(struct rlog *rlog)
         check_stores(rlog);
     }
     any = (rlog_alive(rlog) && bind_stores(rlog)) || any;
+    if (rlog_alive(rlog)) {
+        rlog_watch_catch_up(rlog);
+    }
     return (rlog_alive(rlog) && rlog_reads_advance(rlog)) || any;
 }
 
@@ -194,26 +218,40 @@ static void on_log_failed(void *arg, int rc, const char *detail)
 
 /* ---- birth ---- */
 
+static bool take_founders(const struct rlog_birth *birth, struct rlog_roll *ret_roll)
+{
+    memset(ret_roll, 0, sizeof *ret_roll);
+    for (size_t i = 0; i < birth->member_count && i < RLOG_MEMBERS_MAX; i++) {
+        ret_roll->list[i] = birth->members[i];
+        ret_roll->list[i].voter = true;
+        ret_roll->list[i].store = ID128_ZERO;
+        ret_roll->count++;
+    }
+    return ret_roll->count == birth->member_count;
+}
+
 int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
-                char *error, size_t error_size)
+                char *error, size_t error_size, struct id128 *ret_store_id)
 {
     uint8_t buffer[RLOG_CONFIGURATION_MAX];
-    struct bytes configuration = rlog_engine_first_configuration(birth, buffer);
-    bool member = false;
-    for (size_t i = 0; i < birth->member_count; i++) {
-        member = member || birth->members[i].id == id;
+    struct rlog_roll roll;
+    struct rlog_roll again;
+    struct bytes configuration = BYTES_NONE;
+    bool founds = birth->member_count > 0;
+    if (founds && take_founders(birth, &roll)) {
+        configuration = rlog_roll_write(&roll, buffer);
     }
-    if (configuration.size == 0) {
-        snprintf(error, error_size, "two members have the same id or address, or there is none");
+    if (founds && (configuration.size == 0 || !rlog_roll_read(configuration, &again))) {
+        snprintf(error, error_size, "two members have the same id or address");
         return ENV_INVALID;
     }
-    if (!member) {
+    if (founds && rlog_roll_find(&roll, id) == roll.count) {
         snprintf(error, error_size, "node %llu is not among the members of cluster %s",
                  (unsigned long long)id, birth->cluster);
         return ENV_INVALID;
     }
     return rlog_store_format(env, folder, id, birth, configuration, FIRST_SEGMENT_BYTES, error,
-                             error_size);
+                             error_size, ret_store_id);
 }
 
 /* ---- start ---- */
@@ -236,11 +274,6 @@ static int check_birth(const struct rlog *rlog, char *error, size_t error_size)
                  rlog->config.folder, store->birth.cluster, (unsigned long long)store->id);
         return ENV_INVALID;
     }
-    if (rlog_members_find(&rlog->members, store->id) == rlog->members.count) {
-        snprintf(error, error_size, "%s lists no member %llu", rlog->config.folder,
-                 (unsigned long long)store->id);
-        return ENV_INVALID;
-    }
     return 0;
 }
 
@@ -250,7 +283,7 @@ static int open_store(struct rlog *rlog, char *error, size_t error_size)
     if (rc != 0) {
         return rc;
     }
-    rlog_members_init(&rlog->members, &rlog->store.birth);
+    rlog_members_init(&rlog->members);
     rc = check_birth(rlog, error, error_size);
     if (rc == 0) {
         rc = rlog_vote_load(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->vote,
@@ -304,10 +337,18 @@ static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info
     return rc != 0 ? rc : rlog_restore(rlog, ret_info->meta.index, error, error_size);
 }
 
+bool rlog_joined(const struct rlog *rlog)
+{
+    return rlog->store.birth.member_count == 0;
+}
+
 /* What libraft demands at START of a log without a snapshot before it; rlog_log_open has seen to it
- * that log and snapshot meet. */
+ * that log and snapshot meet. The log of one who joins is empty at first. */
 static int check_first_entry(const struct rlog *rlog, char *error, size_t error_size)
 {
+    if (rlog_joined(rlog) && rlog_log_last(rlog->log) == 0) {
+        return 0;
+    }
     if (rlog_log_last(rlog->log) < 1 || rlog_log_entry(rlog->log, 1).type != RLOG_CHANGE) {
         snprintf(error, error_size, "%s: the log's first entry is not the first list of members",
                  rlog->log_folder);
@@ -333,16 +374,26 @@ static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot
     return rc;
 }
 
-static void tell_what_was_found(struct rlog *rlog)
+/* The snapshot's roll, and what the entries behind it make of that. */
+static int tell_what_was_found(struct rlog *rlog, const struct rlog_snapshot_info *newest,
+                               char *error, size_t error_size)
 {
+    uint64_t snapshot = newest == NULL ? 0 : newest->meta.index;
+    if (newest != NULL && !rlog_members_restore(&rlog->members, newest->meta.configuration)) {
+        snprintf(error, error_size, "the snapshot's list of members cannot be read");
+        return ENV_INVALID;
+    }
     for (uint64_t i = rlog_log_start(rlog->log); i <= rlog_log_last(rlog->log); i++) {
         struct rlog_log_entry entry = rlog_log_entry(rlog->log, i);
         if (entry.type == RLOG_COMMAND) {
             rlog->machine.appended(rlog->machine.arg, entry.term, true, entry.payload);
-        } else if (entry.type == RLOG_BARRIER) {
-            rlog_members_note(&rlog->members, i, entry.payload);
+        } else if (i > snapshot && !rlog_members_note(&rlog->members, entry.type, entry.payload)) {
+            snprintf(error, error_size, "%s: the membership change at %llu cannot be read",
+                     rlog->log_folder, (unsigned long long)i);
+            return ENV_INVALID;
         }
     }
+    return 0;
 }
 
 static int start_parts(struct rlog *rlog, char *error, size_t error_size)
@@ -359,7 +410,10 @@ static int start_parts(struct rlog *rlog, char *error, size_t error_size)
         return rc;
     }
     const struct rlog_snapshot_info *newest = info.meta.index == 0 ? NULL : &info;
-    tell_what_was_found(rlog);
+    rc = tell_what_was_found(rlog, newest, error, error_size);
+    if (rc != 0) {
+        return rc;
+    }
     rlog_streams_create(rlog);
     rlog_reads_create(rlog);
     rlog_snapshot_task_create(rlog, newest);
@@ -381,6 +435,7 @@ int rlog_start(struct env *env, const struct rlog_config *config,
     rlog->machine = *machine;
     rlog->settle_timer = env_timer_create(env, on_settle_timer, rlog);
     rlog->stop_timer = env_timer_create(env, on_stop_timer, rlog);
+    rlog->hand_timer = env_timer_create(env, rlog_hand_over_step, rlog);
     snprintf(rlog->log_folder, sizeof rlog->log_folder, "%s/log", config->folder);
     snprintf(rlog->snapshot_folder, sizeof rlog->snapshot_folder, "%s/snapshots", config->folder);
     snprintf(error, error_size, "%s: cannot start", config->folder);
@@ -390,6 +445,7 @@ int rlog_start(struct env *env, const struct rlog_config *config,
         rlog_destroy(rlog);
         return rc;
     }
+    rlog_peers_check(rlog);
     rlog_peers_start(rlog);
     rlog_settle_soon(rlog);
     *ret_rlog = rlog;
@@ -400,7 +456,7 @@ int rlog_start(struct env *env, const struct rlog_config *config,
 
 static bool others_could_lead(const struct rlog *rlog)
 {
-    return rlog->members.count > 1 && rlog_engine_role(rlog) == RLOG_LEADER &&
+    return rlog_roll_voters(&rlog->members.roll) > 1 && rlog_engine_role(rlog) == RLOG_LEADER &&
            env_mono_us(rlog->env) < rlog->stop_deadline_us;
 }
 
@@ -485,6 +541,7 @@ void rlog_destroy(struct rlog *rlog)
     rlog_store_close(&rlog->store);
     env_timer_destroy(rlog->settle_timer);
     env_timer_destroy(rlog->stop_timer);
+    env_timer_destroy(rlog->hand_timer);
     free(rlog);
 }
 
@@ -494,6 +551,7 @@ void rlog_destroy(struct rlog *rlog)
 bool rlog_ready(const struct rlog *rlog)
 {
     return rlog->phase == RLOG_RUNNING && rlog_engine_leader(rlog) == rlog->config.id &&
+           !rlog->handing.wanted &&
            rlog_log_last(rlog->log) - rlog_engine_applied(rlog) < rlog->config.backlog_max &&
            rlog_log_pending_bytes(rlog->log) < RLOG_PENDING_MAX;
 }
@@ -542,17 +600,43 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
     ret_status->log_waits = rlog_log_waits(rlog->log);
     ret_status->log_reserved = rlog_log_reserved(rlog->log);
     ret_status->store_id = rlog->store.store_id;
-    ret_status->member_count = rlog->members.count;
-    for (size_t i = 0; i < rlog->members.count; i++) {
-        uint64_t id = rlog->members.list[i].id;
-        ret_status->members[i] = rlog->members.list[i];
+    const struct rlog_roll *roll = &rlog->members.roll;
+    ret_status->configuration = rlog_engine_configured(rlog);
+    ret_status->changing = ret_status->configuration > rlog_engine_commit(rlog);
+    ret_status->voters = rlog_roll_voters(roll);
+    ret_status->member_count = roll->count;
+    for (size_t i = 0; i < roll->count; i++) {
+        uint64_t id = roll->list[i].id;
+        ret_status->members[i] = roll->list[i];
         ret_status->connected[i] = id == rlog->config.id || rlog_peers_connected(rlog, id);
         ret_status->progress[i] = (struct rlog_progress){
-            .store = rlog->members.stores[i],
+            .store = rlog_members_bound(&rlog->members, id),
             .silent_us = rlog_peers_silent(rlog, id),
+            .close = rlog_is_close(rlog, id),
         };
         ret_status->progress[i].known = rlog_engine_match(rlog, id, &ret_status->progress[i].match);
     }
+}
+
+const struct rlog_member *rlog_members(const struct rlog *rlog, size_t *ret_count)
+{
+    *ret_count = rlog->members.roll.count;
+    return rlog->members.roll.list;
+}
+
+size_t rlog_voters(const struct rlog *rlog)
+{
+    return rlog_roll_voters(&rlog->members.roll);
+}
+
+bool rlog_is_voter(const struct rlog *rlog, uint64_t id)
+{
+    return rlog_roll_votes(&rlog->members.roll, id);
+}
+
+uint64_t rlog_applied(const struct rlog *rlog)
+{
+    return rlog_engine_applied(rlog);
 }
 
 const struct rlog_birth *rlog_birth(const struct rlog *rlog)

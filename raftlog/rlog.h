@@ -34,6 +34,22 @@ enum rlog_phase {
     RLOG_FAILED, /* on_fatal was called */
 };
 
+/* How a member without a vote keeps up (change.c): the round under way, and the one before. */
+struct rlog_catch_up {
+    uint64_t id;
+    uint64_t target; /* all that the log held when the round began */
+    uint64_t began_us;
+    bool close;
+};
+
+/* Leadership that is to be handed over (rlog_transfer). */
+struct rlog_handing {
+    bool wanted;
+    uint64_t to; /* 0: to anybody */
+    uint64_t term;
+    uint64_t deadline_us;
+};
+
 struct rlog_engine;
 struct rlog_peers;
 struct rlog_reads;
@@ -53,12 +69,17 @@ struct rlog {
     struct rlog_reads *reads;
     struct rlog_snapshot_task *snapshot_task;
     struct rlog_streams *streams;
+    struct rlog_catch_up catch_up[RLOG_MEMBERS_MAX];
+    struct rlog_handing handing;
     struct env_timer *settle_timer;
     struct env_timer *stop_timer;
+    struct env_timer *hand_timer;
     char log_folder[RLOG_PATH_MAX];
     char snapshot_folder[RLOG_PATH_MAX];
     enum rlog_phase phase;
     bool settling;
+    bool bound;   /* the cluster has noted our disk as this node's */
+    bool removed; /* and then removed us: that was told */
     uint64_t stop_deadline_us;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -79,5 +100,13 @@ bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
 int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size);
 /* Neither failed nor stopped. */
 bool rlog_alive(const struct rlog *rlog);
+/* Born to join a cluster that there was already. */
+bool rlog_joined(const struct rlog *rlog);
+
+/* change.c: looks how far members without a vote are, while this node leads (rlog_settle). */
+void rlog_watch_catch_up(struct rlog *rlog);
+bool rlog_is_close(const struct rlog *rlog, uint64_t id);
+/* change.c: goes on with handing leadership over. */
+void rlog_hand_over_step(void *arg);
 
 #endif

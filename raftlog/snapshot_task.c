@@ -31,6 +31,7 @@ struct rlog_snapshot_task {
     uint64_t taken; /* by this process */
     uint64_t next_index;
     uint64_t next_bytes;
+    uint64_t next_configuration; /* index of the configuration that it carries (M1c) */
     uint64_t not_before_us;
     struct rlog_snapshot_writer *writer;
     struct env_timer *timer;
@@ -68,7 +69,7 @@ static void on_written(void *arg, int rc)
         task->wanted = false;
         task->untidy = true;
         end_task(task);
-        rlog_engine_snapshot_taken(rlog, task->index);
+        rlog_engine_snapshot_taken(rlog, task->index, task->next_configuration);
     } else {
         if (task->state == TASK_WALKING) {
             rlog->machine.snapshot_abort(rlog->machine.arg);
@@ -111,6 +112,7 @@ static void begin_walk(struct rlog_snapshot_task *task)
     struct rlog_snapshot_meta meta = {.index = rlog_engine_applied(rlog)};
     meta.term = rlog_log_term(rlog->log, meta.index);
     meta.configuration = rlog_engine_configuration(rlog, configuration, &meta.configuration_index);
+    task->next_configuration = meta.configuration_index;
     task->next_index = meta.index;
     task->next_bytes = 0;
     task->state = TASK_WALKING;

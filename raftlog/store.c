@@ -217,7 +217,7 @@ static int parts_format(struct env *env, const char *folder, struct id128 store_
     env_fault(env, "store.folders_made");
     if (rc == ENV_OK) {
         (void)rlog_path(log_folder, folder, "log");
-        rc = rlog_log_format(env, &config, 0, 0, &first);
+        rc = rlog_log_format(env, &config, 0, 0, first_configuration.size > 0 ? &first : NULL);
     }
     env_fault(env, "store.log_made");
     if (rc == ENV_OK) {
@@ -256,7 +256,8 @@ static int folder_claim(struct env *env, const char *folder, char *error, size_t
 
 int rlog_store_format(struct env *env, const char *folder, uint64_t id,
                       const struct rlog_birth *birth, struct bytes first_configuration,
-                      uint64_t segment_bytes, char *error, size_t error_size)
+                      uint64_t segment_bytes, char *error, size_t error_size,
+                      struct id128 *ret_store_id)
 {
     uint8_t content[BIRTH_FILE_MAX];
     struct env_file *lock;
@@ -283,7 +284,13 @@ int rlog_store_format(struct env *env, const char *folder, uint64_t id,
         rc = rlog_whole_write(env, folder, "BIRTH", bytes_of(content, size));
     }
     env_file_close(lock);
-    return rc == ENV_OK ? ENV_OK : say(error, error_size, rc, folder, env_error_text(rc));
+    if (rc != ENV_OK) {
+        return say(error, error_size, rc, folder, env_error_text(rc));
+    }
+    if (ret_store_id != NULL) {
+        *ret_store_id = store_id;
+    }
+    return ENV_OK;
 }
 
 /* ---- open ---- */

@@ -21,13 +21,15 @@ struct rlog_store {
 };
 
 /* Makes `folder` (which is empty or does not exist yet) a node's: log/ with entry 1, a CHANGE of
- * term 1 with `first_configuration`; snapshots/; vote (term 1, nobody); met; and, last, BIRTH: a
+ * term 1 with `first_configuration`, or empty without one; snapshots/; vote (term 1, nobody); met;
+ * and, last, BIRTH: a
  * crash before that leaves no node. EXISTS when the folder is not empty. `error`: one line for a
- * person.
+ * person. `ret_store_id` may be NULL.
  */
 int rlog_store_format(struct env *env, const char *folder, uint64_t id,
                       const struct rlog_birth *birth, struct bytes first_configuration,
-                      uint64_t segment_bytes, char *error, size_t error_size);
+                      uint64_t segment_bytes, char *error, size_t error_size,
+                      struct id128 *ret_store_id);
 /* Locks the folder and reads its birth. `ret_store` stays where it is until closed: birth.machine
  * points into it. NOT_FOUND: no folder, or an empty one. IN_USE: another process has it open.
  * INVALID: files without a birth, or a damaged one. */

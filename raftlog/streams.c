@@ -137,10 +137,18 @@ static void read_next(struct outgoing *out)
     env_work_submit(out->rlog->env, &out->work);
 }
 
+/* The stream to `to`, or a free place for one; NULL when there is neither. */
 static struct outgoing *out_find(struct rlog *rlog, uint64_t to)
 {
-    size_t i = rlog_members_find(&rlog->members, to);
-    return i < rlog->members.count ? &rlog->streams->outgoing[i] : NULL;
+    struct outgoing *unused = NULL;
+    for (size_t i = 0; i < RLOG_MEMBERS_MAX; i++) {
+        struct outgoing *out = &rlog->streams->outgoing[i];
+        if (out->to == to) {
+            return out;
+        }
+        unused = out->to == 0 ? out : unused;
+    }
+    return unused;
 }
 
 void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t index,

@@ -347,13 +347,12 @@ bool rlog_translate_receive(const struct rlog *rlog, uint64_t from, uint8_t kind
                             struct rlog_received *ret_received)
 {
     memset(ret_received, 0, sizeof *ret_received);
-    size_t i = rlog_members_find(&rlog->members, from);
-    if (i == rlog->members.count || !read_message(kind, body, ret_received)) {
+    if (!read_message(kind, body, ret_received)) {
         rlog_received_done(ret_received);
         return false;
     }
     ret_received->message.server_id = from;
-    ret_received->message.server_address = rlog->members.list[i].address;
+    ret_received->message.server_address = rlog_peers_place(rlog, from);
     return true;
 }
 

@@ -27,7 +27,8 @@ static uint64_t read_value(struct bytes entry)
 static int machine_birth(void *arg, const struct rlog_birth *birth)
 {
     struct cluster_node *node = arg;
-    assert_int_equal(birth->member_count, node->cluster->count);
+    assert_true(birth->member_count == 0 ||
+                birth->member_count == node->cluster->birth.member_count);
     return 0;
 }
 
@@ -227,15 +228,28 @@ static void write_certificates(struct cluster_node *node)
     assert_int_equal(sim_key_write(node->host, "/tls/key", "ca", identity), 0);
 }
 
-static void format_node(struct cluster_node *node)
+static void format_node(struct cluster_node *node, bool joins)
 {
     char error[CLUSTER_LINE_MAX] = "";
     struct env *env = sim_process_start(node->host, "format");
-    int rc = rlog_format(env, "/data", node->id, &node->cluster->birth, error, sizeof error);
+    struct rlog_birth birth = node->cluster->birth;
+    birth.member_count = joins ? 0 : birth.member_count;
+    int rc = rlog_format(env, "/data", node->id, &birth, error, sizeof error, &node->store);
     if (rc != 0) {
         fail_msg("format: %s", error);
     }
     sim_process_free(env);
+}
+
+static void create_host(struct cluster *cluster, size_t i)
+{
+    struct cluster_node *node = &cluster->nodes[i];
+    char name[8];
+    snprintf(name, sizeof name, "n%u", (unsigned)i + 1);
+    node->cluster = cluster;
+    node->id = i + 1;
+    node->host = sim_host_create(cluster->sim, name);
+    node->values = calloc(CLUSTER_ENTRIES_MAX, sizeof *node->values);
 }
 
 struct cluster *cluster_create(uint64_t seed, size_t count)
@@ -254,22 +268,26 @@ struct cluster *cluster_create(uint64_t seed, size_t count)
     cluster->config.folder = "/data";
     cluster->config.segment_bytes = 64 * 1024;
     for (size_t i = 0; i < count; i++) {
-        struct cluster_node *node = &cluster->nodes[i];
-        char name[8];
-        snprintf(name, sizeof name, "n%u", (unsigned)i + 1);
-        node->cluster = cluster;
-        node->id = i + 1;
-        node->host = sim_host_create(cluster->sim, name);
-        node->values = calloc(CLUSTER_ENTRIES_MAX, sizeof *node->values);
+        create_host(cluster, i);
         cluster->birth.members[i].id = i + 1;
         snprintf(cluster->birth.members[i].address, ENV_ADDRESS_MAX, "%s:%d",
-                 sim_host_address(node->host), CLUSTER_PORT);
+                 sim_host_address(cluster->nodes[i].host), CLUSTER_PORT);
     }
     for (size_t i = 0; i < count; i++) {
         write_certificates(&cluster->nodes[i]);
-        format_node(&cluster->nodes[i]);
+        format_node(&cluster->nodes[i], false);
     }
     return cluster;
+}
+
+size_t cluster_join(struct cluster *cluster)
+{
+    size_t i = cluster->count++;
+    assert_true(i < CLUSTER_NODES_MAX);
+    create_host(cluster, i);
+    write_certificates(&cluster->nodes[i]);
+    format_node(&cluster->nodes[i], true);
+    return i;
 }
 
 static void node_free(struct cluster_node *node)
@@ -355,7 +373,7 @@ static void remove_file(void *arg, const char *name)
     (void)env_remove(removal->env, path);
 }
 
-void cluster_replace_disk(struct cluster *cluster, size_t i)
+static void replace_disk(struct cluster *cluster, size_t i, bool joins)
 {
     struct cluster_node *node = &cluster->nodes[i];
     assert_null(node->env);
@@ -363,7 +381,64 @@ void cluster_replace_disk(struct cluster *cluster, size_t i)
     remove_tree(env, "/data");
     node->term = 0;
     sim_process_free(env);
-    format_node(node);
+    format_node(node, joins);
+}
+
+void cluster_replace_disk(struct cluster *cluster, size_t i)
+{
+    replace_disk(cluster, i, false);
+}
+
+void cluster_join_again(struct cluster *cluster, size_t i)
+{
+    replace_disk(cluster, i, true);
+}
+
+struct rlog_change cluster_change_of(const struct cluster *cluster, enum rlog_change_kind kind,
+                                     size_t i)
+{
+    const struct cluster_node *node = &cluster->nodes[i];
+    struct rlog_change change = {.kind = kind, .member = {.id = node->id, .store = node->store}};
+    if (kind == RLOG_ADD) {
+        snprintf(change.member.address, ENV_ADDRESS_MAX, "%s:%d", sim_host_address(node->host),
+                 CLUSTER_PORT);
+        snprintf(change.member.note, ENV_ADDRESS_MAX, "client-%u", (unsigned)node->id);
+    }
+    return change;
+}
+
+bool cluster_change_within(struct cluster *cluster, enum rlog_change_kind kind, size_t i,
+                           uint64_t us)
+{
+    struct rlog_change change = cluster_change_of(cluster, kind, i);
+    uint64_t deadline_us = sim_now_us(cluster->sim) + us;
+    while (sim_now_us(cluster->sim) < deadline_us) {
+        struct cluster_node *leader = cluster_leader(cluster);
+        uint64_t index = 0;
+        enum rlog_change_verdict verdict = RLOG_CHANGE_ELSEWHERE;
+        if (leader != NULL) {
+            verdict = rlog_change(leader->rlog, &change, cluster->reason, sizeof cluster->reason,
+                                  &index);
+            if (verdict == RLOG_CHANGE_LATER && kind == RLOG_REMOVE && leader->id == i + 1) {
+                rlog_step_down(leader->rlog);
+            }
+        }
+        if (verdict == RLOG_CHANGE_SO) {
+            return true;
+        }
+        if (verdict == RLOG_CHANGE_REFUSED) {
+            return false;
+        }
+        cluster_run(cluster, 10 * SIM_MILLISECOND);
+    }
+    return false;
+}
+
+void cluster_change(struct cluster *cluster, enum rlog_change_kind kind, size_t i)
+{
+    if (!cluster_change_within(cluster, kind, i, 60 * SIM_SECOND)) {
+        fail_msg("change %d of node %u: %s", (int)kind, (unsigned)i + 1, cluster->reason);
+    }
 }
 
 void cluster_crash(struct cluster *cluster, size_t i)
@@ -445,9 +520,30 @@ bool cluster_has_leader(struct cluster *cluster)
     return cluster_leader(cluster) != NULL;
 }
 
+static void print_nodes(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->count; i++) {
+        const struct cluster_node *node = &cluster->nodes[i];
+        struct rlog_status status = {0};
+        if (node->rlog != NULL) {
+            rlog_status(node->rlog, &status);
+        }
+        print_message("node %u: %s role %d term %u leader %u applied %u commit %u stored %u "
+                      "last %u voters %u of %u since %u fatal %d %s\n",
+                      (unsigned)i + 1, node->rlog != NULL ? "up" : "down", (int)status.role,
+                      (unsigned)status.term, (unsigned)status.leader, (unsigned)status.applied,
+                      (unsigned)status.commit, (unsigned)status.stored, (unsigned)status.last,
+                      (unsigned)status.voters, (unsigned)status.member_count,
+                      (unsigned)status.configuration, node->fatal, node->error);
+    }
+}
+
 struct cluster_node *cluster_wait_leader(struct cluster *cluster)
 {
-    assert_true(cluster_run_until(cluster, cluster_has_leader, 20 * SIM_SECOND));
+    if (!cluster_run_until(cluster, cluster_has_leader, 20 * SIM_SECOND)) {
+        print_nodes(cluster);
+        fail_msg("nobody leads");
+    }
     return cluster_leader(cluster);
 }
 
@@ -534,19 +630,7 @@ static void check_acknowledged(struct cluster *cluster, const struct cluster_nod
 void cluster_settle(struct cluster *cluster, uint64_t us)
 {
     if (!cluster_run_until(cluster, cluster_is_even, us)) {
-        for (size_t i = 0; i < cluster->count; i++) {
-            const struct cluster_node *node = &cluster->nodes[i];
-            struct rlog_status status = {0};
-            if (node->rlog != NULL) {
-                rlog_status(node->rlog, &status);
-            }
-            print_message("node %u: %s role %d term %u leader %u applied %u commit %u stored %u "
-                          "last %u fatal %d %s\n",
-                          (unsigned)i + 1, node->rlog != NULL ? "up" : "down", (int)status.role,
-                          (unsigned)status.term, (unsigned)status.leader, (unsigned)status.applied,
-                          (unsigned)status.commit, (unsigned)status.stored, (unsigned)status.last,
-                          node->fatal, node->error);
-        }
+        print_nodes(cluster);
         fail_msg("the nodes do not become even");
     }
     for (size_t i = 0; i < cluster->count; i++) {

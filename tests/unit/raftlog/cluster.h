@@ -12,7 +12,7 @@
 #include "raftlog/raftlog.h"
 
 enum {
-    CLUSTER_NODES_MAX = 5,
+    CLUSTER_NODES_MAX = 8,
     CLUSTER_ENTRIES_MAX = 1 << 16,
     CLUSTER_TERMS_MAX = 4096,
     CLUSTER_LINE_MAX = 512,
@@ -28,6 +28,7 @@ struct cluster_node {
     struct env *env; /* NULL: down */
     struct env_tls *tls;
     struct rlog *rlog;
+    struct id128 store;           /* of its disk, as formatted */
     char error[CLUSTER_LINE_MAX]; /* of the last start that failed, or of on_fatal */
     bool fatal;
     bool stopped;
@@ -55,7 +56,8 @@ struct cluster_node {
 
 struct cluster {
     struct sim *sim;
-    size_t count;
+    size_t count; /* of nodes, members or not; the founders are birth.member_count */
+    char reason[CLUSTER_LINE_MAX]; /* of the last change that was not made */
     struct cluster_node nodes[CLUSTER_NODES_MAX];
     struct rlog_birth birth;
     struct rlog_config config; /* every node starts with it */
@@ -80,6 +82,18 @@ int cluster_start(struct cluster *cluster, size_t node);
 void cluster_start_all(struct cluster *cluster);
 /* Formats the node's folder anew, as somebody would who replaced the disk. The node is down. */
 void cluster_replace_disk(struct cluster *cluster, size_t node);
+/* One more host, with a folder that is to join; nothing started. Its place. */
+size_t cluster_join(struct cluster *cluster);
+/* The node's folder is empty and is to join, as after `member replace`. The node is down. */
+void cluster_join_again(struct cluster *cluster, size_t node);
+/* Asks whoever leads until it is so; false when it is refused or does not come about in time. The
+ * node to be removed steps down when it leads. */
+struct rlog_change cluster_change_of(const struct cluster *cluster, enum rlog_change_kind kind,
+                                     size_t node);
+bool cluster_change_within(struct cluster *cluster, enum rlog_change_kind kind, size_t node,
+                           uint64_t us);
+/* As before; fails the test when it does not come about. */
+void cluster_change(struct cluster *cluster, enum rlog_change_kind kind, size_t node);
 /* The process ends; the disk keeps what was written. */
 void cluster_crash(struct cluster *cluster, size_t node);
 /* The host loses power; the disk's policy decides. */

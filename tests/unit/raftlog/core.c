@@ -77,6 +77,53 @@ void core_start(struct core *core, unsigned voters, uint64_t term, const uint64_
     raft_configuration_close(&configuration);
 }
 
+static void step_received(struct core *core, struct raft_message *message)
+{
+    struct raft_append_entries *append = &message->append_entries;
+    void *batch = NULL;
+    if (message->type == RAFT_APPEND_ENTRIES && append->n_entries > 0) {
+        batch = raft_malloc(1);
+        for (unsigned i = 0; i < append->n_entries; i++) {
+            append->entries[i].batch = batch;
+        }
+    }
+    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = message}};
+    core_step(core, &event);
+    if (batch != NULL && (core->update.flags & (unsigned)(RAFT_UPDATE_ENTRIES)) != 0) {
+        raft_free(batch);
+    }
+}
+
+void core_configure(struct core *core, uint64_t index, struct raft_configuration configuration)
+{
+    struct raft_event event = {.type = RAFT_CONFIGURATION};
+    event.configuration.index = index;
+    event.configuration.conf = configuration;
+    core_step(core, &event);
+}
+
+/* As raftlog/engine_append.c; what is settled is the CHANGE before, of as many voters less one. */
+static void step_parts(struct core *core, const struct raft_message *message)
+{
+    struct raft_append_entries rest = message->append_entries;
+    do {
+        struct raft_message part = *message;
+        part.append_entries = rest;
+        part.append_entries.n_entries = rlog_guard_part(&rest);
+        raft_index before = rlog_guard_settled(&core->raft, &part.append_entries,
+                                               rest.prev_log_term);
+        if (before != 0) {
+            core_configure(core, before, core_configuration_of(core->raft.configuration.n));
+        }
+        unsigned count = part.append_entries.n_entries;
+        step_received(core, &part);
+        rest.prev_log_index += count;
+        rest.prev_log_term = count > 0 ? rest.entries[count - 1].term : rest.prev_log_term;
+        rest.entries += count;
+        rest.n_entries -= count;
+    } while (rest.n_entries > 0);
+}
+
 /* As the engine does it; without the guards as one would do it without. */
 enum rlog_guard_verdict core_receive(struct core *core, unsigned from, struct raft_message *message)
 {
@@ -90,21 +137,22 @@ enum rlog_guard_verdict core_receive(struct core *core, unsigned from, struct ra
             return verdict;
         }
     }
-    struct raft_append_entries *append = &message->append_entries;
-    void *batch = NULL;
-    if (message->type == RAFT_APPEND_ENTRIES && append->n_entries > 0) {
-        batch = raft_malloc(1);
-        for (unsigned i = 0; i < append->n_entries; i++) {
-            append->entries[i].batch = batch;
-        }
+    if (core->guarded && message->type == RAFT_APPEND_ENTRIES) {
+        step_parts(core, message);
+    } else {
+        step_received(core, message);
     }
-    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = message}};
-    core_step(core, &event);
     rlog_guard_received(&undo);
-    if (batch != NULL && (core->update.flags & (unsigned)(RAFT_UPDATE_ENTRIES)) != 0) {
-        raft_free(batch);
-    }
     return RLOG_GUARD_STEP;
+}
+
+struct raft_entry core_change(uint64_t term, unsigned voters)
+{
+    struct raft_configuration configuration = core_configuration_of(voters);
+    struct raft_entry entry = {.term = term, .type = RAFT_CHANGE};
+    core_expect(raft_configuration_encode(&configuration, &entry.buf) == 0);
+    raft_configuration_close(&configuration);
+    return entry; /* the child ends before anybody misses the bytes */
 }
 
 /* The first message of the last update; through the guard when there is one. */

@@ -30,6 +30,10 @@ void core_start(struct core *core, unsigned voters, uint64_t term, const uint64_
 /* As the engine does it; without the guards as one would do it without. */
 enum rlog_guard_verdict core_receive(struct core *core, unsigned from,
                                      struct raft_message *message);
+/* RAFT_CONFIGURATION: the CHANGE at `index` is committed. The core takes it over. */
+void core_configure(struct core *core, uint64_t index, struct raft_configuration configuration);
+/* An entry that makes 1 to `voters` the voters. */
+struct raft_entry core_change(uint64_t term, unsigned voters);
 /* The first message of the last update; through the guard when there is one. */
 struct raft_message core_sent(struct core *core);
 void core_timeout(struct core *core);

@@ -18,6 +18,84 @@
 
 /* ---- the scenarios: return when all is as it must be ---- */
 
+/* A CHANGE behind another entry is put down where it stands, and so it is known when it is
+ * committed. */
+static void m1_change_behind_another(bool guarded)
+{
+    struct core core;
+    core_init(&core, 2, guarded);
+    core_start(&core, 3, 1, NULL, 0);
+    struct raft_entry entries[2] = {{1, RAFT_COMMAND, {NULL, 0}, NULL}, core_change(1, 4)};
+    struct raft_message message = core_append(1, 1, 1, 3, entries, 2);
+    core_receive(&core, 1, &message);
+    core_configure(&core, 3, core_configuration_of(4));
+    core_expect(core.raft.configuration.n == 4);
+    core_expect(core.raft.configuration_uncommitted_index == 0);
+    core_expect(core.raft.configuration_committed_index == 3);
+}
+
+/* What is cut off takes back the last change, not the committed one before it as well. */
+static void m1b_two_changes(bool guarded)
+{
+    struct core core;
+    core_init(&core, 2, guarded);
+    core_start(&core, 3, 1, NULL, 0);
+    struct raft_entry first = core_change(1, 4);
+    struct raft_message message = core_append(1, 1, 1, 1, &first, 1);
+    core_receive(&core, 1, &message);
+    struct raft_entry second = core_change(1, 5);
+    message = core_append(1, 2, 1, 2, &second, 1); /* it commits the first */
+    core_receive(&core, 1, &message);
+    core_expect(core.raft.configuration.n == 5);
+    struct raft_entry other = {2, RAFT_COMMAND, {NULL, 0}, NULL};
+    message = core_append(2, 2, 1, 2, &other, 1); /* a new leader never had the second */
+    core_receive(&core, 3, &message);
+    core_expect(core.raft.configuration.n == 4);
+}
+
+/* A snapshot says who belonged to the cluster at its index, whatever was appended since. */
+static void m1c_snapshot_before_a_change(bool guarded)
+{
+    struct core core;
+    struct core again;
+    core_init(&core, 2, guarded);
+    core_start(&core, 3, 1, NULL, 0);
+    struct raft_entry change = core_change(1, 4);
+    struct raft_message message = core_append(1, 1, 1, 1, &change, 1);
+    core_receive(&core, 1, &message);
+    struct raft_event start = {.type = RAFT_START};
+    struct raft_snapshot_metadata taken = {.index = 1, .term = 1, .configuration_index = 1};
+    taken.configuration = core_configuration_of(guarded ? 3 : core.raft.configuration.n);
+    start.start.term = 1;
+    start.start.start_index = 2;
+    start.start.metadata = &taken; /* and the change was cut off */
+    core_init(&again, 2, guarded);
+    core_step(&again, &start);
+    core_expect(again.raft.configuration.n == 3);
+}
+
+/* No change before an entry of the own term is committed: two leaders in a row could each commit
+ * one that the other's majority never heard of. */
+static void m4_change_before_own_entry(bool guarded)
+{
+    struct core core;
+    core_init(&core, 1, guarded);
+    core_lead(&core);
+    char batch = 0;
+    struct raft_entry change = core_change(2, 4);
+    change.batch = &batch;
+    if (!guarded || rlog_guard_may_change(&core.raft, 0, raft_commit_index(&core.raft))) {
+        struct raft_event event = {.type = RAFT_SUBMIT, .submit = {&change, 1}};
+        core_step(&core, &event);
+    }
+    core_expect(core.raft.configuration_uncommitted_index == 0);
+    core_submit(&core, 1);
+    core_expect(!guarded || !rlog_guard_may_change(&core.raft, 2, raft_commit_index(&core.raft)));
+    struct raft_message message = core_result(2, 0, 2);
+    core_receive(&core, 2, &message);
+    core_expect(!guarded || rlog_guard_may_change(&core.raft, 2, raft_commit_index(&core.raft)));
+}
+
 /* A voter alone leads again after a restart: in a new term, or two of its lives share one. */
 static void m2_sole_voter(bool guarded)
 {
@@ -259,10 +337,14 @@ static void needs_its_guard(void (*scenario)(bool guarded), const char *name)
         needs_its_guard(scenario, #scenario);                                                      \
     }
 
+NEEDS_ITS_GUARD(m1_change_behind_another)
+NEEDS_ITS_GUARD(m1b_two_changes)
+NEEDS_ITS_GUARD(m1c_snapshot_before_a_change)
 NEEDS_ITS_GUARD(m2_sole_voter)
 NEEDS_ITS_GUARD(m3_late_append)
 NEEDS_ITS_GUARD(m3_overlapping_append)
 NEEDS_ITS_GUARD(m4_own_entry)
+NEEDS_ITS_GUARD(m4_change_before_own_entry)
 NEEDS_ITS_GUARD(m5_stale_rejection)
 NEEDS_ITS_GUARD(m6_hidden_term)
 NEEDS_ITS_GUARD(m7_silent_leader)
@@ -423,10 +505,14 @@ static void needs_m11_unset_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(needs_m1_change_behind_another),
+        cmocka_unit_test(needs_m1b_two_changes),
+        cmocka_unit_test(needs_m1c_snapshot_before_a_change),
         cmocka_unit_test(needs_m2_sole_voter),
         cmocka_unit_test(needs_m3_late_append),
         cmocka_unit_test(needs_m3_overlapping_append),
         cmocka_unit_test(needs_m4_own_entry),
+        cmocka_unit_test(needs_m4_change_before_own_entry),
         cmocka_unit_test(needs_m5_stale_rejection),
         cmocka_unit_test(needs_m6_hidden_term),
         cmocka_unit_test(needs_m7_silent_leader),

@@ -221,8 +221,8 @@ static struct world *world_create(void)
     }
     for (size_t i = 0; i < NODES; i++) {
         struct node *node = &world->nodes[i];
-        if (rlog_format(node->env, node->folder, node->id, &world->birth, error, sizeof error) !=
-            0) {
+        if (rlog_format(node->env, node->folder, node->id, &world->birth, error, sizeof error,
+                        NULL) != 0) {
             fail_msg("%s", error);
         }
     }

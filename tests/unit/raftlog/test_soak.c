@@ -1,4 +1,5 @@
-/* Under seeded crashes, power cuts, cuts of the network and pauses, nothing that must hold breaks.
+/* Under seeded crashes, power cuts, cuts of the network and pauses, and with members that come, go
+ * and lose their disks in every third run, nothing that must hold breaks.
  *
  * SOAK_SEED=n runs one seed, SOAK_SEEDS=n so many from the first on. The seed of a run is printed
  * before it begins to fail: each run is the same every time.
@@ -28,6 +29,10 @@ struct soak {
     size_t read_count;
     unsigned confirmed, refused;
     bool paused[CLUSTER_NODES_MAX];
+    bool churns;
+    bool wiped; /* `lost` has an empty disk and no vote yet */
+    size_t lost;
+    unsigned changes; /* that were begun */
 };
 
 /* Positions in the common list that somebody has been told of. */
@@ -167,6 +172,125 @@ static void disturb(struct soak *soak)
     }
 }
 
+/* ---- members that come and go ---- */
+
+/* Whoever leads is asked once. */
+static enum rlog_change_verdict ask_change(struct soak *soak, enum rlog_change_kind kind, size_t i)
+{
+    struct cluster_node *leader = cluster_leader(soak->cluster);
+    struct rlog_change change = cluster_change_of(soak->cluster, kind, i);
+    char reason[256];
+    uint64_t index = 0;
+    if (leader == NULL || sim_process_crashed(leader->env) || soak->paused[leader->id - 1]) {
+        return RLOG_CHANGE_ELSEWHERE;
+    }
+    if (kind == RLOG_REPLACE) { /* it may have to be taken in again by another leader */
+        change.member = cluster_change_of(soak->cluster, RLOG_ADD, i).member;
+    }
+    enum rlog_change_verdict verdict = rlog_change(leader->rlog, &change, reason, sizeof reason,
+                                                   &index);
+    if (verdict == RLOG_CHANGE_LATER && kind == RLOG_REMOVE && leader->id == i + 1) {
+        (void)rlog_transfer(leader->rlog, 0, reason, sizeof reason);
+    }
+    soak->changes += verdict == RLOG_CHANGE_BEGUN;
+    return verdict;
+}
+
+static bool is_member(struct cluster *cluster, size_t i, bool *ret_voter)
+{
+    const struct cluster_node *leader = cluster_leader(cluster);
+    size_t count = 0;
+    const struct rlog_member *list = leader == NULL ? NULL : rlog_members(leader->rlog, &count);
+    for (size_t at = 0; at < count; at++) {
+        if (list[at].id == i + 1) {
+            *ret_voter = list[at].voter;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A disk is lost only while nobody else's is, and its node is asked in again until it has its vote.
+ */
+static void lose_a_disk(struct soak *soak, size_t i)
+{
+    struct cluster *cluster = soak->cluster;
+    bool voter = false;
+    if (soak->wiped || !is_member(cluster, i, &voter) || !voter ||
+        cluster_leader(cluster)->id == i + 1) {
+        return;
+    }
+    bring_down(soak, i, false);
+    cluster_join_again(cluster, i);
+    bring_up(soak, i);
+    soak->wiped = true;
+    soak->lost = i;
+}
+
+static void mend(struct soak *soak)
+{
+    bool voter = false;
+    if (soak->wiped && ask_change(soak, RLOG_REPLACE, soak->lost) == RLOG_CHANGE_SO &&
+        is_member(soak->cluster, soak->lost, &voter) &&
+        (voter || ask_change(soak, RLOG_PROMOTE, soak->lost) == RLOG_CHANGE_SO)) {
+        soak->wiped = false;
+    }
+}
+
+static void churn(struct soak *soak)
+{
+    struct cluster *cluster = soak->cluster;
+    size_t i = (size_t)sim_random(cluster->sim, cluster->count);
+    bool voter = false;
+    mend(soak);
+    switch (sim_random(cluster->sim, 6)) {
+    case 0:
+        if (cluster->count < CLUSTER_NODES_MAX) {
+            bring_up(soak, cluster_join(cluster));
+        }
+        break;
+    case 1:
+        lose_a_disk(soak, i);
+        break;
+    case 2:
+        (void)ask_change(soak, RLOG_REMOVE, i);
+        break;
+    default:
+        if (soak->wiped && i == soak->lost) {
+            break;
+        }
+        if (is_member(cluster, i, &voter)) {
+            (void)ask_change(soak, RLOG_PROMOTE, i);
+        } else if (cluster_leader(cluster) != NULL) {
+            (void)ask_change(soak, RLOG_ADD, i);
+        }
+        break;
+    }
+}
+
+/* Who is no member in the end goes; all others become even. */
+static void end_churn(struct soak *soak)
+{
+    struct cluster *cluster = soak->cluster;
+    bool voter = false;
+    cluster_wait_leader(cluster);
+    for (unsigned i = 0; soak->churns && soak->wiped && i < 600; i++) {
+        mend(soak);
+        cluster_run(cluster, 100 * SIM_MILLISECOND);
+    }
+    assert_false(soak->wiped);
+    cluster_write(cluster, 10); /* a change that was on its way is committed, or taken back */
+    for (size_t i = 0; soak->churns && i < cluster->count; i++) {
+        cluster_wait_leader(cluster);
+        if (!is_member(cluster, i, &voter)) {
+            bring_down(soak, i, false);
+        }
+    }
+    if (soak->churns && soak->changes < 3) {
+        print_message("hardly any change: %u\n", soak->changes);
+    }
+}
+
 static void end_all_faults(struct soak *soak)
 {
     struct cluster *cluster = soak->cluster;
@@ -194,10 +318,14 @@ static void run(uint64_t seed)
     cluster->config.segment_bytes = 16 * 1024 << (seed % 3);
     cluster->padding = (size_t)sim_random(cluster->sim, 200);
     cluster_start_all(cluster);
+    soak->churns = seed % 3 == 0;
     for (unsigned step = 0; step < STEPS; step++) {
         disturb(soak);
         for (unsigned i = 0; i < 10; i++) {
             work(soak);
+            if (soak->churns && i % 3 == 0) {
+                churn(soak);
+            }
             cluster_run(cluster, sim_random(cluster->sim, 60 * SIM_MILLISECOND));
         }
         for (size_t i = 0; i < cluster->count; i++) {
@@ -207,6 +335,7 @@ static void run(uint64_t seed)
         }
     }
     end_all_faults(soak);
+    end_churn(soak);
     cluster_settle(cluster, 60 * SIM_SECOND);
     cluster_write(cluster, 10);
     cluster_settle(cluster, 10 * SIM_SECOND);

@@ -14,14 +14,19 @@
 static const struct id128 own = {{9}}, one = {{1}}, two = {{2}};
 static struct world world;
 
+/* Nothing is applied yet. */
 static struct rlog_members members_of_three(void)
 {
     struct rlog_members members;
-    struct rlog_birth birth = {.member_count = 3};
+    struct rlog_roll roll = {.count = 3};
+    uint8_t buffer[RLOG_CONFIGURATION_MAX];
     for (size_t i = 0; i < 3; i++) {
-        birth.members[i].id = i + 1;
+        roll.list[i] = (struct rlog_member){
+            .id = i + 1, .address = {(char)('1' + i)}, .voter = true};
     }
-    rlog_members_init(&members, &birth);
+    rlog_members_init(&members);
+    assert_true(rlog_members_note(&members, RLOG_CHANGE, rlog_roll_write(&roll, buffer)));
+    members.changed = false;
     return members;
 }
 

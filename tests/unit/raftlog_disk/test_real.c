@@ -59,7 +59,7 @@ static void node_format(struct env *env, const char *folder)
 
     birth.members[0].id = 1;
     assert_int_equal(rlog_store_format(env, folder, 1, &birth, bytes_of_text("member 1"), SEGMENT,
-                                       error, sizeof error),
+                                       error, sizeof error, NULL),
                      ENV_OK);
 }
 

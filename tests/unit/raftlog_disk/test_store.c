@@ -42,7 +42,7 @@ static int format(void)
 
     world.error[0] = '\0';
     return rlog_store_format(world.env, "/d/node", 2, &birth, bytes_of_text("members 1 2 3"), 4096,
-                             world.error, ERROR_MAX);
+                             world.error, ERROR_MAX, NULL);
 }
 
 static int open_store(void)
@@ -270,12 +270,12 @@ static void test_bounds_of_a_birth(void **state)
     world_create(&world, 5);
     birth.machine = bytes_of(large, sizeof large);
     assert_int_equal(rlog_store_format(world.env, "/d/node", 2, &birth, bytes_of_text("x"), 4096,
-                                       world.error, ERROR_MAX),
+                                       world.error, ERROR_MAX, NULL),
                      ENV_INVALID);
     assert_false(sim_disk_exists(world.host, "/d/node"));
     birth.machine.size--;
     assert_int_equal(rlog_store_format(world.env, "/d/node", 2, &birth, bytes_of_text("x"), 4096,
-                                       world.error, ERROR_MAX),
+                                       world.error, ERROR_MAX, NULL),
                      ENV_OK);
     assert_int_equal(open_store(), ENV_OK);
     assert_int_equal(store.birth.machine.size, 16 * 1024);

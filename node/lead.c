@@ -97,7 +97,8 @@ static void make_clock(struct node *node, uint64_t value)
     node_time_learn(&node->time, node->lead.term, value, now);
 }
 
-/* Commits TERM_START; nothing is served until that is applied (T2). */
+/* Commits TERM_START; nothing is served until that is applied (T2). The log may have been full, and
+ * the clock that was found may have jumped since. */
 static void start_term(struct node *node)
 {
     struct node_lead *lead = &node->lead;
@@ -108,10 +109,14 @@ static void start_term(struct node *node)
     if (lead->start_index != 0) {
         return;
     }
+    uint64_t now = env_boot_us(node->env);
+    if (node_lead_too_far_apart(node, lead->last_reading, now)) {
+        collect(node);
+        return;
+    }
     lead->state = LEAD_STARTING;
-    lead->last_reading = env_boot_us(node->env);
-    uint64_t stamp = u64_max(node_time_clock(&node->time, lead->last_reading),
-                             node->bootstrap->time);
+    lead->last_reading = now;
+    uint64_t stamp = u64_max(node_time_clock(&node->time, now), node->bootstrap->time);
     if (!node_batch_term_start(node, lead->term, stamp, &lead->start_index)) {
         env_timer_start(lead->timer, heartbeat_us(node)); /* the log is full: again */
     }

@@ -493,6 +493,12 @@ static void compare_token(void *arg, struct op_token *token)
                      memcmp(token->secret, search->token.secret, sizeof token->secret) == 0;
 }
 
+/* May what this call sent have arrived as late as you like? Nobody knows of a try that was given up. */
+static bool may_arrive_late(const struct event *event)
+{
+    return !history_definite(event) || event->attempt > 1;
+}
+
 /* Did somebody show the secret that this rotation replaced, and not only before it? */
 static bool used_again(struct look *look, uint32_t rotation, uint32_t session)
 {
@@ -512,7 +518,7 @@ static bool used_again(struct look *look, uint32_t rotation, uint32_t session)
     for (uint32_t row = 0; row < history->count && !search.found; row++) {
         const struct event *event = &history->events[row];
 
-        if (row != rotation && event->ret_ns >= rotated->call_ns) {
+        if (row != rotation && (event->ret_ns >= rotated->call_ns || may_arrive_late(event))) {
             history_request(history, event, &look->request);
             op_visit_tokens(op_row_of_number(event->f)->request, &look->request, compare_token,
                             &search);

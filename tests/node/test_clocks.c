@@ -263,6 +263,28 @@ static void an_odd_clock_is_voided_until_it_is_gone(void **state)
     world_end(&world);
 }
 
+/* The log was full when TERM_START was to begin; until it begins the machine's clock jumps. */
+static void a_jump_before_the_term_begins_is_noticed(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 62);
+    world_pass(&world, SIM_SECOND);
+    size_t which = world_leader(&world);
+    struct node *leader = world.nodes[which].node;
+    leader->lead.state = LEAD_STARTING;
+    leader->lead.start_index = 0;
+    leader->lead.last_reading = env_boot_us(leader->env);
+    sim_host_step_boot(world.nodes[which].host, 10 * (int64_t)SIM_SECOND);
+    env_timer_start(leader->lead.timer, SIM_MILLISECOND);
+    world_pass(&world, 2 * SIM_SECOND);
+    uint64_t one = world_clock(&world.nodes[which]);
+    uint64_t other = world_clock(&world.nodes[world_other(which)]);
+    assert_true(one + EPSILON > other && one < other + EPSILON);
+    assert_true(other < WORLD_T0 + 5 * SIM_SECOND);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_leader_whose_clock_went_down_leaves),
         cmocka_unit_test(a_voided_follower_learns_under_steady_traffic),
         cmocka_unit_test(an_odd_clock_is_voided_until_it_is_gone),
+        cmocka_unit_test(a_jump_before_the_term_begins_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

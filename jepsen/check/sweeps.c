@@ -493,7 +493,7 @@ static void compare_token(void *arg, struct op_token *token)
                      memcmp(token->secret, search->token.secret, sizeof token->secret) == 0;
 }
 
-/* May what this call sent have arrived as late as you like? Nobody knows of a try that was given up. */
+/* May what this call sent have arrived as late as you like? Nobody hears of a try given up. */
 static bool may_arrive_late(const struct event *event)
 {
     return !history_definite(event) || event->attempt > 1;

@@ -1,5 +1,6 @@
-/* F-39, F-46, F-57, F-58, F-59, F-61, F-63, F-64: no call without a session, none without limits,
- * none beyond its policy, and no permission a moment longer than it is given.
+/* F-39, F-46, F-49, F-54, F-57, F-58, F-59, F-61, F-63, F-64: no call without
+ * a session, none without limits, none beyond its policy, and no permission a moment longer than it
+ * is given.
  */
 #include "client-lib/internal.h"
 #include "tests/acceptance/stage.h"
@@ -175,6 +176,45 @@ static void renewal_is_capped(struct stage *stage)
     }
 }
 
+static enum tenure_outcome touch(struct stage *stage, const struct stage_session *session,
+                                 struct tenure_session_touch_reply *ret_reply, uint64_t *ret_time)
+{
+    const struct tenure_session_touch_request request = {.user = tenure_text(session->user),
+                                                         .token = tenure_text(session->token)};
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_session_touch(stage->client, &request, ret_reply, &result);
+    *ret_time = result.time;
+    tenure_result_done(&result);
+    return outcome;
+}
+
+/* One call says whether the session is valid, and keeps it so: it lives on for more than twice its
+ * idle time. */
+static void one_call_validates_and_refreshes(struct stage *stage)
+{
+    struct tenure_session_create_reply reply;
+    struct tenure_session_touch_reply touched;
+    struct stage_session session, stranger;
+    uint64_t first, now, written = 0;
+    EXPECT(stage,
+           create(stage, NULL, 0, 3 * STAGE_SECOND, STAGE_HOUR, &reply, &session) == TENURE_OK,
+           "made");
+    enum tenure_outcome outcome = touch(stage, &session, &touched, &first);
+    for (now = first; outcome == TENURE_OK && now < first + 7 * STAGE_SECOND;) {
+        written += touched.written;
+        EXPECT(stage, touched.idle > 2 * STAGE_SECOND && touched.idle <= 3 * STAGE_SECOND,
+               "%" PRIu64 " left", touched.idle);
+        outcome = touch(stage, &session, &touched, &now);
+    }
+    EXPECT(stage, outcome == TENURE_OK && written > 3, "%s, %" PRIu64 " of them wrote",
+           tenure_outcome_name(outcome), written);
+    stranger = session;
+    (void)snprintf(stranger.user, sizeof(stranger.user), "mallory");
+    EXPECT(stage, touch(stage, &stranger, &touched, &now) == TENURE_NOT_FOUND, "a stranger");
+    EXPECT(stage, stage_end(stage->client, &session) == TENURE_OK, "she logs out");
+    EXPECT(stage, touch(stage, &session, &touched, &now) == TENURE_ENDED, "it is over");
+}
+
 /* ---- permissions ---- */
 
 static enum tenure_outcome grant(struct stage *stage, const struct stage_session *session,
@@ -263,6 +303,55 @@ static void changes_act_at_once(struct stage *stage)
     EXPECT(stage, stage_check(stage->second, &session, "tool:run") == TENURE_OK, "held again");
     EXPECT(stage, task_may(stage, &session, fence, &now) == TENURE_FENCED,
            "not by the task of before");
+}
+
+static enum tenure_outcome list(struct stage *stage, const struct stage_session *session,
+                                char ret_text[STAGE_TOKEN])
+{
+    const struct tenure_grant_list_request request = {.user = tenure_text(session->user),
+                                                      .token = tenure_text(session->token)};
+    static struct tenure_grant_list_reply reply;
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_grant_list(stage->second, &request, &reply, &result);
+    ret_text[0] = '\0';
+    for (size_t i = 0; outcome == TENURE_OK && i < reply.grants_count; i++) {
+        const struct tenure_bytes *permission = &reply.grants[i].permission;
+        size_t size = strlen(ret_text);
+        (void)snprintf(ret_text + size, STAGE_TOKEN - size, "%.*s ", (int)permission->size,
+                       (const char *)permission->data);
+    }
+    tenure_result_done(&result);
+    return outcome;
+}
+
+/* Before each action, an answer of its own for each reason; and what may be asked is listed. */
+static void each_refusal_has_its_type(struct stage *stage)
+{
+    struct stage_session session, later, stranger;
+    char fence[STAGE_TOKEN], held[STAGE_TOKEN];
+    uint64_t now;
+    stage_open(stage, stage->client, "alice", &session);
+    begin_task(stage, &session, fence);
+    stage_open(stage, stage->client, "alice", &later);
+    EXPECT(stage, stage_check(stage->second, &session, "state:write") == TENURE_OK, "held");
+    EXPECT(stage, stage_check(stage->second, &session, "tool:run") == TENURE_DENIED, "not held");
+    EXPECT(stage, stage_check(stage->second, &session, "") == TENURE_INVALID, "no permission");
+    stranger = session;
+    (void)snprintf(stranger.user, sizeof(stranger.user), "mallory");
+    EXPECT(stage, stage_check(stage->second, &stranger, "state:write") == TENURE_NOT_FOUND, "his");
+    EXPECT(stage, task_may(stage, &session, fence, &now) == TENURE_FENCED, "a task without it");
+    EXPECT(stage, list(stage, &session, held) == TENURE_OK, "listed");
+    EXPECT(stage, strcmp(held, "state:write task:begin task:user ") == 0, "it has %s", held);
+    EXPECT(stage, grant(stage, &session, 0) == TENURE_OK, "one more");
+    EXPECT(stage, list(stage, &session, held) == TENURE_OK, "listed again");
+    EXPECT(stage, strcmp(held, "state:write task:begin task:user tool:run ") == 0, "it has %s",
+           held);
+    EXPECT(stage, list(stage, &stranger, held) == TENURE_NOT_FOUND, "his");
+    EXPECT(stage, stage_end(stage->client, &session) == TENURE_OK, "she logs out");
+    EXPECT(stage, stage_check(stage->second, &session, "state:write") == TENURE_ENDED, "ended");
+    EXPECT(stage, list(stage, &session, held) == TENURE_ENDED, "ended");
+    EXPECT(stage, task_may(stage, &session, fence, &now) == TENURE_FENCED, "its task");
+    EXPECT(stage, stage_check(stage->second, &later, "state:write") == TENURE_OK, "the other");
 }
 
 /* With `evidence` of a new authentication, or with none (0). */
@@ -395,6 +484,9 @@ int main(int argc, char **argv)
         {"F-57", "a session does end", it_does_end},
         {"F-58", "the three built-in policies", built_in_policies},
         {"F-63", "renewal, up to the policy's limit", renewal_is_capped},
+        {"F-54", "one call validates and refreshes", one_call_validates_and_refreshes},
+        {"F-49", "a check before each action, and a type for each refusal",
+         each_refusal_has_its_type},
         {"F-59", "a permission's change acts at once, on tasks too", changes_act_at_once},
         {"F-46", "elevation ends by itself, and at logout", elevation_ends},
         {"F-61", "one command makes a session with all that it has", one_command_makes_it},

@@ -1,5 +1,5 @@
-/* F-70, F-72, F-75: a session reaches the resources that it was opened for, and no other: by
- * itself, by a child, by a task; and is used from where it is bound to.
+/* F-70, F-72, F-75, F-91: a session reaches the resources that it was opened for, and no other: by
+ * itself, by a child, by a task; has no more than its parent; is used from where it is bound to.
  */
 #include "tests/acceptance/stage.h"
 
@@ -68,6 +68,57 @@ static void no_wider_child(struct stage *stage)
     EXPECT(stage, open_within(stage, &parent, "db/users", &child) == TENURE_OK, "less");
     EXPECT(stage, reach(stage, &child, "db:read", "db/users") == TENURE_OK, "that");
     EXPECT(stage, reach(stage, &child, "db:read", "db/orders") == TENURE_OUT_OF_SCOPE, "alone");
+}
+
+static enum tenure_outcome open_below(struct stage *stage, const struct stage_session *parent,
+                                      const char *permission, uint64_t absolute,
+                                      struct stage_session *ret_session)
+{
+    const struct tenure_session_create_request request = {
+        .user = tenure_text("alice"),
+        .agent = tenure_text("agent"),
+        .idle = STAGE_MINUTE,
+        .absolute = absolute,
+        .has_grants = true,
+        .grants = {{.permission = tenure_text(permission)}},
+        .grants_count = 1,
+        .has_parent = true,
+        .parent = tenure_text(parent->token)};
+    return stage_create(stage->client, &request, ret_session);
+}
+
+static enum tenure_outcome take(struct stage *stage, const struct stage_session *session,
+                                const char *permission)
+{
+    const struct tenure_grant_revoke_request request = {.user = tenure_text(session->user),
+                                                        .token = tenure_text(session->token),
+                                                        .permission = tenure_text(permission)};
+    struct tenure_grant_revoke_reply reply;
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_grant_revoke(stage->client, &request, &reply, &result);
+    tenure_result_done(&result);
+    return outcome;
+}
+
+/* What hangs below has at most what it was given, for as long as all above it have that. */
+static void least_privilege(struct stage *stage)
+{
+    struct stage_session root, child, below, none;
+    EXPECT(stage, open_within(stage, NULL, NULL, &root) == TENURE_OK, "opened");
+    EXPECT(stage, open_below(stage, &root, "db:write", STAGE_HOUR, &none) == TENURE_DENIED,
+           "what its parent has not");
+    EXPECT(stage, open_below(stage, &root, "db:read", STAGE_HOUR, &child) == TENURE_OK, "less");
+    EXPECT(stage, open_below(stage, &child, "task:begin", STAGE_HOUR, &none) == TENURE_DENIED,
+           "what its root has, and its parent has not");
+    EXPECT(stage, open_below(stage, &child, "db:read", STAGE_HOUR, &below) == TENURE_OK, "below");
+    EXPECT(stage, reach(stage, &below, "db:read", NULL) == TENURE_OK, "that");
+    EXPECT(stage, reach(stage, &below, "task:begin", NULL) == TENURE_DENIED, "alone");
+    EXPECT(stage, take(stage, &root, "db:read") == TENURE_OK, "taken at the root");
+    EXPECT(stage, reach(stage, &child, "db:read", NULL) == TENURE_DENIED, "gone below");
+    EXPECT(stage, reach(stage, &below, "db:read", NULL) == TENURE_DENIED, "gone two below");
+    EXPECT(stage, stage_end(stage->client, &child) == TENURE_OK, "the one between ends");
+    EXPECT(stage, stage_validate(stage->client, &below) == TENURE_ENDED, "and what is below");
+    EXPECT(stage, stage_validate(stage->client, &root) == TENURE_OK, "not what is above");
 }
 
 static enum tenure_outcome task_reaches(struct stage *stage, const char *fence,
@@ -166,6 +217,7 @@ int main(int argc, char **argv)
     static const struct stage_row rows[] = {
         {"F-70", "a session with a filter reaches what one of its patterns has", no_other_resource},
         {"F-70", "a child reaches no more than its parent", no_wider_child},
+        {"F-91", "what is opened below another has no more, and no longer", least_privilege},
         {"F-75", "a task reaches no more than its session", no_way_around_by_a_task},
         {"F-72", "a session that is bound to a place is used from there alone", from_nowhere_else},
     };

@@ -1,5 +1,6 @@
-/* F-10, F-16, F-17, F-29, F-41, F-43, F-66: who does not own a session finds nothing, whatever he
- * forges, and cannot tell why. The forgeries are tried on every operation that the table has.
+/* F-10, F-16, F-17, F-29, F-41, F-43, F-65, F-66: who does not own a session finds
+ * nothing, whatever he forges, and cannot tell why. The forgeries are tried on every operation that
+ * the table has.
  */
 #include "client-lib/internal.h"
 #include "op/token.h"
@@ -410,7 +411,7 @@ static void ids_are_minted(struct stage *stage)
     size_t count;
     const struct op_row *rows = op_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        bool mints = rows[i].number == OP_session_create;
+        bool mints = rows[i].number == OP_session_create || rows[i].number == OP_task_begin;
         for (size_t j = 0; mints && j < rows[i].request->field_count; j++) {
             const struct op_field *field = &rows[i].request->fields[j];
             EXPECT(stage, field->kind != OP_KIND_id, "%s takes %s", rows[i].name, field->name);
@@ -420,6 +421,13 @@ static void ids_are_minted(struct stage *stage)
     stage_open(stage, stage->client, "alice", &one);
     stage_open(stage, stage->client, "alice", &two);
     EXPECT(stage, memcmp(&one.id, &two.id, sizeof(one.id)) != 0, "the same request, two sessions");
+    struct tenure_task_claim_reply first, second;
+    char fence[STAGE_TOKEN], other[STAGE_TOKEN];
+    begin_task(stage, &one, &first, fence);
+    begin_task(stage, &one, &second, other);
+    EXPECT(stage, memcmp(&first.task, &second.task, sizeof(first.task)) != 0,
+           "the same request, two tasks");
+    EXPECT(stage, strcmp(fence, other) != 0, "two tasks, one fence");
 }
 
 int main(int argc, char **argv)
@@ -429,8 +437,8 @@ int main(int argc, char **argv)
          forged_sessions},
         {"F-10 F-17", "a forged fence finds nothing, and every answer is the same", forged_fences},
         {"F-17 F-41", "an id alone opens nothing", foreign_ids},
-        {"F-66", "a token with any bit changed opens nothing", every_bit},
-        {"F-66", "what is no token is one error", every_character},
+        {"F-65 F-66", "a token with any bit changed opens nothing", every_bit},
+        {"F-65 F-66", "what is no token is one error: its checksum covers it all", every_character},
         {"F-43", "a name is a name, and a key is a key", names_are_names},
         {"F-16", "ids are the server's", ids_are_minted},
     };

@@ -251,6 +251,29 @@ static void readiness_falls_when_it_stops(void **state)
     assert_true(world->nodes[other].stopped); /* no look holds it back */
 }
 
+/* Of its own disk alone: it is still a voter that knows its leader. */
+static void readiness_follows_the_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    size_t other = world_other(world_leader(world));
+    struct sim_host *host = world->nodes[other].host;
+    look_all(world);
+    want_check(world, other, CHECK_DISK, true);
+    sim_disk_set_capacity(host, sim_disk_used(host));
+    world_pass(world, SIM_SECOND);
+    look_all(world);
+    want_check(world, other, CHECK_DISK, false);
+    want_ready(world, other, "[-] disk: 0 MiB are free, at least ");
+    want_check(world, other, CHECK_QUORUM, true);
+    want_check(world, world_leader(world), CHECK_DISK, true);
+    assert_int_equal(total(world, METRIC_CHECK, CHECK_DISK, 0), WORLD_NODES - 1);
+    sim_disk_set_capacity(host, UINT64_MAX);
+    world_pass(world, SIM_SECOND);
+    look_all(world);
+    want_ready(world, other, "ready\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
@@ -258,7 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_is_done_is_counted_once),  CASE(what_lies_outside_of_a_filter_is_counted),
         CASE(each_call_has_one_line),        CASE(readiness_follows_the_quorum),
-        CASE(readiness_falls_when_it_stops),
+        CASE(readiness_falls_when_it_stops), CASE(readiness_follows_the_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -329,6 +329,8 @@ static void world_end(struct world *world, bool keep)
 {
     if (keep) {
         (void)local(world, "env", NULL);
+        printf("# to end it: '%s/cluster/local' down --folder '%s' && rm -r '%s'\n", world->root,
+               world->folder, world->parent);
         return;
     }
     (void)local(world, "down", NULL);
@@ -342,7 +344,7 @@ static const char usage[] =
     "Plays the story on three nodes of this machine, and exits with 0 when every answer was as it\n"
     "has to be.\n"
     "\n"
-    "      --keep       leave the cluster up, and print how to talk to it\n"
+    "      --keep       leave the cluster up, and print how to talk to it and to end it\n"
     "      --root DIR   the repository (default: .)\n"
     "      --build DIR  the build whose programs are used (default: build/dev)\n"
     "  -h, --help       print this, then exit\n";

@@ -92,6 +92,8 @@ static void deliver_done(struct tenure_client *client, struct tenure_pending *ca
         OP_TABLE(OP_MEMBER_REPLY_)
         struct tenure_node_status_reply status;
         struct tenure_cluster_time_reply time;
+        struct tenure_snapshot_take_reply taken;
+        struct tenure_snapshot_read_reply piece;
     } reply;
     memset(&reply, 0, call->method.reply_size);
     if (!tenure_reply_copy(call->method.reply, call->method.reply_map, op_reply, &reply,

@@ -214,6 +214,10 @@ static void print_status(void)
     print_struct("node_status", "_reply", &op_status_reply_struct);
     print_struct("cluster_time", "_request", &op_time_request_struct);
     print_struct("cluster_time", "_reply", &op_time_reply_struct);
+    print_struct("snapshot_take", "_request", &op_snapshot_take_request_struct);
+    print_struct("snapshot_take", "_reply", &op_snapshot_take_reply_struct);
+    print_struct("snapshot_read", "_request", &op_snapshot_read_request_struct);
+    print_struct("snapshot_read", "_reply", &op_snapshot_read_reply_struct);
 }
 
 static void print_details(void)

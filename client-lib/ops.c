@@ -46,6 +46,8 @@ const struct tenure_field_map tenure_details_map[] = {
 OP_TABLE(OP_MAPS_)
 MAPS_(node_status, OP_STATUS_REQUEST, OP_STATUS_REPLY)
 MAPS_(cluster_time, OP_TIME_REQUEST, OP_TIME_REPLY)
+MAPS_(snapshot_take, OP_SNAPSHOT_TAKE_REQUEST, OP_SNAPSHOT_TAKE_REPLY)
+MAPS_(snapshot_read, OP_SNAPSHOT_READ_REQUEST, OP_SNAPSHOT_READ_REPLY)
 
 /* ---- methods ---- */
 
@@ -129,6 +131,34 @@ enum tenure_outcome tenure_cluster_time(struct tenure_client *client,
                                    .reply = &op_time_reply_struct,
                                    .request_map = map_cluster_time_request,
                                    .reply_map = map_cluster_time_reply,
+                                   .reply_size = sizeof(*ret_reply)};
+    return tenure_call_wait(client, &method, request, ret_reply, ret_result);
+}
+
+enum tenure_outcome tenure_snapshot_take(struct tenure_client *client,
+                                         const struct tenure_snapshot_take_request *request,
+                                         struct tenure_snapshot_take_reply *ret_reply,
+                                         struct tenure_result *ret_result)
+{
+    struct tenure_method method = {.name = OP_METHOD_SNAPSHOT_TAKE,
+                                   .request = &op_snapshot_take_request_struct,
+                                   .reply = &op_snapshot_take_reply_struct,
+                                   .request_map = map_snapshot_take_request,
+                                   .reply_map = map_snapshot_take_reply,
+                                   .reply_size = sizeof(*ret_reply)};
+    return tenure_call_wait(client, &method, request, ret_reply, ret_result);
+}
+
+enum tenure_outcome tenure_snapshot_read(struct tenure_client *client,
+                                         const struct tenure_snapshot_read_request *request,
+                                         struct tenure_snapshot_read_reply *ret_reply,
+                                         struct tenure_result *ret_result)
+{
+    struct tenure_method method = {.name = OP_METHOD_SNAPSHOT_READ,
+                                   .request = &op_snapshot_read_request_struct,
+                                   .reply = &op_snapshot_read_reply_struct,
+                                   .request_map = map_snapshot_read_request,
+                                   .reply_map = map_snapshot_read_reply,
                                    .reply_size = sizeof(*ret_reply)};
     return tenure_call_wait(client, &method, request, ret_reply, ret_result);
 }

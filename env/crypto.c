@@ -1,4 +1,4 @@
-/* SHA-256, wiping, and a small private CA on OpenSSL. Does no I/O and keeps no state. */
+/* SHA-256, sealing, wiping, and a small private CA on OpenSSL. Does no I/O and keeps no state. */
 #include "env/crypto.h"
 
 #include "base/assert.h"
@@ -66,6 +66,52 @@ void env_hasher_sha256(const struct env_hasher *hasher, struct bytes data, uint8
 {
     int ok = EVP_Digest(data.data, data.size, ret_digest, NULL, hasher->sha256, NULL);
     ASSERT(ok == 1);
+}
+
+/* The context with key and nonce, and the header fed. */
+static EVP_CIPHER_CTX *seal_begin(const struct env_seal *seal, bool sealing)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    int size = 0;
+    ASSERT(context != NULL && seal->header.size <= INT32_MAX);
+    int ok = EVP_CipherInit_ex2(context, EVP_aes_256_gcm(), seal->key, seal->nonce, sealing ? 1 : 0,
+                                NULL);
+    ASSERT(ok == 1); /* as above */
+    ok = EVP_CipherUpdate(context, NULL, &size, seal->header.data, (int)seal->header.size);
+    ASSERT(ok == 1);
+    return context;
+}
+
+void env_seal(const struct env_seal *seal, struct bytes plain, uint8_t *ret_sealed)
+{
+    EVP_CIPHER_CTX *context = seal_begin(seal, true);
+    int size = 0;
+    int rest = 0;
+    ASSERT(plain.size <= INT32_MAX);
+    bool sealed = EVP_CipherUpdate(context, ret_sealed, &size, plain.data, (int)plain.size) == 1 &&
+                  EVP_CipherFinal_ex(context, ret_sealed + size, &rest) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, ENV_SEAL_TAG,
+                                      ret_sealed + plain.size) == 1;
+    ASSERT(sealed && (size_t)size + (size_t)rest == plain.size);
+    EVP_CIPHER_CTX_free(context);
+}
+
+bool env_unseal(const struct env_seal *seal, struct bytes sealed, uint8_t *ret_plain)
+{
+    if (sealed.size < ENV_SEAL_TAG || sealed.size > INT32_MAX) {
+        return false;
+    }
+    EVP_CIPHER_CTX *context = seal_begin(seal, false);
+    size_t plain = sealed.size - ENV_SEAL_TAG;
+    uint8_t tag[ENV_SEAL_TAG];
+    int size = 0;
+    int rest = 0;
+    memcpy(tag, sealed.data + plain, sizeof(tag));
+    bool opened = EVP_CipherUpdate(context, ret_plain, &size, sealed.data, (int)plain) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, ENV_SEAL_TAG, tag) == 1 &&
+                  EVP_CipherFinal_ex(context, ret_plain + size, &rest) == 1;
+    EVP_CIPHER_CTX_free(context);
+    return opened;
 }
 
 void env_wipe(void *buffer, size_t size)

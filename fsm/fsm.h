@@ -141,4 +141,20 @@ bool fsm_restore_feed(struct fsm *fsm, struct bytes piece);
 bool fsm_restore_end(struct fsm *fsm);
 const char *fsm_restore_error(const struct fsm *fsm);
 
+/* ---- a new incarnation, from the image of a backup (docs/MODEL.md section 6) ---- */
+
+/* The first position of a restored cluster lies at least so far above the last that is known. */
+#define FSM_REBORN_STEP (UINT64_C(1) << 32)
+
+struct fsm_rebirth {
+    struct id128 incarnation;
+    uint64_t time;     /* T0 of the new one; T becomes it */
+    uint64_t position; /* of its first command */
+};
+
+/* Ends all that lives in a machine that was just filled: sessions are revoked, tasks and clients
+ * are gone. Tenants stay, with their policies, quotas, auth floors and events. NULL, or why this
+ * image cannot begin that incarnation: nothing was done. */
+const char *fsm_reborn(struct fsm *fsm, const struct fsm_rebirth *rebirth);
+
 #endif

@@ -1,4 +1,6 @@
-/* Calls that a node answers of itself, without the log: hello, node.status, cluster.time. */
+/* Calls that a node answers of itself, without the log: hello, node.status, cluster.time,
+ * snapshot.take and snapshot.read. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -75,7 +77,7 @@ static const char *role_text(enum rlog_role role)
     return "stopped";
 }
 
-static void digest_bytes(struct hash128 digest, uint8_t ret_bytes[16])
+void node_digest_bytes(struct hash128 digest, uint8_t ret_bytes[16])
 {
     struct base_writer writer;
     base_writer_init(&writer, ret_bytes, 16);
@@ -101,7 +103,7 @@ static void status(struct node *node, struct node_connection *connection,
         return;
     }
     uint8_t bytes[16];
-    digest_bytes(digest, bytes);
+    node_digest_bytes(digest, bytes);
     struct rlog_status raft;
     rlog_status(node->rlog, &raft);
     struct bytes leader = node_leader_address(node);
@@ -163,6 +165,59 @@ static void state_time(struct node *node, struct node_connection *connection,
     answer(node, connection, message, &op_time_reply_struct, &reply);
 }
 
+static void take_snapshot(struct node *node, struct node_connection *connection,
+                          const struct op_message *message)
+{
+    struct op_snapshot_take_request request;
+    struct op_snapshot_take_reply reply;
+    struct op_fault fault;
+    uint8_t buffer[NODE_BACKUP_BUFFER];
+    if (connection->role != OP_ROLE_OPERATOR) {
+        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may make a backup");
+        return;
+    }
+    if (!op_map_read(message->params, &op_snapshot_take_request_struct, &request, NULL, NULL,
+                     &fault)) {
+        refuse(node, connection, message, fault.outcome, fault.text);
+        return;
+    }
+    if (!node_backup_take(node, request.position, buffer, &reply)) {
+        refuse(node, connection, message, OP_NOT_READY, "the snapshot is being taken");
+        return;
+    }
+    answer(node, connection, message, &op_snapshot_take_reply_struct, &reply);
+}
+
+static void read_snapshot(struct node *node, struct node_connection *connection,
+                          const struct op_message *message)
+{
+    struct op_snapshot_read_request request;
+    struct op_fault fault;
+    if (connection->role != OP_ROLE_OPERATOR) {
+        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may make a backup");
+        return;
+    }
+    if (!op_map_read(message->params, &op_snapshot_read_request_struct, &request, NULL, NULL,
+                     &fault)) {
+        refuse(node, connection, message, fault.outcome, fault.text);
+        return;
+    }
+    size_t size = 0;
+    uint8_t *piece = malloc(OP_SNAPSHOT_PIECE);
+    int rc = piece == NULL ? ENV_LIMIT
+                           : rlog_snapshot_read(node->rlog, request.index, request.offset, piece,
+                                                OP_SNAPSHOT_PIECE, &size);
+    struct op_snapshot_read_reply reply = {.data = bytes_of(piece, size)};
+    if (rc == ENV_OK) {
+        answer(node, connection, message, &op_snapshot_read_reply_struct, &reply);
+    } else if (rc == ENV_NOT_FOUND) {
+        refuse(node, connection, message, OP_NOT_FOUND, "this server has another snapshot by now");
+    } else {
+        refuse(node, connection, message, OP_NOT_READY, "the snapshot cannot be read");
+    }
+    free(piece);
+}
+
 bool node_admin_message(struct node *node, struct node_connection *connection,
                         const struct op_message *message)
 {
@@ -182,6 +237,14 @@ bool node_admin_message(struct node *node, struct node_connection *connection,
     }
     if (bytes_equal(message->method, bytes_of_text(OP_METHOD_TIME))) {
         state_time(node, connection, message);
+        return true;
+    }
+    if (bytes_equal(message->method, bytes_of_text(OP_METHOD_SNAPSHOT_TAKE))) {
+        take_snapshot(node, connection, message);
+        return true;
+    }
+    if (bytes_equal(message->method, bytes_of_text(OP_METHOD_SNAPSHOT_READ))) {
+        read_snapshot(node, connection, message);
         return true;
     }
     return false;

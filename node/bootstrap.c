@@ -25,6 +25,14 @@ struct file_limit {
     uint64_t value;
 };
 
+struct file_restore {
+    char *image;
+    char *incarnation;
+    uint64_t at;
+    char *digest;
+    uint64_t position;
+};
+
 struct file {
     uint32_t tenure_bootstrap; /* version of the form */
     char *cluster;
@@ -36,6 +44,7 @@ struct file {
     uint64_t members_count;
     struct file_limit *limits;
     uint64_t limits_count;
+    struct file_restore *restore;
 };
 
 static const cyaml_schema_field_t member_fields[] = {
@@ -54,6 +63,15 @@ static const cyaml_schema_field_t limit_fields[] = {
 static const cyaml_schema_value_t limit_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_limit, limit_fields)};
 
+static const cyaml_schema_field_t restore_fields[] = {
+    CYAML_FIELD_STRING_PTR("image", CYAML_FLAG_POINTER, struct file_restore, image, 1, 2048),
+    CYAML_FIELD_STRING_PTR("incarnation", CYAML_FLAG_POINTER, struct file_restore, incarnation, 32,
+                           32),
+    CYAML_FIELD_UINT("at", CYAML_FLAG_DEFAULT, struct file_restore, at),
+    CYAML_FIELD_STRING_PTR("digest", CYAML_FLAG_POINTER, struct file_restore, digest, 32, 32),
+    CYAML_FIELD_UINT("position", CYAML_FLAG_DEFAULT, struct file_restore, position),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_UINT("tenure_bootstrap", CYAML_FLAG_DEFAULT, struct file, tenure_bootstrap),
     CYAML_FIELD_STRING_PTR("cluster", CYAML_FLAG_POINTER, struct file, cluster, 1,
@@ -66,6 +84,8 @@ static const cyaml_schema_field_t file_fields[] = {
                                &member_schema, 1, RLOG_MEMBERS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("limits", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
                                limits, limits_count, &limit_schema, 0, 64),
+    CYAML_FIELD_MAPPING_PTR("restore", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file,
+                            restore, restore_fields),
     CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct file, file_fields)};
@@ -131,7 +151,29 @@ static bool take_members(const struct file *file, struct node_bootstrap *ret, ch
     return true;
 }
 
-static bool take(const struct file *file, struct node_bootstrap *ret, char *error,
+/* The image stands beside the file, if it has no path of its own. */
+static bool take_restore(const struct file_restore *restore, const char *path,
+                         struct node_bootstrap_restore *ret, char *error, size_t error_size)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash == NULL || restore->image[0] == '/' ? 0 : (size_t)(slash - path) + 1;
+    if (folder + strlen(restore->image) >= sizeof(ret->image)) {
+        snprintf(error, error_size, "restore: the path of the image is too long");
+        return false;
+    }
+    memcpy(ret->image, path, folder);
+    memcpy(ret->image + folder, restore->image, strlen(restore->image) + 1);
+    ret->at = restore->at;
+    ret->position = restore->position;
+    if (!hex_read(bytes_of_text(restore->incarnation), ret->incarnation.bytes, 16) ||
+        !hex_read(bytes_of_text(restore->digest), ret->digest, 16)) {
+        snprintf(error, error_size, "restore: incarnation and digest are 32 hexadecimal digits");
+        return false;
+    }
+    return true;
+}
+
+static bool take(const struct file *file, const char *path, struct node_bootstrap *ret, char *error,
                  size_t error_size)
 {
     memset(ret, 0, sizeof(*ret));
@@ -160,7 +202,9 @@ static bool take(const struct file *file, struct node_bootstrap *ret, char *erro
         return false;
     }
     return take_limits(file, &ret->limits, error, error_size) &&
-           take_members(file, ret, error, error_size);
+           take_members(file, ret, error, error_size) &&
+           (file->restore == NULL ||
+            take_restore(file->restore, path, &ret->restore, error, error_size));
 }
 
 bool node_bootstrap_load(const char *path, struct node_bootstrap *ret_bootstrap, char *error,
@@ -171,7 +215,7 @@ bool node_bootstrap_load(const char *path, struct node_bootstrap *ret_bootstrap,
         return false;
     }
     char line[256];
-    bool taken = take(file, ret_bootstrap, line, sizeof(line));
+    bool taken = take(file, path, ret_bootstrap, line, sizeof(line));
     node_yaml_free(&file_schema, file);
     if (!taken) {
         snprintf(error, error_size, "%s: %s", path, line);

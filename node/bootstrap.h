@@ -11,6 +11,15 @@
 #include "op/op.h"
 #include "raftlog/raftlog.h"
 
+/* The state that a restored cluster begins with (docs/MODEL.md section 6). */
+struct node_bootstrap_restore {
+    char image[4096];         /* the file that tenurectl snapshot restore wrote; "": no restore */
+    struct id128 incarnation; /* of the image */
+    uint64_t at;              /* its position */
+    uint8_t digest[16];       /* and state digest there */
+    uint64_t position;        /* of the first command of the new incarnation */
+};
+
 struct node_bootstrap {
     struct rlog_birth birth;                         /* machine: points at machine_bytes */
     char clients[RLOG_MEMBERS_MAX][ENV_ADDRESS_MAX]; /* client address of each member */
@@ -18,6 +27,7 @@ struct node_bootstrap {
     uint8_t hash_key[16];
     uint8_t derive_key[NODE_DERIVE_KEY]; /* secret (node/derive.h) */
     struct op_limits limits;
+    struct node_bootstrap_restore restore; /* of the file alone: no part of the folder's birth */
     uint8_t machine_bytes[16 * 1024];
 };
 

@@ -5,6 +5,7 @@
 #include "env/clock.h"
 #include "env/log.h"
 #include "fsm/fsm.h"
+#include "node/backup.h"
 #include "node/batch.h"
 #include "node/clock_file.h"
 #include "node/clocks.h"
@@ -39,6 +40,7 @@ struct node {
     struct node_mint mint;
     struct node_digests digests;
     struct node_space space;
+    struct node_backup backup;
     struct node_observed observed;
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
@@ -61,9 +63,13 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
 void node_dispatch_message(struct node *node, struct node_connection *connection,
                            const struct op_message *message);
 
-/* node/admin.c: hello, node.status, cluster.time: answered by this node, not by the log. */
+/* node/admin.c: hello, node.status, cluster.time, snapshot.*: answered by this node, not by the
+ * log. */
 bool node_admin_message(struct node *node, struct node_connection *connection,
                         const struct op_message *message);
+
+/* A digest as it is shown: 16 bytes. */
+void node_digest_bytes(struct hash128 digest, uint8_t ret_bytes[16]);
 
 /* node/node.c: head of an answer that this node gives of itself. */
 struct op_reply_head node_head(struct node *node, enum op_outcome outcome);

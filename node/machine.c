@@ -95,6 +95,7 @@ static void on_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struct byt
                               void *sink_arg)
 {
     struct node *node = arg;
+    node_backup_begun(node);
     fsm_snapshot_begin(node->fsm, sink, sink_arg);
 }
 
@@ -139,6 +140,7 @@ static int on_restore_end(void *arg)
     if (rc == ENV_OK) {
         node_observe_count(node, METRIC_RESTORES);
         node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+        node_backup_restored(node);
     }
     return rc;
 }

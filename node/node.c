@@ -10,6 +10,7 @@
 #include "env/random.h"
 #include "env/range.h"
 #include "node/internal.h"
+#include "node/restore.h"
 
 void node_fatal(struct node *node, const char *detail)
 {
@@ -43,6 +44,9 @@ bool node_format(struct env *env, const struct node_config *config,
         snprintf(member->note, sizeof(member->note), "%s", bootstrap->clients[i]);
     }
     node_birth_write(bootstrap);
+    if (bootstrap->restore.image[0] != '\0') {
+        return node_restore_format(env, config, bootstrap, error, error_size);
+    }
     return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size,
                        NULL) == ENV_OK;
 }

@@ -30,6 +30,8 @@ enum { OP_PROTOCOL_VERSION = 1 };
 #define OP_METHOD_HELLO "hello"
 #define OP_METHOD_STATUS "node.status"
 #define OP_METHOD_TIME "cluster.time"
+#define OP_METHOD_SNAPSHOT_TAKE "snapshot.take"
+#define OP_METHOD_SNAPSHOT_READ "snapshot.read"
 #define OP_METHOD_CANCEL "cancel"
 #define OP_METHOD_GOAWAY "goaway"
 
@@ -111,6 +113,27 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
     F(S, 1, u64, time, 0, REQUIRED, "Unix time in microseconds; T becomes at least this")
 #define OP_TIME_REPLY(F, S) F(S, 1, u64, time, 0, REQUIRED, "the leader's clock as it is now")
 
+/* ---- backup: an operator reads a node's newest snapshot, piece by piece ---- */
+enum { OP_SNAPSHOT_PIECE = 256 * 1024, OP_SNAPSHOT_LIMITS_MAX = 1024 };
+#define OP_SNAPSHOT_TAKE_REQUEST(F, S)                                                             \
+    F(S, 1, u64, position, 0, REQUIRED, "the least position that it has to hold")
+#define OP_SNAPSHOT_TAKE_REPLY(F, S)                                                               \
+    F(S, 1, u64, index, 0, REQUIRED, "names the snapshot on this node")                            \
+    F(S, 2, u64, position, 0, REQUIRED, "the position that it holds")                              \
+    F(S, 3, u64, time, 0, REQUIRED, "T at that position, in microseconds")                         \
+    F(S, 4, blob, digest, 16, REQUIRED, "state digest at that position")                           \
+    F(S, 5, text, cluster, OP_NAME_MAX, REQUIRED, "the cluster's name")                            \
+    F(S, 6, id, incarnation, 0, REQUIRED, "the cluster's incarnation")                             \
+    F(S, 7, u64, sessions, 0, REQUIRED, "sessions in the table")                                   \
+    F(S, 8, u64, tasks, 0, REQUIRED, "tasks in the table")                                         \
+    F(S, 9, blob, hash_key, 16, REQUIRED, "key of the state's hashes; a secret")                   \
+    F(S, 10, blob, limits, OP_SNAPSHOT_LIMITS_MAX, REQUIRED, "the replicated limits, as stored")
+#define OP_SNAPSHOT_READ_REQUEST(F, S)                                                             \
+    F(S, 1, u64, index, 0, REQUIRED, "what snapshot.take answered")                                \
+    F(S, 2, u64, offset, 0, REQUIRED, "the first byte that is wanted")
+#define OP_SNAPSHOT_READ_REPLY(F, S)                                                               \
+    F(S, 1, blob, data, OP_SNAPSHOT_PIECE, REQUIRED, "256 KiB; fewer only at the end")
+
 /* ---- what the notification `cancel` says; `goaway` says nothing ---- */
 #define OP_CANCEL(F, S)                                                                            \
     F(S, 1, u64, msgid, 0, REQUIRED, "the request that nobody waits for any more")
@@ -133,6 +156,18 @@ struct op_time_request {
 struct op_time_reply {
     OP_TIME_REPLY(OP_MEMBER_, op_time_reply)
 };
+struct op_snapshot_take_request {
+    OP_SNAPSHOT_TAKE_REQUEST(OP_MEMBER_, op_snapshot_take_request)
+};
+struct op_snapshot_take_reply {
+    OP_SNAPSHOT_TAKE_REPLY(OP_MEMBER_, op_snapshot_take_reply)
+};
+struct op_snapshot_read_request {
+    OP_SNAPSHOT_READ_REQUEST(OP_MEMBER_, op_snapshot_read_request)
+};
+struct op_snapshot_read_reply {
+    OP_SNAPSHOT_READ_REPLY(OP_MEMBER_, op_snapshot_read_reply)
+};
 
 struct op_cancel {
     OP_CANCEL(OP_MEMBER_, op_cancel)
@@ -145,6 +180,10 @@ extern const struct op_struct op_status_reply_struct;
 extern const struct op_struct op_cancel_struct;
 extern const struct op_struct op_time_request_struct;
 extern const struct op_struct op_time_reply_struct;
+extern const struct op_struct op_snapshot_take_request_struct;
+extern const struct op_struct op_snapshot_take_reply_struct;
+extern const struct op_struct op_snapshot_read_request_struct;
+extern const struct op_struct op_snapshot_read_reply_struct;
 
 /* What every result and every error carries (docs/MODEL.md section 1). */
 struct op_reply_head {

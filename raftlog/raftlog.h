@@ -31,6 +31,12 @@ struct rlog_member {
     bool joined;                   /* by a change, which named its disk (set by raftlog alone) */
 };
 
+/* The machine's state that a restored cluster begins with: pieces of an image, of any size. */
+struct rlog_image {
+    void *arg;
+    void (*write)(void *arg, void (*sink)(void *sink_arg, struct bytes piece), void *sink_arg);
+};
+
 /* What a node's data folder is born with; entry 1 of the log is made from the members, who all
  * vote. A folder that is to join a cluster that there is already has none of them: its members come
  * from the cluster. */
@@ -39,7 +45,8 @@ struct rlog_birth {
     struct id128 incarnation;
     struct rlog_member members[RLOG_MEMBERS_MAX];
     size_t member_count;
-    struct bytes machine; /* the machine's own bytes (limits, T0, keys); at most 16 KiB */
+    struct bytes machine;           /* the machine's own bytes (limits, T0, keys); at most 16 KiB */
+    const struct rlog_image *image; /* rlog_format alone looks at it; NULL: an empty machine */
 };
 
 /* The replicated machine. All calls on the loop; none may call back into rlog unless it says so. */
@@ -100,6 +107,12 @@ void rlog_config_init(struct rlog_config *config);
  * person. `ret_store_id` may be NULL. */
 int rlog_format(struct env *env, const char *folder, uint64_t id, const struct rlog_birth *birth,
                 char *error, size_t error_size, struct id128 *ret_store_id);
+
+/* The image in the file of a snapshot, for a restore: gives its pieces to `feed`, whose negative
+ * answer ends it. Only ENV_OK says that the file is whole; otherwise `error`, unless feed refused:
+ * one line for a person. Synchronous. */
+int rlog_image_read(struct env *env, const char *path, int (*feed)(void *arg, struct bytes piece),
+                    void *arg, char *error, size_t error_size);
 
 struct rlog;
 
@@ -237,5 +250,9 @@ const struct rlog_birth *rlog_birth(const struct rlog *rlog);
 const char *rlog_address(const struct rlog *rlog);
 /* Takes a snapshot soon, whatever the log's size (tests, operators). */
 void rlog_snapshot_now(struct rlog *rlog);
+/* Bytes of the newest snapshot's file, fewer than `capacity` only at its end. NOT_FOUND: another
+ * one is the newest now. Reads on the loop. */
+int rlog_snapshot_read(const struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
+                       size_t capacity, size_t *ret_size);
 
 #endif

@@ -1,8 +1,8 @@
 /* A node's data folder: made once, locked while it is open. Knows what files a node has, not what
  * the log, the vote and the snapshots hold.
  *
- * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, met, and last BIRTH, each
- * durable.
+ * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, met, the image of a restored
+ * cluster, and last BIRTH, each durable.
  * A folder without BIRTH holds no node, whatever else is in it.
  */
 #include "raftlog/store.h"
@@ -280,6 +280,9 @@ int rlog_store_format(struct env *env, const char *folder, uint64_t id,
         return say(error, error_size, rc, folder, "another process makes a node of it");
     }
     rc = parts_format(env, folder, store_id, first_configuration, segment_bytes);
+    if (rc == ENV_OK && birth->image != NULL) {
+        rc = rlog_image_format(env, folder, birth, first_configuration);
+    }
     if (rc == ENV_OK) {
         rc = rlog_whole_write(env, folder, "BIRTH", bytes_of(content, size));
     }

@@ -30,6 +30,9 @@ int rlog_store_format(struct env *env, const char *folder, uint64_t id,
                       const struct rlog_birth *birth, struct bytes first_configuration,
                       uint64_t segment_bytes, char *error, size_t error_size,
                       struct id128 *ret_store_id);
+/* Writes birth->image as the snapshot of entry 1 (raftlog/image.c). */
+int rlog_image_format(struct env *env, const char *folder, const struct rlog_birth *birth,
+                      struct bytes configuration);
 /* Locks the folder and reads its birth. `ret_store` stays where it is until closed: birth.machine
  * points into it. NOT_FOUND: no folder, or an empty one. IN_USE: another process has it open.
  * INVALID: files without a birth, or a damaged one. */

@@ -204,6 +204,25 @@ int cli_run_operation(const struct cli_run *run);
 int cli_run_status(const struct cli_run *run);
 int cli_run_cluster_time(const struct cli_run *run);
 int cli_run_cluster_init(const struct cli_run *run);
+
+/* What a restored cluster is born from; borrows. */
+struct cli_restored {
+    const char *cluster;                            /* its name, where no other is given */
+    const char *image;                              /* file that tenured --init reads */
+    uint64_t position;                              /* of the backup */
+    uint64_t time;                                  /* T there */
+    const uint8_t *incarnation, *digest, *hash_key; /* 16 bytes each */
+    const struct op_limits *limits;
+};
+/* Are the options good, and is it late enough? False: `ret_code` too. */
+bool cli_birth_check(const struct cli_run *run, const struct cli_restored *restored,
+                     struct cli_error *ret_error, enum cli_exit *ret_code);
+/* Writes the bootstrap file. `restored`: NULL for a new cluster. */
+bool cli_birth_write(const struct cli_run *run, const struct cli_restored *restored,
+                     const char *path, struct cli_error *ret_error);
+int cli_run_snapshot_save(const struct cli_run *run);
+int cli_run_snapshot_inspect(const struct cli_run *run);
+int cli_run_snapshot_restore(const struct cli_run *run);
 /* The replicated limits with their bounds, for its help. */
 void cli_print_limits(FILE *out);
 int cli_run_pki_init(const struct cli_run *run);

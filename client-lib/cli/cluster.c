@@ -9,6 +9,8 @@
 #include "env/random.h"
 #include "env/uv/uv.h"
 
+#define FIRST_POSITION_STEP (UINT64_C(1) << 32) /* docs/MODEL.md section 6 */
+
 enum { MEMBERS_MIN = 3, MEMBERS_MAX = 9, NAME_MAX_BYTES = 63, NODE_ID_MAX = 65535 };
 
 static const struct limit {
@@ -138,10 +140,15 @@ static bool check_members(const struct birth *birth, struct cli_error *ret_error
     return true;
 }
 
-static bool take_birth(const struct cli_run *run, struct birth *birth, struct cli_error *ret_error)
+static bool take_birth(const struct cli_run *run, const struct cli_restored *restored,
+                       struct birth *birth, struct cli_error *ret_error)
 {
     birth->name = cli_text_of(run, "name");
     op_limits_init(&birth->limits);
+    if (restored != NULL) {
+        birth->name = birth->name == NULL ? restored->cluster : birth->name;
+        birth->limits = *restored->limits;
+    }
     size_t size = strlen(birth->name);
     if (size == 0 || size > NAME_MAX_BYTES || strspn(birth->name, safe) != size) {
         return cli_fail(ret_error,
@@ -170,7 +177,25 @@ static void print_limits(FILE *out, const struct op_limits *limits)
 #undef LIMIT_
 }
 
-static void print_birth(FILE *out, struct env *env, const struct birth *birth)
+/* What tenured --init reads, beside the file, and where the new incarnation begins (docs/MODEL.md
+ * section 6). */
+static void print_restored(FILE *out, const struct cli_restored *restored, uint64_t wall)
+{
+    char incarnation[33];
+    char digest[33];
+    uint64_t above = restored->position + FIRST_POSITION_STEP;
+    const char *slash = strrchr(restored->image, '/');
+    hex_write(incarnation, bytes_of(restored->incarnation, 16));
+    hex_write(digest, bytes_of(restored->digest, 16));
+    fprintf(out,
+            "restore:\n  image: \"%s\"\n  incarnation: \"%s\"\n  at: %" PRIu64
+            "\n  digest: \"%s\"\n  position: %" PRIu64 "\n",
+            slash == NULL ? restored->image : slash + 1, incarnation, restored->position, digest,
+            above > wall ? above : wall);
+}
+
+static void print_birth(FILE *out, struct env *env, const struct birth *birth,
+                        const struct cli_restored *restored)
 {
     uint8_t random[2][16];
     char incarnation[33];
@@ -181,7 +206,8 @@ static void print_birth(FILE *out, struct env *env, const struct birth *birth)
     env_random(env, derivation, sizeof(derivation));
     hex_write(derive_key, bytes_of(derivation, sizeof(derivation)));
     hex_write(incarnation, bytes_of(random[0], 16));
-    hex_write(hash_key, bytes_of(random[1], 16));
+    hex_write(hash_key, bytes_of(restored == NULL ? random[1] : restored->hash_key, 16));
+    uint64_t wall = env_wall_us(env);
     fprintf(out,
             "# The birth of a cluster: the same file for `tenured --init` on every node.\n"
             "# derive_key is a secret: keep this file as you keep private keys.\n"
@@ -192,41 +218,75 @@ static void print_birth(FILE *out, struct env *env, const struct birth *birth)
             "hash_key: \"%s\"\n"
             "derive_key: \"%s\"\n"
             "members:\n",
-            birth->name, incarnation, env_wall_us(env), hash_key, derive_key);
+            birth->name, incarnation, wall, hash_key, derive_key);
     for (size_t i = 0; i < birth->member_count; i++) {
         fprintf(out, "  - id: %" PRIu64 "\n    peer: \"%s\"\n    client: \"%s\"\n",
                 birth->members[i].id, birth->members[i].peer, birth->members[i].client);
     }
     print_limits(out, &birth->limits);
+    if (restored != NULL) {
+        print_restored(out, restored, wall);
+    }
 }
 
-int cli_run_cluster_init(const struct cli_run *run)
+bool cli_birth_check(const struct cli_run *run, const struct cli_restored *restored,
+                     struct cli_error *ret_error, enum cli_exit *ret_code)
 {
     struct birth birth = {.name = NULL};
-    struct cli_error error;
     struct env *env;
-    if (!take_birth(run, &birth, &error)) {
-        return cli_complain(run->output, error.text, CLI_USAGE);
+    *ret_code = CLI_USAGE;
+    if (!take_birth(run, restored, &birth, ret_error)) {
+        return false;
+    }
+    *ret_code = CLI_LOCAL;
+    if (env_uv_create(&env) != ENV_OK) {
+        return cli_fail(ret_error, "cannot set up an event loop");
+    }
+    uint64_t wall = env_wall_us(env);
+    char time[CLI_TIME_TEXT];
+    env_uv_destroy(env);
+    cli_time_write(restored == NULL ? 0 : restored->time, time);
+    return restored == NULL || wall >= restored->time ||
+           cli_fail(ret_error,
+                    "this machine's clock lies before the backup's cluster time %s: set it right "
+                    "first",
+                    time);
+}
+
+bool cli_birth_write(const struct cli_run *run, const struct cli_restored *restored,
+                     const char *path, struct cli_error *ret_error)
+{
+    struct birth birth = {.name = NULL};
+    struct env *env;
+    if (!take_birth(run, restored, &birth, ret_error)) {
+        return false;
     }
     if (env_uv_create(&env) != ENV_OK) {
-        return cli_complain(run->output, "cannot set up an event loop", CLI_LOCAL);
+        return cli_fail(ret_error, "cannot set up an event loop");
     }
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     if (out != NULL) {
-        print_birth(out, env, &birth);
+        print_birth(out, env, &birth, restored);
     }
     env_uv_destroy(env);
     bool written = out != NULL && fclose(out) == 0;
-    const char *path = cli_text_of(run, "out");
-    if (!written) {
-        (void)cli_fail(&error, "out of memory");
-    } else {
-        written = cli_file_create(path, 0600, text, &error);
-    }
+    written = written ? cli_file_create(path, 0600, text, ret_error)
+                      : cli_fail(ret_error, "out of memory");
     free(text);
-    if (!written) {
+    return written;
+}
+
+int cli_run_cluster_init(const struct cli_run *run)
+{
+    struct cli_error error;
+    enum cli_exit code;
+    const char *path = cli_text_of(run, "out");
+    if (!cli_birth_check(run, NULL, &error, &code)) {
+        return cli_complain(run->output, error.text, code);
+    }
+    if (!cli_birth_write(run, NULL, path, &error)) {
         return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     cli_print_made(run, &(struct cli_made){"file", path}, 1);

@@ -48,6 +48,26 @@ static const struct cli_option pki_issue_options[] = {
     {"days", 0, "N", "valid for so many days (default: 365)", false, false, NULL},
 };
 
+static const struct cli_option snapshot_save_options[] = {
+    {"out", 0, "FILE", "the backup to write", true, false, NULL},
+    {"backup-key", 0, "FILE", "32 random bytes, under which it is sealed", true, false, NULL},
+};
+
+static const struct cli_option snapshot_inspect_options[] = {
+    {"backup-key", 0, "FILE", "the key under which it was sealed", true, false, NULL},
+};
+
+static const struct cli_option snapshot_restore_options[] = {
+    {"in", 0, "FILE", "the backup", true, false, NULL},
+    {"backup-key", 0, "FILE", "the key under which it was sealed", true, false, NULL},
+    {"member", 0, "ID=PEER_ADDRESS,CLIENT_ADDRESS", "a node of the new cluster; 3, 5, 7 or 9", true,
+     true, NULL},
+    {"name", 0, "NAME", "the new cluster's name (default: the old one's)", false, false, NULL},
+    {"image", 0, "FILE", "the state to write, for every node beside the bootstrap file", true,
+     false, NULL},
+    {"out", 0, "FILE", "the bootstrap file to write", true, false, NULL},
+};
+
 #define OPTIONS(array) array, LENGTH(array)
 
 static const struct cli_command own[] = {
@@ -55,6 +75,12 @@ static const struct cli_command own[] = {
      cli_run_status, NULL},
     {"cluster time", "Cluster", "State the time, when no clock of a majority survived",
      "TIME_US|now", NULL, 0, cli_run_cluster_time, NULL},
+    {"snapshot save", "Backup", "Save the whole state as a sealed file", NULL,
+     OPTIONS(snapshot_save_options), cli_run_snapshot_save, NULL},
+    {"snapshot inspect", "Backup", "Check a backup, and say what it holds", "FILE",
+     OPTIONS(snapshot_inspect_options), cli_run_snapshot_inspect, NULL},
+    {"snapshot restore", "Backup", "Write what a restored cluster is born from", NULL,
+     OPTIONS(snapshot_restore_options), cli_run_snapshot_restore, NULL},
     {"cluster init", "Setting up", "Write the bootstrap file of a new cluster", NULL,
      OPTIONS(cluster_init_options), cli_run_cluster_init, NULL},
     {"pki init", "Setting up", "Make a certificate authority", NULL, OPTIONS(pki_init_options),

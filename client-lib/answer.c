@@ -77,6 +77,7 @@ static struct tenure_result result_of(const struct op_reply_head *head)
         .clock = head->clock,
         .term = head->term,
         .superseded = head->superseded,
+        .stale = head->stale,
     };
     tenure_result_message(&result, head->message);
     return result;
@@ -145,7 +146,7 @@ static void on_not_leader(struct tenure_client *client, const struct op_reply_he
                           struct tenure_pending *call)
 {
     struct tenure_link *link = &client->link;
-    if (client->stay) {
+    if (client->stay || client->stale) {
         return;
     }
     if (head->leader.size > 0 && head->leader.size < sizeof(link->leader)) {

@@ -281,6 +281,7 @@ static void fill_envelope(struct tenure_client *client, struct tenure_pending *c
         envelope->has_tenant = true;
         envelope->tenant = bytes_of_text(client->tenant);
     }
+    envelope->has_stale = envelope->stale = client->stale && call->method.row != NULL;
     if (!tenure_call_numbered(call)) {
         return;
     }

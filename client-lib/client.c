@@ -70,6 +70,7 @@ static bool copy_options(struct tenure_client *client, const struct tenure_optio
 {
     client->timeout_us = options->timeout_us == 0 ? TIMEOUT_US : options->timeout_us;
     client->stay = options->stay;
+    client->stale = options->stale;
     client->servers = calloc(options->server_count, sizeof(*client->servers));
     if (client->servers == NULL) {
         return false;

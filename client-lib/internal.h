@@ -186,6 +186,7 @@ struct tenure_client {
     char *software;
     uint64_t timeout_us;
     bool stay;
+    bool stale; /* every operation asks for what its server has applied */
     struct id128 instance;
     struct id128 incarnation; /* of the cluster that we last talked to */
     struct tenure_link link;

@@ -129,7 +129,7 @@ static void send_hello(struct tenure_client *client)
 static bool redirected(struct tenure_client *client, const struct op_hello_reply *hello)
 {
     struct tenure_link *link = &client->link;
-    if (client->stay || !hello->has_leader || hello->leader.size == 0 ||
+    if (client->stay || client->stale || !hello->has_leader || hello->leader.size == 0 ||
         hello->leader.size >= sizeof(link->leader) ||
         bytes_equal(hello->leader, bytes_of_text(link->target))) {
         return false;

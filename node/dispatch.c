@@ -147,6 +147,32 @@ static struct node_request *request_create(const struct call *call, struct bytes
     return request;
 }
 
+static bool is_stale(const struct call *call)
+{
+    return call->envelope.has_stale && call->envelope.stale;
+}
+
+static void count_token(void *arg, struct op_token *token)
+{
+    (void)token;
+    ++*(size_t *)arg;
+}
+
+/* Stale reads exist where nobody's right hangs on them (section 7): a token would be a decision. */
+static bool check_stale(struct call *call)
+{
+    size_t tokens = 0;
+    op_visit_tokens(call->row->request, &call->request, count_token, &tokens);
+    if (!is_stale(call) || (call->row->may_be_stale && tokens == 0)) {
+        return true;
+    }
+    refuse(call, OP_INVALID,
+           tokens > 0 ? "a stale read decides nothing: it takes no token"
+                      : "this operation has no stale form",
+           "stale");
+    return false;
+}
+
 static void dispatch_read(struct call *call, struct bytes tenant)
 {
     struct base_writer writer;
@@ -160,7 +186,12 @@ static void dispatch_read(struct call *call, struct bytes tenant)
     }
     request->body_size = body.size;
     memcpy(request->bytes + tenant.size + request->caller.name.size, body.data, body.size);
-    node_reads_add(call->node, request);
+    request->stale = is_stale(call);
+    if (request->stale) {
+        node_reads_stale(call->node, request);
+    } else {
+        node_reads_add(call->node, request);
+    }
 }
 
 /* Does what may be either seem to have something to write? Nothing is confirmed yet: this chooses
@@ -253,10 +284,12 @@ static void dispatch_call(struct call *call)
         refuse(call, OP_FORBIDDEN, NULL, NULL);
         return;
     }
-    if (!take_tenant(call, &tenant) || !check_numbers(call)) {
+    if (!take_tenant(call, &tenant) || !check_numbers(call) || !check_stale(call)) {
         return;
     }
-    enum op_outcome admitted = node_lead_admits(call->node, call->row);
+    enum op_outcome admitted = is_stale(call) && !call->node->stopping
+                                   ? OP_OK
+                                   : node_lead_admits(call->node, call->row);
     if (admitted != OP_OK) {
         refuse(call, admitted, NULL, NULL);
         return;

@@ -97,6 +97,21 @@ static void answer(struct node *node, struct node_request *request)
     UNREACHABLE("all verdicts are named");
 }
 
+void node_reads_stale(struct node *node, struct node_request *request)
+{
+    union op_request decoded;
+    node_request_decode(request, &decoded, NULL);
+    const struct fsm_read read = {.caller = request->caller,
+                                  .number = request->row->number,
+                                  .request = &decoded,
+                                  .clock = fsm_time(node->fsm)};
+    struct fsm_reply reply;
+    enum fsm_read_verdict verdict = fsm_read(node->fsm, &read, node->read_body, FSM_REPLY_MAX,
+                                             &reply);
+    ASSERT(verdict == FSM_READ_ANSWERED); /* at T every deadline is decided */
+    node_request_reply(node, request, &reply, 0);
+}
+
 static void on_confirmed(void *arg, bool confirmed)
 {
     struct read_round *round = arg;

@@ -5,6 +5,8 @@
  * Arrivals of a turn share one confirmation round, which begins after the last of them. Then c is
  * read afresh, and each is answered from the FSM, or waits until an entry with stamp >= c is
  * applied.
+ *
+ * A stale read does nothing of that: it is what its caller asked for by name, and is marked so.
  */
 #ifndef NODE_READS_H
 #define NODE_READS_H
@@ -25,6 +27,8 @@ enum { READS_MAX = 65536 };
 void node_reads_init(struct node_reads *reads, const struct siphash_key *key);
 void node_reads_done(struct node *node);
 void node_reads_add(struct node *node, struct node_request *request);
+/* Answers at once, from what is applied here, at T: whoever leads, and however old that is. */
+void node_reads_stale(struct node *node, struct node_request *request);
 /* Turn end: begins a round for what has arrived. */
 void node_reads_turn(struct node *node);
 /* T moved on: answers who waited for it. */

@@ -112,7 +112,7 @@ void node_request_refuse(struct node *node, struct node_request *request, enum o
 }
 
 static struct op_reply_head head_of(struct node *node, const struct fsm_reply *reply,
-                                    uint64_t clock)
+                                    uint64_t clock, bool stale)
 {
     return (struct op_reply_head){
         .outcome = reply->outcome,
@@ -121,6 +121,7 @@ static struct op_reply_head head_of(struct node *node, const struct fsm_reply *r
         .clock = clock,
         .term = reply->term,
         .superseded = reply->superseded,
+        .stale = stale,
         .leader = node_leader_address(node),
     };
 }
@@ -159,14 +160,14 @@ static void complete_derived(struct node *node, const struct node_request *reque
 void node_request_reply(struct node *node, struct node_request *request,
                         const struct fsm_reply *reply, uint64_t clock)
 {
-    struct op_reply_head head = head_of(node, reply, clock);
+    struct op_reply_head head = head_of(node, reply, clock, request->stale);
     if (reply->repeated) {
         node_observe_count(node, METRIC_REPEATED);
     }
     struct base_reader reader;
     base_reader_init(&reader, reply->body);
     if (op_outcome_class(reply->outcome) != OP_CLASS_DONE) {
-        if (reply->outcome == OP_NOT_FOUND) {
+        if (reply->outcome == OP_NOT_FOUND && !request->stale) {
             node_batch_denied(node, request, !reply->repeated);
         }
         struct op_details details;

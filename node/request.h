@@ -44,6 +44,7 @@ struct node_request {
     struct node_connection *connection; /* NULL once that is gone */
     enum request_state state;
     bool unwanted;              /* cancelled: its answer is dropped */
+    bool stale;                 /* a read of this node as it stands: no round, no way to wait */
     uint64_t connection_number; /* with msgid, its name in the log */
     uint64_t arrived_us;        /* env_mono_us */
     uint32_t msgid;

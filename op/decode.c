@@ -388,6 +388,7 @@ static bool read_result(struct bytes map, struct op_reply_head *ret_head, const 
                                        .clock = head.clock,
                                        .term = head.term,
                                        .superseded = head.superseded,
+                                       .stale = head.stale,
                                        .leader = head.leader};
     return true;
 }
@@ -426,6 +427,7 @@ static bool read_error(struct bytes map, struct op_reply_head *ret_head,
                                        .clock = head.clock,
                                        .term = head.term,
                                        .superseded = head.superseded,
+                                       .stale = head.stale,
                                        .leader = head.leader,
                                        .message = head.message};
     return true;

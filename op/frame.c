@@ -234,6 +234,8 @@ static void put_result(struct encoder *encoder, const struct op_reply_head *head
                                   .term = head->term,
                                   .has_superseded = head->superseded,
                                   .superseded = head->superseded,
+                                  .has_stale = head->stale,
+                                  .stale = head->stale,
                                   .has_leader = head->leader.size > 0,
                                   .leader = head->leader};
     size_t count = count_fields(s, value);
@@ -265,6 +267,8 @@ static void put_error(struct encoder *encoder, const struct op_reply_head *head,
         .term = head->term,
         .has_superseded = head->superseded,
         .superseded = head->superseded,
+        .has_stale = head->stale,
+        .stale = head->stale,
         .has_leader = head->leader.size > 0,
         .leader = head->leader,
         .code = (uint64_t)head->outcome,

@@ -193,6 +193,7 @@ struct op_reply_head {
     uint64_t clock; /* the leader's, between arrival and this answer; 0 when it has none */
     uint64_t term;
     bool superseded;      /* done, but without its secret: a later try has it */
+    bool stale;           /* of a node as it stands: true at `position`, and perhaps no more */
     struct bytes leader;  /* client address to go to, for NOT_LEADER; may be empty */
     struct bytes message; /* what to tell a person; empty: the outcome's own message */
 };

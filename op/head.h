@@ -10,7 +10,7 @@
 
 enum { OP_MESSAGE_MAX = 512 };
 
-#define OP_RESULT_HEAD(F, S)                                                                       \
+#define OP_COMMON_HEAD(F, S)                                                                       \
     F(S, 1, u64, position, 0, REQUIRED, "position of the command, or that a read is true at")      \
     F(S, 2, u64, T, 0, REQUIRED, "cluster time at that position")                                  \
     F(S, 3, u64, clock, 0, REQUIRED, "the leader's clock between arrival and this answer, or 0")   \
@@ -18,12 +18,20 @@ enum { OP_MESSAGE_MAX = 512 };
     F(S, 5, boolean, superseded, 0, OPTIONAL, "done, but a later try has the secret")              \
     F(S, 6, text, leader, OP_NAME_MAX, OPTIONAL, "client address of the leader")
 
+#define OP_STALE_HEAD(F, S)                                                                        \
+    F(S, 11, boolean, stale, 0, OPTIONAL, "true at that position, and perhaps no more: as asked")
+
+#define OP_RESULT_HEAD(F, S)                                                                       \
+    OP_COMMON_HEAD(F, S)                                                                           \
+    OP_STALE_HEAD(F, S)
+
 #define OP_ERROR_HEAD(F, S)                                                                        \
-    OP_RESULT_HEAD(F, S)                                                                           \
+    OP_COMMON_HEAD(F, S)                                                                           \
     F(S, 7, u64, code, 0, REQUIRED, "number of the outcome")                                       \
     F(S, 8, text, name, OP_NAME_MAX, REQUIRED, "name of the outcome")                              \
     F(S, 9, text, class, OP_NAME_MAX, REQUIRED, "class of the outcome")                            \
-    F(S, 10, text, message, OP_MESSAGE_MAX, REQUIRED, "what to tell a person")
+    F(S, 10, text, message, OP_MESSAGE_MAX, REQUIRED, "what to tell a person")                     \
+    OP_STALE_HEAD(F, S)
 
 /* Beside these an error may have the key `details`: a map of struct op_details. */
 #define OP_KEY_DETAILS "details"

@@ -204,6 +204,7 @@ struct op_row {
     enum op_idempotency idempotency;
     bool without_time; /* served while no clock has survived */
     bool from_reserve; /* served while disks are short of space */
+    bool may_be_stale; /* a read that any node answers as it stands, when asked for so */
     const char *help;
     const struct op_struct *request;
     const struct op_struct *reply;

@@ -159,9 +159,15 @@ OP_TABLE(ROW_METHOD_)
 #define WITHOUT_TIME_SERVED true
 #define WITHOUT_TIME_RESERVE false
 #define WITHOUT_TIME_REFUSED false
+#define WITHOUT_TIME_STALE false
 #define FROM_RESERVE_SERVED true
 #define FROM_RESERVE_RESERVE true
 #define FROM_RESERVE_REFUSED false
+#define FROM_RESERVE_STALE false
+#define MAY_BE_STALE_SERVED false
+#define MAY_BE_STALE_RESERVE false
+#define MAY_BE_STALE_REFUSED false
+#define MAY_BE_STALE_STALE true
 
 #define ROW_(number_, name_, FIELDS, access_, roles_, needs_, idempotency_, besides_, help_)       \
     {.number = OP_##name_,                                                                         \
@@ -173,6 +179,7 @@ OP_TABLE(ROW_METHOD_)
      .idempotency = OP_##idempotency_,                                                             \
      .without_time = WITHOUT_TIME_##besides_,                                                      \
      .from_reserve = FROM_RESERVE_##besides_,                                                      \
+     .may_be_stale = MAY_BE_STALE_##besides_,                                                      \
      .help = help_,                                                                                \
      .request = &struct_op_##name_##_request,                                                      \
      .reply = &struct_op_##name_##_reply},

@@ -190,6 +190,9 @@ void cli_result_json(json_t *object, const struct tenure_result *result)
     if (result->superseded) {
         json_object_set_new(object, "superseded", json_true());
     }
+    if (result->stale) {
+        json_object_set_new(object, "stale", json_true());
+    }
 }
 
 void cli_print_json(FILE *out, json_t *value)
@@ -220,6 +223,10 @@ static void print_head(FILE *out, const struct tenure_result *result)
     fprintf(out, "%-*s %" PRIu64 "\n", NAME_WIDTH, "term", result->term);
     if (result->superseded) {
         fprintf(out, "%-*s true: another try has the secret\n", NAME_WIDTH, "superseded");
+    }
+    if (result->stale) {
+        fprintf(out, "%-*s true: so it was at this position, and T, and perhaps no more\n",
+                NAME_WIDTH, "stale");
     }
 }
 

@@ -199,7 +199,8 @@ bool cli_settings_load(const struct cli_run *run, struct cli_settings *ret_setti
                     .certificate = texts.values[2],
                     .key = texts.values[3],
                     .tenant = texts.values[4],
-                    .software = "tenurectl " TENURE_VERSION},
+                    .software = "tenurectl " TENURE_VERSION,
+                    .stale = cli_text_of(run, "stale") != NULL},
     };
     return check(&texts, ret_error) &&
            take_servers(run->memory, texts.values[0], &ret_settings->options, ret_error) &&

@@ -15,6 +15,8 @@ static const struct cli_option common[] = {
     {"key", 0, "FILE", "PEM: its private key", false, false, NULL},
     {"tenant", 0, "NAME", "operators: the tenant to act in", false, false, NULL},
     {"timeout", 0, "DURATION", "give up after this long (default: 5s)", false, false, NULL},
+    {"stale", 0, "", "lists: of any server as it stands, however old; its position says of when",
+     false, false, NULL},
     {"help", 'h', "", "what a command does, and its options", false, false, NULL},
     {"version", 'V', "", "the version of this program", false, false, NULL},
 };

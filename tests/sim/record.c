@@ -151,6 +151,10 @@ static void learn_events(struct run_actor *actor, const struct tenure_result *re
         actor->event_position = reply->next;
         actor->event_k = reply->k;
         actor->run->counters.events += reply->events_count;
+        for (size_t i = 0; i < reply->events_count; i++) {
+            bool alert = reply->events[i].kind == TENURE_EVENT_KIND_FOREIGN_ACCESS;
+            actor->run->counters.alerts += alert;
+        }
     } else if (result->outcome == TENURE_COMPACTED) {
         actor->event_position = result->details.oldest_position;
         actor->event_k = result->details.oldest_k;
@@ -172,6 +176,8 @@ static void learn(const struct flight *flight, uint64_t position, const void *re
         learn_version(flight, &gone->session, 0);
     }
     if (flight->number == OP_session_create) {
+        const struct tenure_session_create_reply *made = reply;
+        run->counters.children += made->has_parent;
         learn_session(flight, position, reply);
     } else if (flight->number == OP_session_rotate || flight->number == OP_session_elevate) {
         const struct tenure_session_rotate_reply rotated = rotated_by(flight->number, reply);

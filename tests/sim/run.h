@@ -310,6 +310,8 @@ struct run_counters {
     uint64_t repeated; /* sent once more past the library */
     uint64_t superseded;
     uint64_t events, compacted; /* told, and answers that some are lost */
+    uint64_t alerts;            /* told: of repeated foreign access */
+    uint64_t children;          /* sessions that were opened below another one */
     uint64_t placed;            /* unknown outcomes that were found in the log */
     uint64_t times_stated;
     uint64_t times_told; /* by wall clocks: T3 */

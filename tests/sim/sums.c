@@ -18,6 +18,8 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->superseded += one->superseded;
     sum->events += one->events;
     sum->compacted += one->compacted;
+    sum->alerts += one->alerts;
+    sum->children += one->children;
     sum->repeated += one->repeated;
     sum->placed += one->placed;
     sum->times_stated += one->times_stated;
@@ -91,9 +93,11 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->times_told, sum->longest_recovery_us / 1000);
     printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
            ", equal digests %" PRIu64 ", sessions searched %" PRIu64 ", events told %" PRIu64
-           ", told to be lost %" PRIu64 "\n",
+           ", told to be lost %" PRIu64 ", alerts told %" PRIu64 ", sessions below others %" PRIu64
+           ", elevations %" PRIu64 ", adoptions %" PRIu64 "\n",
            sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
-           sum->check.blind_sessions, sum->events, sum->compacted);
+           sum->check.blind_sessions, sum->events, sum->compacted, sum->alerts, sum->children,
+           sum->calls[OP_session_elevate], sum->calls[OP_task_adopt]);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {
@@ -111,7 +115,8 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
 
 bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool on[FAULTS])
 {
-    enum { MANY = 20, ALL = 100 }; /* seeds; what is rare has to be in ALL of them */
+    /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
+    enum { MANY = 20, ALL = 100, MOST = 1000 };
     bool good = true;
     if (seeds < MANY) {
         return true;
@@ -119,19 +124,27 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
     const struct {
         const char *name;
         uint64_t count;
-        uint64_t least; /* in a hundred seeds */
-    } all[] = {{"leader change", sum->check.leader_changes, 200},
-               {"refusal by the fence", sum->check.fenced, 2000},
-               {"answer near a deadline", sum->check.near_deadline, 1000},
-               {"unknown outcome", sum->check.unknown + sum->placed, 20},
-               {"revoke", sum->check.revokes, 100},
-               {"repeated call", sum->retried, 500},
-               {"comparison of digests", sum->digests, 10000},
-               {"snapshot of another node's", sum->installs, 20}};
+        uint64_t least; /* in a thousand seeds */
+        uint64_t from;  /* so many seeds */
+    } all[] = {{"leader change", sum->check.leader_changes, 2000, MANY},
+               {"refusal by the fence", sum->check.fenced, 20000, MANY},
+               {"answer near a deadline", sum->check.near_deadline, 10000, MANY},
+               {"unknown outcome", sum->check.unknown + sum->placed, 200, MANY},
+               {"revoke", sum->check.revokes, 1000, MANY},
+               {"repeated call", sum->retried, 5000, MANY},
+               {"comparison of digests", sum->digests, 100000, MANY},
+               {"snapshot of another node's", sum->installs, 200, MANY},
+               {"session below another", sum->children, 500, ALL},
+               {"elevation", sum->calls[OP_session_elevate], 300, ALL},
+               {"adoption", sum->calls[OP_task_adopt], 3, MOST},
+               {"refusal by a quota", sum->outcomes[TENURE_QUOTA], 100, MOST},
+               {"range of events told to be lost", sum->compacted, 100, MOST},
+               {"alert told", sum->alerts, 500, MOST},
+               {"time told by wall clocks", sum->times_told, 10, MOST}};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i].count * ALL < all[i].least * seeds) {
+        if (seeds >= all[i].from && all[i].count * MOST < all[i].least * seeds) {
             printf("INVALID: %s: %" PRIu64 ", not %" PRIu64 "\n", all[i].name, all[i].count,
-                   all[i].least * seeds / ALL);
+                   all[i].least * seeds / MOST);
             good = false;
         }
     }

@@ -130,6 +130,13 @@ static void only_operators_name_a_tenant_and_they_have_to(void **state)
     const struct op_time_request time = {.has_time = true, .time = WORLD_T0};
     raw_request(&f->raw, 3, OP_METHOD_TIME, NULL, &op_time_request_struct, &time);
     raw_expect(&f->raw, 3, OP_FORBIDDEN);
+    const struct op_snapshot_take_request take = {.has_position = true, .position = 1};
+    raw_request(&f->raw, 4, OP_METHOD_SNAPSHOT_TAKE, NULL, &op_snapshot_take_request_struct, &take);
+    raw_expect(&f->raw, 4, OP_FORBIDDEN);
+    const struct op_snapshot_read_request read = {
+        .has_index = true, .index = 1, .has_offset = true};
+    raw_request(&f->raw, 5, OP_METHOD_SNAPSHOT_READ, NULL, &op_snapshot_read_request_struct, &read);
+    raw_expect(&f->raw, 5, OP_FORBIDDEN);
 
     come_as(f, OPERATOR);
     raw_hello(&f->raw);

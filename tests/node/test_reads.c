@@ -95,6 +95,10 @@ static void who_stands_still_before_the_answer_says_no_yes(void **state)
         ask_validate(&raw, 2, &session, NULL);
         if (sim_run_until(world.sim, one_waits, node, 20 * SIM_MILLISECOND)) {
             tried++;
+            if (seed % 2 == 0) {
+                cut_off(old,
+                        true); /* nobody's word lets it know the time before it loses the lead */
+            }
             sim_process_pause(world.nodes[old].env);
             size_t now = wait_for_another(old);
             struct tenure_client *other = world_client(&world, now, "service");

@@ -36,6 +36,24 @@ enum op_outcome fsm_do_member_list(struct fsm_context *ctx,
     return OP_OK;
 }
 
+/* What changes the members or the leader is the node's alone (node/operate.c): its log of commands
+ * and so this state know nothing of it. */
+#define NOT_OURS_(name)                                                                            \
+    enum op_outcome fsm_do_##name(struct fsm_context *ctx,                                         \
+                                  const struct op_##name##_request *request,                       \
+                                  struct op_##name##_reply *reply)                                 \
+    {                                                                                              \
+        (void)ctx;                                                                                 \
+        (void)request;                                                                             \
+        (void)reply;                                                                               \
+        return OP_OK;                                                                              \
+    }
+NOT_OURS_(member_add)
+NOT_OURS_(member_promote)
+NOT_OURS_(member_remove)
+NOT_OURS_(member_replace)
+NOT_OURS_(leader_transfer)
+
 static void list_limit(struct op_limit_list_reply *reply, const char *name, uint64_t value)
 {
     ASSERT(reply->limits_count < OP_MAX_listed_limit);

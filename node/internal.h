@@ -16,6 +16,7 @@
 #include "node/mint.h"
 #include "node/node.h"
 #include "node/observe.h"
+#include "node/operate.h"
 #include "node/reads.h"
 #include "node/space.h"
 
@@ -36,6 +37,7 @@ struct node {
     struct node_lead lead;
     struct node_batch *batch;
     struct node_reads reads;
+    struct node_operations operations;
     struct node_listener listener;
     struct node_mint mint;
     struct node_digests digests;

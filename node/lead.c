@@ -249,6 +249,7 @@ static void leave(struct node *node)
     node->lead.state = LEAD_FOLLOWING;
     node_batch_lost(node);
     node_reads_lost(node);
+    node_operate_lost(node);
 }
 
 void node_lead_role_changed(struct node *node, enum rlog_role role, uint64_t term, uint64_t leader)

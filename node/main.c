@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "env/log.h"
 #include "env/loop.h"
 #include "env/uv/uv.h"
@@ -27,6 +28,7 @@ struct daemon {
 struct arguments {
     const char *config;
     const char *init;
+    const char *join;
     bool check;
 };
 
@@ -38,13 +40,16 @@ static void print_line(void *arg, const char *text)
 
 static void print_help(void)
 {
-    puts("Usage: tenured --config FILE [--init BOOTSTRAP | --check-config]\n"
+    puts("Usage: tenured --config FILE [--init BOOTSTRAP | --join BOOTSTRAP | --check-config]\n"
          "\n"
          "One node of a Tenure cluster.\n"
          "\n"
          "  -c, --config FILE     this node's configuration (YAML)\n"
          "      --init BOOTSTRAP  make the configured folder from the cluster's bootstrap file\n"
          "                        (tenurectl cluster init writes one), then exit\n"
+         "      --join BOOTSTRAP  make the configured folder, from the file that the cluster was\n"
+         "                        born with, for a node that is to join it; print its disk's id\n"
+         "                        and what an operator says next, then exit\n"
          "      --check-config    say whether the configuration is good, then exit\n"
          "      --metrics         print what /metrics shows, as Markdown, then exit\n"
          "      --man 5|8         print a manual page (troff), then exit\n"
@@ -60,12 +65,16 @@ static void print_help(void)
 
 static int parse(int argc, char **argv, struct arguments *ret)
 {
-    enum { INIT = 1000, CHECK, METRICS, MANUAL };
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"init", required_argument, NULL, INIT},
-        {"check-config", no_argument, NULL, CHECK}, {"metrics", no_argument, NULL, METRICS},
-        {"man", required_argument, NULL, MANUAL},   {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    enum { INIT = 1000, JOIN, CHECK, METRICS, MANUAL };
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"init", required_argument, NULL, INIT},
+                                            {"join", required_argument, NULL, JOIN},
+                                            {"check-config", no_argument, NULL, CHECK},
+                                            {"metrics", no_argument, NULL, METRICS},
+                                            {"man", required_argument, NULL, MANUAL},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
         switch (option) {
@@ -74,6 +83,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
             break;
         case INIT:
             ret->init = optarg;
+            break;
+        case JOIN:
+            ret->join = optarg;
             break;
         case CHECK:
             ret->check = true;
@@ -143,6 +155,33 @@ static int init(struct daemon *daemon, const struct node_config *config, const c
     return done ? EXIT_SUCCESS : complain(error);
 }
 
+static int join(struct daemon *daemon, const struct node_config *config, const char *path)
+{
+    char error[1024];
+    struct id128 store;
+    char store_text[33];
+    struct node_bootstrap *bootstrap = malloc(sizeof(*bootstrap));
+    if (bootstrap == NULL) {
+        return complain("out of memory");
+    }
+    bool done = node_bootstrap_load(path, bootstrap, error, sizeof(error)) &&
+                node_format_joining(daemon->env, config, bootstrap, error, sizeof(error), &store);
+    free(bootstrap);
+    if (!done) {
+        return complain(error);
+    }
+    hex_write(store_text, bytes_of(store.bytes, sizeof(store.bytes)));
+    printf("tenured: node %u is ready to join: start it, then say\n"
+           "  tenurectl member add --node %u --address %s --client-address %s --store %s\n"
+           "or, when it had another disk before,\n"
+           "  tenurectl member replace --node %u --store %s\n"
+           "(with the addresses that others reach it by), and\n"
+           "  tenurectl member promote --node %u\n",
+           config->node, config->node, config->peer_listen, config->listen, store_text,
+           config->node, store_text, config->node);
+    return EXIT_SUCCESS;
+}
+
 static void set_log(struct daemon *daemon, const struct node_config *config)
 {
     snprintf(daemon->name, sizeof(daemon->name), "%u", config->node);
@@ -206,7 +245,9 @@ int main(int argc, char **argv)
     if (env_uv_create(&daemon.env) != ENV_OK) {
         return complain("cannot set up the event loop");
     }
-    rc = arguments.init != NULL ? init(&daemon, &config, arguments.init) : serve(&daemon, &config);
+    rc = arguments.init != NULL   ? init(&daemon, &config, arguments.init)
+         : arguments.join != NULL ? join(&daemon, &config, arguments.join)
+                                  : serve(&daemon, &config);
     if (daemon.failed) {
         exit(rc);
     }

@@ -36,6 +36,22 @@ static struct rlog_config rlog_config_of(const struct node *node)
     return rlog;
 }
 
+bool node_format_joining(struct env *env, const struct node_config *config,
+                         struct node_bootstrap *bootstrap, char *error, size_t error_size,
+                         struct id128 *ret_store_id)
+{
+    if (bootstrap->restore.image[0] != '\0') {
+        /* Its log begins with an image that no entry of it tells, and a joiner may get the log. */
+        snprintf(error, error_size,
+                 "a cluster that was born from a backup takes no new nodes or disks in");
+        return false;
+    }
+    bootstrap->birth.member_count = 0; /* who they are by now, the cluster tells */
+    node_birth_write(bootstrap);
+    return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size,
+                       ret_store_id) == ENV_OK;
+}
+
 bool node_format(struct env *env, const struct node_config *config,
                  struct node_bootstrap *bootstrap, char *error, size_t error_size)
 {
@@ -63,6 +79,7 @@ static void on_turn_end(void *arg)
     node_listener_turn(node);
     bool more = node_batch_turn(node, node_lead_tick_due(node));
     node_reads_turn(node);
+    node_operate_turn(node);
     node_lead_arm(node, more);
     node_clock_file_turn(node);
     if (node->stopping) {
@@ -92,6 +109,7 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
     env_random(env, key.bytes, sizeof(key.bytes));
     node_batch_init(node->batch, &key);
     node_reads_init(&node->reads, &key);
+    node_operate_init(&node->operations);
     node_mint_init(&node->mint);
     node_digests_init(&node->digests);
     node_time_init(&node->time);
@@ -201,7 +219,8 @@ static void on_rlog_stopped(void *arg)
  * The owner may destroy the node in on_stopped: nothing of it is touched after that. */
 static void step_stop(struct node *node)
 {
-    if (!node->handed_over && node_batch_empty(node->batch) && node_reads_empty(&node->reads)) {
+    if (!node->handed_over && node_batch_empty(node->batch) && node_reads_empty(&node->reads) &&
+        node_operate_empty(&node->operations)) {
         node->handed_over = true;
         rlog_stop(node->rlog, on_rlog_stopped, node);
     }
@@ -235,6 +254,7 @@ void node_destroy(struct node *node)
         if (node->fsm != NULL) {
             node_batch_done(node);
             node_reads_done(node);
+            node_operate_done(node);
         }
         node_lead_done(node);
         node_clock_file_done(node);

@@ -24,6 +24,12 @@ struct node_handlers {
 bool node_format(struct env *env, const struct node_config *config,
                  struct node_bootstrap *bootstrap, char *error, size_t error_size);
 
+/* The same for a node that is to join the cluster, which was born from this bootstrap long since:
+ * its folder knows no member, and is filled by the leader once an operator has added the node with
+ * `ret_store_id` (tenurectl member add, or replace). */
+bool node_format_joining(struct env *env, const struct node_config *config,
+                         struct node_bootstrap *bootstrap, char *error, size_t error_size,
+                         struct id128 *ret_store_id);
 /* Starts serving. Borrows `config` until node_destroy. */
 bool node_start(struct env *env, const struct node_config *config,
                 const struct node_handlers *handlers, char *error, size_t error_size,

@@ -124,7 +124,10 @@ static void on_confirmed(void *arg, bool confirmed)
     while (!list_empty(&round->requests)) {
         struct node_request *request = LIST_ENTRY(round->requests.next, struct node_request,
                                                   in_queue);
-        if (serve) {
+        if (serve && node_operates(request->row)) {
+            node->reads.count--;
+            node_operate(node, request);
+        } else if (serve) {
             request->clock = clock;
             answer(node, request);
         } else {

@@ -9,6 +9,8 @@
  *                             |  v
  *                            waiting (T6: until an entry with stamp >= c is applied)
  *
+ * What changes the cluster itself goes from confirming to operating (node/operate.h).
+ *
  * What may be either (OP_EITHER) goes one of the two ways, and changes from confirming or waiting
  * to queued when it turns out that it has to be a command: nothing of it is in the log until then.
  *
@@ -35,6 +37,7 @@ enum request_state {
     REQUEST_ARRIVED,    /* node/reads.c: waits for a round to begin */
     REQUEST_CONFIRMING, /* node/reads.c: its round is on its way */
     REQUEST_WAITING,    /* node/reads.c: confirmed, a deadline is too close to call */
+    REQUEST_OPERATING,  /* node/operate.c: confirmed, changes the cluster */
     REQUEST_ANSWERED,
 };
 

@@ -334,22 +334,23 @@ bool rlog_transferring(const struct rlog *rlog)
     return rlog->handing.wanted;
 }
 
-bool rlog_transfer(struct rlog *rlog, uint64_t to, char *reason, size_t reason_size)
+enum rlog_change_verdict rlog_transfer(struct rlog *rlog, uint64_t to, char *reason,
+                                       size_t reason_size)
 {
     const struct rlog_roll *roll = &rlog->members.roll;
     unsigned long long id = to;
     if (rlog->phase != RLOG_RUNNING || rlog_engine_role(rlog) != RLOG_LEADER) {
         snprintf(reason, reason_size, "this node does not lead");
-        return false;
+        return RLOG_CHANGE_ELSEWHERE;
     }
     if (to != 0 && (to == rlog->config.id || !rlog_roll_votes(roll, to))) {
         snprintf(reason, reason_size, "node %llu is %s", id,
                  to == rlog->config.id ? "the leader already" : "no voter");
-        return false;
+        return RLOG_CHANGE_REFUSED;
     }
     if (to != 0 && !rlog_peers_connected(rlog, to)) {
         snprintf(reason, reason_size, "node %llu is not connected", id);
-        return false;
+        return RLOG_CHANGE_LATER;
     }
     rlog->handing = (struct rlog_handing){
         .wanted = true,
@@ -358,7 +359,7 @@ bool rlog_transfer(struct rlog *rlog, uint64_t to, char *reason, size_t reason_s
         .deadline_us = env_mono_us(rlog->env) + 2 * rlog->config.election_us,
     };
     env_timer_start(rlog->hand_timer, 0);
-    return true;
+    return RLOG_CHANGE_BEGUN;
 }
 
 void rlog_hand_over_step(void *arg)

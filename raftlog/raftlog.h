@@ -134,13 +134,6 @@ void rlog_step_down(struct rlog *rlog);
 /* Gives leadership up in favour of this member, when we lead, and it is connected and has the whole
  * log. True when that has begun; it may come to nothing: look at the role. */
 bool rlog_hand_over(struct rlog *rlog, uint64_t id);
-/* Hands leadership to the voter `to` (0: the first that can take it). Until it has the whole log,
- * for an election timeout at most, rlog_submit is BUSY; then leadership goes, or stays here when it
- * could not. False: it can never be (this node does not lead, `to` is no other voter, or is not
- * connected); `reason` says why in one line. */
-bool rlog_transfer(struct rlog *rlog, uint64_t to, char *reason, size_t reason_size);
-/* Whether a transfer is on its way. */
-bool rlog_transferring(const struct rlog *rlog);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 
@@ -206,6 +199,13 @@ enum rlog_change_verdict {
  * within one election timeout. `reason`: one line for a person. */
 enum rlog_change_verdict rlog_change(struct rlog *rlog, struct rlog_change *change, char *reason,
                                      size_t reason_size, uint64_t *ret_index);
+/* Hands leadership to the voter `to` (0: the first that can take it). Until it has the whole log,
+ * for two election timeouts at most, rlog_submit is BUSY; then leadership goes, or stays here when
+ * it could not. BEGUN; LATER when `to` is not connected; otherwise as rlog_change. */
+enum rlog_change_verdict rlog_transfer(struct rlog *rlog, uint64_t to, char *reason,
+                                       size_t reason_size);
+/* Whether a transfer is on its way. */
+bool rlog_transferring(const struct rlog *rlog);
 /* Index of the last entry that is applied. */
 uint64_t rlog_applied(const struct rlog *rlog);
 /* The members as of this node's log's end; lives as long as the rlog. */

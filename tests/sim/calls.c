@@ -460,6 +460,11 @@ static const struct generator generators[] = {
     {OP_cluster_get, draw_nothing, 0, 0},   /* these too */
     {OP_member_list, draw_nothing, 0, 0},
     {OP_limit_list, draw_nothing, 0, 0},
+    {OP_member_add, draw_nothing, 0, 0}, /* what changes the cluster itself is nobody's here */
+    {OP_member_promote, draw_nothing, 0, 0},
+    {OP_member_remove, draw_nothing, 0, 0},
+    {OP_member_replace, draw_nothing, 0, 0},
+    {OP_leader_transfer, draw_nothing, 0, 0},
     {OP_tenant_list, draw_nothing, 0, 0},
     {OP_quota_set, draw_quota_set, 1, 0},
     {OP_quota_list, draw_quota_list, 1, 0},

@@ -20,7 +20,8 @@ static bool may_move(enum request_state from, enum request_state to)
         {REQUEST_ARRIVED, REQUEST_CONFIRMING}, {REQUEST_ARRIVED, REQUEST_ANSWERED},
         {REQUEST_CONFIRMING, REQUEST_WAITING}, {REQUEST_CONFIRMING, REQUEST_ANSWERED},
         {REQUEST_CONFIRMING, REQUEST_QUEUED},  {REQUEST_WAITING, REQUEST_QUEUED},
-        {REQUEST_WAITING, REQUEST_ANSWERED},
+        {REQUEST_WAITING, REQUEST_ANSWERED},   {REQUEST_CONFIRMING, REQUEST_OPERATING},
+        {REQUEST_OPERATING, REQUEST_ANSWERED},
     };
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
         if (allowed[i][0] == from && allowed[i][1] == to) {

@@ -350,13 +350,17 @@ static void leadership_goes_where_it_is_sent(void **state)
         cluster_settle(cluster, 5 * SIM_SECOND);
         struct cluster_node *leader = cluster_wait_leader(cluster);
         uint64_t to = leader->id % 3 + 1, term = leader->term;
-        assert_false(rlog_transfer(leader->rlog, leader->id, reason, sizeof reason));
-        assert_false(rlog_transfer(leader->rlog, 9, reason, sizeof reason));
-        assert_false(rlog_transfer(cluster->nodes[to - 1].rlog, leader->id, reason, sizeof reason));
+        assert_int_equal(rlog_transfer(leader->rlog, leader->id, reason, sizeof reason),
+                         RLOG_CHANGE_REFUSED);
+        assert_int_equal(rlog_transfer(leader->rlog, 9, reason, sizeof reason),
+                         RLOG_CHANGE_REFUSED);
+        assert_int_equal(
+            rlog_transfer(cluster->nodes[to - 1].rlog, leader->id, reason, sizeof reason),
+            RLOG_CHANGE_ELSEWHERE);
         for (size_t i = 0; i < 30; i++) {
             assert_true(cluster_submit(leader)); /* M10: it lags when it is asked for */
         }
-        assert_true(rlog_transfer(leader->rlog, to, reason, sizeof reason));
+        assert_int_equal(rlog_transfer(leader->rlog, to, reason, sizeof reason), RLOG_CHANGE_BEGUN);
         assert_false(cluster_submit(leader));
         assert_true(rlog_transferring(leader->rlog));
         cluster_run(cluster, 200 * SIM_MILLISECOND);
@@ -383,7 +387,7 @@ static void leadership_that_cannot_go_stays(void **state)
     size_t to = leader->id % 3;
     sim_net_cut(cluster->sim, leader->host, cluster->nodes[to].host, true); /* it hears nothing */
     assert_true(cluster_submit(leader));
-    assert_true(rlog_transfer(leader->rlog, to + 1, reason, sizeof reason));
+    assert_int_equal(rlog_transfer(leader->rlog, to + 1, reason, sizeof reason), RLOG_CHANGE_BEGUN);
     cluster_run(cluster, 400 * SIM_MILLISECOND);
     assert_false(rlog_ready(leader->rlog));
     cluster_run(cluster, 2 * SIM_SECOND);

@@ -27,6 +27,7 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
     struct fsm_birth fsm_birth = {
         .incarnation = birth->incarnation, .time = bootstrap->time, .limits = bootstrap->limits};
     memcpy(fsm_birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
+    env_range_release(node->range, node->range_size); /* of a birth before this one */
     node->range_size = fsm_memory_size(&bootstrap->limits);
     node->range = env_range_reserve(node->range_size);
     if (node->range == NULL) {

@@ -178,6 +178,7 @@ static void look_at_log(struct node *node, const struct rlog_status *raft)
     node_metrics_set(metrics, METRIC_SNAPSHOTS, 0, raft->snapshots);
     node_metrics_set(metrics, METRIC_SNAPSHOT_INDEX, 0, raft->snapshot);
     node_metrics_set(metrics, METRIC_SNAPSHOT_BYTES, 0, raft->snapshot_bytes);
+    node_metrics_set(metrics, METRIC_DAMAGED, 0, raft->damage[0] != '\0');
     node_metrics_set(metrics, METRIC_MEMBERS, 0, raft->member_count);
     metrics->member_count = raft->member_count;
     for (size_t i = 0; i < raft->member_count; i++) {
@@ -249,6 +250,10 @@ static void check_voter(struct node *node, const struct rlog_status *raft)
     size_t i = 0;
     while (i < raft->member_count && raft->members[i].id != raft->id) {
         i++;
+    }
+    if (raft->damage[0] != '\0') {
+        check(node, CHECK_VOTER, false, "no vote: %s", raft->damage);
+        return;
     }
     bool votes = i < raft->member_count && raft->members[i].voter;
     if (i < raft->member_count && !votes) {

@@ -20,6 +20,7 @@
 #include "raftlog/engine_raft.h"
 #include "raftlog/guard.h"
 #include "raftlog/peers.h"
+#include "raftlog/repair.h"
 #include "raftlog/snapshot_task.h"
 
 static uint64_t now_ms(const struct rlog_engine *engine)
@@ -242,11 +243,35 @@ void rlog_engine_on_timer(void *arg)
         return;
     }
     struct raft_event event = {.type = RAFT_TIMEOUT};
+    struct rlog_guard_undo undo = {NULL, 0};
+    if (rlog_repair_needed(engine->rlog)) {
+        rlog_guard_stand_aside(&engine->raft, &undo); /* D1 */
+    }
     rlog_engine_step(engine, &event, NULL, NULL);
+    rlog_guard_received(&undo);
     rlog_settle(engine->rlog);
 }
 
 /* ---- events ---- */
+
+/* D1, and the log's new beginning before a leader's first entries. False: nothing is to come of the
+ * message. */
+static bool take_without_vote(struct rlog *rlog, const struct raft_message *message)
+{
+    switch (message->type) {
+    case RAFT_REQUEST_VOTE:
+    case RAFT_REQUEST_VOTE_RESULT:
+    case RAFT_TIMEOUT_NOW:
+        return false;
+    case RAFT_APPEND_ENTRIES:
+        return message->append_entries.term < raft_current_term(&rlog->engine->raft) ||
+               rlog_repair_renew(rlog);
+    case RAFT_APPEND_ENTRIES_RESULT:
+    case RAFT_INSTALL_SNAPSHOT:
+        return true;
+    }
+    UNREACHABLE("a message type outside its enum");
+}
 
 bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct bytes body)
 {
@@ -268,6 +293,11 @@ bool rlog_engine_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct 
                               (unsigned long long)from);
         }
         return verdict != RLOG_GUARD_BROKEN;
+    }
+    if (rlog_repair_needed(rlog) && !take_without_vote(rlog, &received.message)) {
+        rlog_guard_received(&undo);
+        rlog_received_done(&received);
+        return true;
     }
     if (received.message.type == RAFT_APPEND_ENTRIES) {
         rlog_engine_append(engine, &received);
@@ -335,7 +365,8 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
     message.install_snapshot.last_index = info->meta.index;
     message.install_snapshot.last_term = info->meta.term;
     message.install_snapshot.conf_index = info->meta.configuration_index;
-    if (rlog_guard_receive(&engine->raft, &message, now_ms(engine), &undo) != RLOG_GUARD_STEP) {
+    if (rlog_repair_waits(rlog) ||
+        rlog_guard_receive(&engine->raft, &message, now_ms(engine), &undo) != RLOG_GUARD_STEP) {
         raft_configuration_close(&message.install_snapshot.conf);
         return true;
     }
@@ -367,11 +398,16 @@ void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index, uint64_t conf
     }
 }
 
+void rlog_engine_forget_match(struct rlog *rlog, uint64_t id)
+{
+    rlog_guard_forget_match(&rlog->engine->raft, id);
+}
+
 bool rlog_engine_transfer_to(struct rlog *rlog, uint64_t id)
 {
     struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = id}};
     int rc = 0;
-    if (!rlog_peers_connected(rlog, id) ||
+    if (!rlog_peers_connected(rlog, id) || rlog_repair_of(rlog, id) ||
         !rlog_guard_may_take_over(&rlog->engine->raft, id)) { /* M10 */
         return false;
     }
@@ -521,7 +557,9 @@ uint64_t rlog_engine_configured(const struct rlog *rlog)
 uint64_t rlog_engine_settled(const struct rlog *rlog)
 {
     uint64_t index = rlog->engine->configuration_index;
-    return index == 0 && !rlog_joined(rlog) ? 1 : index; /* the first one is, by definition */
+    return index == 0 && rlog->members.roll.count > 0 && !rlog_joined(rlog)
+               ? 1
+               : index; /* the first one is, by definition */
 }
 
 bool rlog_engine_may_change(const struct rlog *rlog)

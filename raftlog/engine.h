@@ -35,6 +35,8 @@ bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
 /* Our own snapshot is durable, with the configuration of `configuration_index`; the log is pruned
  * to the trailing entries. */
 void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index, uint64_t configuration_index);
+/* Leading: counts anew what the member `id` holds, from nothing on. */
+void rlog_engine_forget_match(struct rlog *rlog, uint64_t id);
 /* Leads and somebody has all our entries: hands leadership over. */
 void rlog_engine_transfer(struct rlog *rlog);
 /* Leads, and this voter is connected and has all our entries: hands leadership over to it. True

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include <../src/progress.h> /* M12: what the core keeps of a member, of the very source we pin */
+
 #include "raftlog/roll.h"
 
 /* No cluster counts so far; sums of two such numbers do not overflow. */
@@ -234,6 +236,18 @@ enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_messag
     return RLOG_GUARD_BROKEN;
 }
 
+void rlog_guard_stand_aside(struct raft *raft, struct rlog_guard_undo *ret_undo)
+{
+    *ret_undo = (struct rlog_guard_undo){NULL, 0};
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        struct raft_server *server = &raft->configuration.servers[i];
+        if (server->id == raft->id) {
+            *ret_undo = (struct rlog_guard_undo){server, server->role};
+            server->role = RAFT_STANDBY;
+        }
+    }
+}
+
 void rlog_guard_received(const struct rlog_guard_undo *undo)
 {
     if (undo->server != NULL) {
@@ -283,6 +297,19 @@ uint64_t rlog_guard_tick(uint64_t timeout_ms, uint64_t last_tick_ms, uint64_t he
     uint64_t pause_ms = heartbeat_ms / 4 > 0 ? heartbeat_ms / 4 : 1;
     uint64_t earliest_ms = last_tick_ms + pause_ms;
     return timeout_ms > earliest_ms ? timeout_ms : earliest_ms;
+}
+
+void rlog_guard_forget_match(struct raft *raft, uint64_t id)
+{
+    for (unsigned i = 0; raft->state == RAFT_LEADER && i < raft->configuration.n; i++) {
+        struct raft_progress *progress = &raft->leader_state.progress[i];
+        if (raft->configuration.servers[i].id == id && id != raft->id) {
+            progress->state = PROGRESS__PROBE;
+            progress->next_index = raft_last_index(raft) + 1;
+            progress->match_index = 0;
+            progress->snapshot.index = 0;
+        }
+    }
 }
 
 bool rlog_guard_may_take_over(struct raft *raft, uint64_t id)

@@ -15,6 +15,8 @@
  *   M9  the commit index goes back                            rlog_guard_commit
  *   M10 a transfer is lost when the target lags               rlog_guard_may_take_over
  *   M11 the answer to a stale leader carries stack bytes      rlog_guard_answers
+ *   M12 a member that forgot can never be sent it again       rlog_guard_forget_match
+ *   M13 a voter cannot be without a vote                      rlog_guard_stand_aside
  *
  * Beside them: messages that no correct member sends and that would trip the core's assertions are
  * told apart here, so that bytes of a peer never end the process.
@@ -60,7 +62,9 @@ struct rlog_guard_undo {
  */
 enum rlog_guard_verdict rlog_guard_receive(struct raft *raft, struct raft_message *message,
                                            uint64_t now_ms, struct rlog_guard_undo *ret_undo);
-/* After it. */
+/* Before RAFT_TIMEOUT of a follower that has no vote (repair.h): it stands for nothing. */
+void rlog_guard_stand_aside(struct raft *raft, struct rlog_guard_undo *ret_undo);
+/* After either of them. */
 void rlog_guard_received(const struct rlog_guard_undo *undo);
 /* What a step answered to `event`, before any of it is looked at: sets what the core left unset. */
 void rlog_guard_answers(const struct raft *raft, const struct raft_event *event,
@@ -71,6 +75,9 @@ void rlog_guard_send(const struct raft *raft, struct raft_message *message);
 uint64_t rlog_guard_commit(uint64_t before, uint64_t commit);
 /* When to step TIMEOUT next: `timeout_ms` but never twice within a quarter of a heartbeat. */
 uint64_t rlog_guard_tick(uint64_t timeout_ms, uint64_t last_tick_ms, uint64_t heartbeat_ms);
+/* Leading: all that the member `id` said it holds is forgotten, as after an election. The core only
+ * ever raises it, and asserts that no member has less than it said. Nothing when we do not lead. */
+void rlog_guard_forget_match(struct raft *raft, uint64_t id);
 /* Whether RAFT_TRANSFER to `id` would reach its aim: a voter that has all our entries, and no
  * transfer under way. */
 bool rlog_guard_may_take_over(struct raft *raft, uint64_t id);

@@ -22,6 +22,7 @@
 #include "raftlog/engine.h"
 #include "raftlog/greeting.h"
 #include "raftlog/reads.h"
+#include "raftlog/repair.h"
 #include "raftlog/streams.h"
 
 enum {
@@ -224,6 +225,7 @@ static void on_hello(struct link *link, struct bytes body)
     }
     rlog_link_say(peer, rlog, ENV_LOG_INFO, "node %llu at %s is connected",
                   (unsigned long long)peer->id, place_of(link, place));
+    rlog_repair_greet(rlog, peer->id);
 }
 
 static void on_refused(struct link *link, struct bytes body)
@@ -261,6 +263,9 @@ static bool deliver(struct link *link, uint8_t kind, struct bytes body)
     }
     if (kind == RLOG_WIRE_CONFIRM || kind == RLOG_WIRE_CONFIRM_RESULT) {
         return rlog_reads_receive(rlog, from, kind, body);
+    }
+    if (kind == RLOG_WIRE_REPAIR || kind == RLOG_WIRE_REPAIR_RESULT) {
+        return rlog_repair_receive(rlog, from, kind, body);
     }
     return false;
 }

@@ -6,10 +6,11 @@
 
 #include "base/list.h"
 #include "env/net.h"
+#include "raftlog/peers.h"
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
 
-enum { RLOG_LINK_LINE_MAX = 320, RLOG_PEERS_MAX = 2 * RLOG_MEMBERS_MAX };
+enum { RLOG_LINK_LINE_MAX = 320 };
 
 enum link_state { LINK_CONNECTING, LINK_GREETING, LINK_READY, LINK_CLOSING };
 

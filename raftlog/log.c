@@ -130,9 +130,9 @@ static void memory_prune(struct rlog_log *log, uint64_t index)
 
 /* ---- opening ---- */
 
-int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
-                  uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
-                  size_t error_size, struct rlog_log **ret_log)
+int rlog_log_create_empty(struct env *env, const struct rlog_log_config *config, uint64_t index,
+                          uint64_t term, const struct rlog_log_handlers *handlers,
+                          struct rlog_log **ret_log)
 {
     struct rlog_log *log = rlog_grow(NULL, sizeof *log);
     int rc;
@@ -140,21 +140,39 @@ int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_
     memset(log, 0, sizeof *log);
     log->env = env;
     log->handlers = *handlers;
-    log->start = 1;
+    log->start = index + 1;
+    log->base_term = term;
+    log->stored = index;
     list_init(&log->queue);
     list_init(&log->batch.items);
+    rlog_write_init(log);
     rc = rlog_disk_init(&log->disk, env, config);
+    if (rc != ENV_OK) {
+        rlog_log_destroy(log);
+        return rc;
+    }
+    *ret_log = log;
+    return ENV_OK;
+}
+
+int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
+                  uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
+                  size_t error_size, struct rlog_log **ret_log)
+{
+    struct rlog_log *log = NULL;
+    int rc = rlog_log_create_empty(env, config, 0, 0, handlers, &log);
+
     if (rc != ENV_OK) {
         (void)snprintf(error, error_size, "the log's folder has too long a name: %s",
                        config->folder);
     } else {
-        rlog_write_init(log);
         rc = rlog_recover(log, snapshot_index, snapshot_term, error, error_size);
     }
     if (rc != ENV_OK) {
         rlog_log_destroy(log);
         return rc;
     }
+    rlog_write_start(log);
     *ret_log = log;
     return ENV_OK;
 }

@@ -4,7 +4,7 @@
  * and one sync for all that gathered while the batch before was on its way); `stored` advances when
  * a batch is durable. Entries stay readable in memory from the log's start to its end.
  *
- * A torn tail (never acknowledged: cut off) and damage (acknowledged: refuse to take part) are told
+ * A torn tail (never acknowledged: cut off) and damage (acknowledged: it is not opened) are told
  * apart by the durable mark: each batch carries what was durable before it, and the newest mark is
  * written again, apart from the segments, soon after.
  *
@@ -61,6 +61,16 @@ int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint6
 int rlog_log_open(struct env *env, const struct rlog_log_config *config, uint64_t snapshot_index,
                   uint64_t snapshot_term, const struct rlog_log_handlers *handlers, char *error,
                   size_t error_size, struct rlog_log **ret_log);
+/* A log that holds nothing and has no files: its first entry would be index + 1, but nothing may be
+ * appended to it. It takes the place of one that is damaged. INVALID: the folder's name is too
+ * long. */
+int rlog_log_create_empty(struct env *env, const struct rlog_log_config *config, uint64_t index,
+                          uint64_t term, const struct rlog_log_handlers *handlers,
+                          struct rlog_log **ret_log);
+/* Removes whatever the folder holds and formats an empty log that starts after (index, term).
+ * Synchronous and durable; done in part after a crash: the caller knows to begin it again. */
+int rlog_log_renew(struct env *env, const struct rlog_log_config *config, uint64_t index,
+                   uint64_t term);
 /* Calls no handler any more. Frees at once when no work is on its way or the env has crashed, and
  * otherwise when the last work comes back. Writes nothing that was not submitted. NULL is fine. */
 void rlog_log_destroy(struct rlog_log *log);

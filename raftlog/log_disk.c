@@ -389,3 +389,50 @@ int rlog_log_format(struct env *env, const struct rlog_log_config *config, uint6
     rlog_disk_done(&disk);
     return rc;
 }
+
+/* ---- beginning anew ---- */
+
+enum { REMOVE_AT_ONCE = 16, FILE_NAME_MAX = 64 };
+
+struct leftovers {
+    char names[REMOVE_AT_ONCE][FILE_NAME_MAX];
+    size_t count;
+};
+
+static void leftover(void *arg, const char *name)
+{
+    struct leftovers *leftovers = arg;
+
+    if (leftovers->count < REMOVE_AT_ONCE && strlen(name) < FILE_NAME_MAX) {
+        memcpy(leftovers->names[leftovers->count++], name, strlen(name) + 1);
+    }
+}
+
+/* Whatever we ever gave a name; the names of others are longer, or theirs to remove. */
+static int folder_empty(struct env *env, const char *folder)
+{
+    struct leftovers leftovers;
+    int rc;
+
+    do {
+        leftovers.count = 0;
+        rc = env_folder_list(env, folder, leftover, &leftovers);
+        for (size_t i = 0; rc == ENV_OK && i < leftovers.count; i++) {
+            char path[RLOG_FILE_PATH_MAX];
+
+            (void)rlog_path(path, folder, leftovers.names[i]);
+            env_fault(env, "log.before_remove");
+            rc = env_remove(env, path);
+        }
+    } while (rc == ENV_OK && leftovers.count > 0);
+    return rc == ENV_OK ? env_folder_sync(env, folder) : rc;
+}
+
+int rlog_log_renew(struct env *env, const struct rlog_log_config *config, uint64_t index,
+                   uint64_t term)
+{
+    int rc = folder_empty(env, config->folder);
+
+    env_fault(env, "log.emptied");
+    return rc == ENV_OK ? rlog_log_format(env, config, index, term, NULL) : rc;
+}

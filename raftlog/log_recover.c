@@ -5,8 +5,9 @@
  *   - a whole batch n + 1 or later (it was written when n was durable);
  *   - a segment that begins after n (it got its name when n was durable);
  *   - a slot of the mark that names n or later (written within RLOG_MARK_DELAY_US after it).
- * The first batch that is not whole, or missing, is damage when one of these proves it: the node
- * must not run on, since others count on what it acknowledged. Otherwise it is the torn end of a
+ * The first batch that is not whole, or missing, is damage when one of these proves it: others
+ * count on what the node acknowledged, so it has no vote until that is here again (repair.h).
+ * Otherwise it is the torn end of a
  * write that was never reported: it is overwritten with zeros, so that a later recovery finds
  * nothing of it.
  *
@@ -37,9 +38,8 @@ int rlog_recovery_refuse(struct rlog_recovery *recovery, int rc, const char *for
 
 int rlog_recovery_damaged(struct rlog_recovery *recovery, const char *what)
 {
-    return rlog_recovery_refuse(recovery, ENV_INVALID,
-                                "log is damaged at index %" PRIu64 ": %s; %s",
-                                recovery->disk->point.index + 1, what, RLOG_RECOVERY_ADVICE);
+    return rlog_recovery_refuse(recovery, ENV_INVALID, "log is damaged at index %" PRIu64 ": %s",
+                                recovery->disk->point.index + 1, what);
 }
 
 int rlog_recovery_unreadable(struct rlog_recovery *recovery, int rc, const char *name)
@@ -54,12 +54,9 @@ int rlog_recovery_unsealed(struct rlog_recovery *recovery, int rc, const char *n
     }
     if (rc == ENV_LIMIT) {
         return rlog_recovery_refuse(recovery, rc,
-                                    "log: %s is damaged, or of a format that this program does not "
-                                    "know; %s",
-                                    name, RLOG_RECOVERY_ADVICE);
+                                    "log: %s is of a format that this program does not know", name);
     }
-    return rlog_recovery_refuse(recovery, rc, "log is damaged: %s is not whole; %s", name,
-                                RLOG_RECOVERY_ADVICE);
+    return rlog_recovery_refuse(recovery, rc, "log is damaged: %s is not whole", name);
 }
 
 /* ---- the folder ---- */
@@ -86,12 +83,14 @@ static int segments_find(struct rlog_recovery *recovery)
 {
     int rc = env_folder_list(recovery->disk->env, recovery->disk->folder, visit, recovery);
 
+    if (rc == ENV_NOT_FOUND) {
+        return rlog_recovery_refuse(recovery, ENV_INVALID, "log is damaged: its folder is missing");
+    }
     if (rc != ENV_OK) {
         return rlog_recovery_unreadable(recovery, rc, recovery->disk->folder);
     }
     if (recovery->count == 0) {
-        return rlog_recovery_refuse(recovery, ENV_INVALID, "log is damaged: it has no segment; %s",
-                                    RLOG_RECOVERY_ADVICE);
+        return rlog_recovery_refuse(recovery, ENV_INVALID, "log is damaged: it has no segment");
     }
     recovery->first = recovery->count - 1;
     while (recovery->first > 0 && recovery->found[recovery->first - 1].number + 1 ==
@@ -116,8 +115,7 @@ static int mark_read(struct rlog_recovery *recovery)
     (void)rlog_path(path, recovery->disk->folder, "mark");
     rc = env_file_open(recovery->disk->env, path, ENV_OPEN_WRITE, &mark->file);
     if (rc == ENV_NOT_FOUND) {
-        return rlog_recovery_refuse(
-            recovery, ENV_INVALID, "log is damaged: its mark is missing; %s", RLOG_RECOVERY_ADVICE);
+        return rlog_recovery_refuse(recovery, ENV_INVALID, "log is damaged: its mark is missing");
     }
     for (unsigned slot = 0; rc == ENV_OK && slot < RLOG_MARK_SLOTS; slot++) {
         uint8_t block[RLOG_BLOCK];
@@ -153,8 +151,8 @@ static int snapshot_meet(struct rlog_recovery *recovery, uint64_t index, uint64_
         return rlog_recovery_refuse(recovery, ENV_INVALID,
                                     "log is damaged at index %" PRIu64
                                     ": entries from there to %" PRIu64
-                                    " are missing and no snapshot holds them; %s",
-                                    index + 1, log->start - 1, RLOG_RECOVERY_ADVICE);
+                                    " are missing and no snapshot holds them",
+                                    index + 1, log->start - 1);
     }
     if (index > rlog_log_last(log) || (index > 0 && rlog_log_term(log, index) != term)) {
         env_log(log->env, ENV_LOG_INFO, "log", "restarts at the snapshot of index %" PRIu64, index);

@@ -7,8 +7,6 @@
 
 #include "raftlog/log_state.h"
 
-#define RLOG_RECOVERY_ADVICE "remove this node from the cluster and add it again"
-
 struct rlog_recovery {
     struct rlog_log *log;
     struct rlog_log_disk *disk;

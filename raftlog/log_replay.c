@@ -183,8 +183,7 @@ static int segment_open(struct rlog_recovery *recovery, struct rlog_segment *seg
     if (ret_head->number != segment->number || ret_head->before.index > RLOG_INDEX_MAX ||
         ret_head->before.index + 1 != segment->index) {
         return rlog_recovery_refuse(recovery, ENV_INVALID,
-                                    "log is damaged: %s has another segment's content; %s", name,
-                                    RLOG_RECOVERY_ADVICE);
+                                    "log is damaged: %s has another segment's content", name);
     }
     disk->capacity = bytes / RLOG_BLOCK * RLOG_BLOCK;
     disk->offset = RLOG_BLOCK;

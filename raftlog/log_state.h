@@ -145,6 +145,8 @@ void *rlog_grow(void *memory, size_t size);
 /* ---- the loop's half of writing (log_write.c) ---- */
 
 void rlog_write_init(struct rlog_log *log);
+/* The log was recovered: begins to prepare what it will need. */
+void rlog_write_start(struct rlog_log *log);
 /* Takes over one reference and arms the next batch. */
 void rlog_write_queue(struct rlog_log *log, struct rlog_item *item);
 /* Whether any work is on its way. */

@@ -430,6 +430,7 @@ static void batch_done(struct env_work *work)
 
 void rlog_write_queue(struct rlog_log *log, struct rlog_item *item)
 {
+    ASSERT(log->disk.tail != NULL); /* rlog_log_create_empty made none */
     if (log->failed) {
         rlog_item_release(item);
         return;
@@ -449,5 +450,9 @@ void rlog_write_init(struct rlog_log *log)
     log->mark_timer = env_timer_create(log->env, mark_due, log);
     log->spare_timer = env_timer_create(log->env, spare_due, log);
     ASSERT(log->batch_timer != NULL && log->mark_timer != NULL && log->spare_timer != NULL);
+}
+
+void rlog_write_start(struct rlog_log *log)
+{
     env_timer_start(log->spare_timer, 0);
 }

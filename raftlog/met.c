@@ -77,10 +77,14 @@ int rlog_met_load(struct env *env, const char *folder, struct id128 store_id,
     if (rc == ENV_OK) {
         rc = rlog_unseal(bytes_of(file, size), met_kind, &key, &body, NULL);
     }
+    if (rc == ENV_LIMIT || rc == ENV_DENIED) {
+        snprintf(error, error_size, "%s/%s %s", folder, MET_NAME,
+                 rc == ENV_LIMIT ? "is of a format that this program does not know"
+                                 : "belongs to another node's store");
+        return rc;
+    }
     if (rc != ENV_OK || !decode(body, members)) {
-        snprintf(error, error_size,
-                 "%s/%s is damaged: remove this node from the cluster and add it again", folder,
-                 MET_NAME);
+        snprintf(error, error_size, "%s/%s is damaged", folder, MET_NAME);
         return ENV_INVALID;
     }
     return 0;

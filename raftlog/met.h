@@ -10,8 +10,8 @@
 
 /* Nobody was met. Synchronous and durable. */
 int rlog_met_format(struct env *env, const char *folder, struct id128 store_id);
-/* Fills `members->met`. On failure `error` says in one line what to do: INVALID when the file is
- * damaged or missing. Synchronous. */
+/* Fills `members->met`. On failure `error` is one line: INVALID when the file is damaged or
+ * missing, LIMIT when it is of a later version, DENIED when it is another store's. Synchronous. */
 int rlog_met_load(struct env *env, const char *folder, struct id128 store_id,
                   struct rlog_members *members, char *error, size_t error_size);
 /* Replaces the file by `members->met`. Synchronous, so it holds up the loop: a few times in a

@@ -238,6 +238,18 @@ struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id)
     return peer != NULL && peer->ready != NULL ? peer->ready->store : ID128_ZERO;
 }
 
+size_t rlog_peers_ready(const struct rlog *rlog, uint64_t ids[RLOG_PEERS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < RLOG_PEERS_MAX; i++) {
+        const struct peer *peer = &rlog->peers->list[i];
+        if (peer->id != 0 && peer->ready != NULL) {
+            ids[count++] = peer->id;
+        }
+    }
+    return count;
+}
+
 struct base_writer *rlog_peers_begin(struct rlog *rlog, uint64_t id, uint8_t kind)
 {
     struct peer *peer = rlog_peers_find(rlog, id);

@@ -13,6 +13,8 @@
 
 #include "raftlog/raftlog.h"
 
+enum { RLOG_PEERS_MAX = 2 * RLOG_MEMBERS_MAX /* members, and guests on their way in or out */ };
+
 /* Listens; delivers nothing inside the call. */
 int rlog_peers_create(struct rlog *rlog, char *error, size_t error_size);
 /* Dials from the next turn on. */
@@ -29,6 +31,8 @@ bool rlog_peers_connected(const struct rlog *rlog, uint64_t id);
 uint64_t rlog_peers_silent(const struct rlog *rlog, uint64_t id);
 /* The store id that it said hello with; zero when it is not connected. */
 struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id);
+/* Ids of all to whom frames can be sent, members or not yet; returns how many. */
+size_t rlog_peers_ready(const struct rlog *rlog, uint64_t ids[RLOG_PEERS_MAX]);
 /* Starts a frame: NULL when not connected or the queue is full. Write the body, then call
  * rlog_peers_end. One frame at a time. */
 struct base_writer *rlog_peers_begin(struct rlog *rlog, uint64_t id, uint8_t kind);

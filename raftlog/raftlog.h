@@ -18,7 +18,12 @@
 #include "env/env.h"
 #include "env/net.h"
 
-enum { RLOG_MEMBERS_MAX = 9, RLOG_ENTRY_MAX = 128 * 1024, RLOG_NAME_MAX = 64 };
+enum {
+    RLOG_MEMBERS_MAX = 9,
+    RLOG_ENTRY_MAX = 128 * 1024,
+    RLOG_NAME_MAX = 64,
+    RLOG_DAMAGE_LINE_MAX = 400,
+};
 
 enum rlog_role { RLOG_FOLLOWER = 1, RLOG_CANDIDATE, RLOG_LEADER };
 
@@ -52,7 +57,8 @@ struct rlog_birth {
 /* The replicated machine. All calls on the loop; none may call back into rlog unless it says so. */
 struct rlog_machine {
     void *arg;
-    /* Once, at start, before anything else: the birth's bytes. */
+    /* At start, before anything else: the birth's bytes. Once more when an image turns out to be
+     * damaged while it is fed: all is again as after the first call. */
     int (*birth)(void *arg, const struct rlog_birth *birth);
     /* A committed entry, in order, each exactly once per (re)start or restore. False: the machine
      * cannot understand it; the node stops. */
@@ -120,7 +126,9 @@ struct rlog;
  * that is not known to be committed, listens, and joins. Borrows `config`'s strings and `machine`
  * until rlog_destroy. On failure `error` says in one line what is wrong and what to do: no node
  * here; a folder of another cluster, node id or incarnation (compared with `config` and the
- * certificate); damage. */
+ * certificate); a damaged birth or vote. A damaged log or image is no failure: the node starts
+ * without a vote and is repaired by a leader (repair.h); only one that has no other member does
+ * not start. */
 int rlog_start(struct env *env, const struct rlog_config *config,
                const struct rlog_machine *machine, char *error, size_t error_size,
                struct rlog **ret_rlog);
@@ -220,6 +228,7 @@ bool rlog_is_voter(const struct rlog *rlog, uint64_t id);
 struct rlog_progress {
     struct id128 store; /* applied binding; zero: none yet */
     uint64_t silent_us; /* since it was heard last; 0 for this node, and while not connected */
+    bool damaged;       /* it found damage on its disk, and has no vote until it is repaired */
     bool known;         /* this node leads: `match` is the member's */
     uint64_t match;     /* last entry that it said it holds durably */
     bool close;         /* this node leads, and would promote it */
@@ -234,6 +243,7 @@ struct rlog_status {
     uint64_t pending_bytes;  /* of records that are not yet durable */
     bool log_waits;          /* the disk is full: what the log has to write waits for space */
     bool log_reserved;       /* the space of the log's next segment is taken already */
+    char damage[RLOG_DAMAGE_LINE_MAX]; /* this node has no vote: why, and how far its repair is */
     struct id128 store_id;
     uint64_t configuration; /* index of the members' newest change in our log; 0: none yet */
     bool changing;          /* and it is not committed yet */

@@ -22,6 +22,7 @@
 #include "env/random.h"
 #include "raftlog/engine.h"
 #include "raftlog/peers.h"
+#include "raftlog/repair.h"
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
 
@@ -241,7 +242,7 @@ static void answer_confirm(struct rlog *rlog, uint64_t from,
             .term = confirm->term,
             .round = confirm->round,
             .nonce = confirm->nonce,
-            .yes = rlog_engine_term(rlog) == confirm->term,
+            .yes = rlog_engine_term(rlog) == confirm->term && !rlog_repair_needed(rlog), /* D2 */
         };
         rlog_wire_write_confirm_result(writer, &result);
         rlog_peers_end(rlog);

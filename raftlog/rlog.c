@@ -16,6 +16,7 @@
 #include "raftlog/met.h"
 #include "raftlog/peers.h"
 #include "raftlog/reads.h"
+#include "raftlog/repair.h"
 #include "raftlog/snapshot_task.h"
 #include "raftlog/streams.h"
 
@@ -142,6 +143,7 @@ static bool settle_once(struct rlog *rlog)
     if (rlog_alive(rlog) && rlog->members.changed) {
         check_stores(rlog);
     }
+    any = (rlog_alive(rlog) && rlog_repair_advance(rlog)) || any;
     any = (rlog_alive(rlog) && bind_stores(rlog)) || any;
     if (rlog_alive(rlog)) {
         rlog_watch_catch_up(rlog);
@@ -277,6 +279,15 @@ static int check_birth(const struct rlog *rlog, char *error, size_t error_size)
     return 0;
 }
 
+static int give_birth(struct rlog *rlog, char *error, size_t error_size)
+{
+    int rc = rlog->machine.birth(rlog->machine.arg, &rlog->store.birth);
+    if (rc != 0) {
+        snprintf(error, error_size, "%s: the birth's settings are refused", rlog->config.folder);
+    }
+    return rc;
+}
+
 static int open_store(struct rlog *rlog, char *error, size_t error_size)
 {
     int rc = rlog_store_open(rlog->env, rlog->config.folder, &rlog->store, error, error_size);
@@ -290,17 +301,17 @@ static int open_store(struct rlog *rlog, char *error, size_t error_size)
                             error, error_size);
     }
     if (rc == 0) {
-        rc = rlog_met_load(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members,
-                           error, error_size);
+        rc = rlog_repair_create(rlog, error, error_size);
     }
     if (rc == 0) {
-        rc = rlog->machine.birth(rlog->machine.arg, &rlog->store.birth);
-        if (rc != 0) {
-            snprintf(error, error_size, "%s: the birth's settings are refused",
-                     rlog->config.folder);
+        rc = rlog_met_load(rlog->env, rlog->config.folder, rlog->store.store_id, &rlog->members,
+                           error, error_size);
+        if (rc == ENV_INVALID) {
+            rlog_members_init(&rlog->members);
+            rc = rlog_repair_found(rlog, RLOG_DAMAGED_MET, error, error_size);
         }
     }
-    return rc;
+    return rc == 0 ? give_birth(rlog, error, error_size) : rc;
 }
 
 static int restore_piece(void *arg, struct bytes piece)
@@ -319,6 +330,7 @@ int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_si
         if (rc != 0) {
             snprintf(error, error_size, "the snapshot at %llu is unusable: %s",
                      (unsigned long long)index, env_error_text(rc));
+            rc = ENV_LIMIT; /* its bytes are whole */
         }
     }
     return rc;
@@ -334,7 +346,16 @@ static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info
         ret_info->meta.term = 0;
         return 0;
     }
-    return rc != 0 ? rc : rlog_restore(rlog, ret_info->meta.index, error, error_size);
+    if (rc == 0) {
+        rc = rlog_restore(rlog, ret_info->meta.index, error, error_size);
+    }
+    if (rc != ENV_INVALID) {
+        return rc;
+    }
+    ret_info->meta.index = 0;
+    ret_info->meta.term = 0;
+    rc = rlog_repair_found(rlog, RLOG_DAMAGED_DATA, error, error_size);
+    return rc == 0 ? give_birth(rlog, error, error_size) : rc; /* half of an image was fed */
 }
 
 bool rlog_joined(const struct rlog *rlog)
@@ -346,8 +367,8 @@ bool rlog_joined(const struct rlog *rlog)
  * that log and snapshot meet. The log of one who joins is empty at first. */
 static int check_first_entry(const struct rlog *rlog, char *error, size_t error_size)
 {
-    if (rlog_joined(rlog) && rlog_log_last(rlog->log) == 0) {
-        return 0;
+    if ((rlog_joined(rlog) || rlog_repair_needed(rlog)) && rlog_log_last(rlog->log) == 0) {
+        return 0; /* nothing has arrived yet, or it began anew */
     }
     if (rlog_log_last(rlog->log) < 1 || rlog_log_entry(rlog->log, 1).type != RLOG_CHANGE) {
         snprintf(error, error_size, "%s: the log's first entry is not the first list of members",
@@ -357,19 +378,43 @@ static int check_first_entry(const struct rlog *rlog, char *error, size_t error_
     return 0;
 }
 
-static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot, char *error,
-                    size_t error_size)
+struct rlog_log_config rlog_log_config_of(const struct rlog *rlog)
 {
-    struct rlog_log_config config = {
+    return (struct rlog_log_config){
         .folder = rlog->log_folder,
         .segment_bytes = rlog->config.segment_bytes,
         .store_id = rlog->store.store_id,
     };
-    struct rlog_log_handlers handlers = {rlog, on_stored, on_log_written, on_log_failed};
-    int rc = rlog_log_open(rlog->env, &config, snapshot->index, snapshot->term, &handlers, error,
+}
+
+struct rlog_log_handlers rlog_log_handlers_of(struct rlog *rlog)
+{
+    return (struct rlog_log_handlers){rlog, on_stored, on_log_written, on_log_failed};
+}
+
+/* A log that is damaged, or that stands behind a damaged image, is not used: what the node has is
+ * its image, or nothing. */
+static int open_log(struct rlog *rlog, const struct rlog_snapshot_meta *snapshot, char *error,
+                    size_t error_size)
+{
+    struct rlog_log_config config = rlog_log_config_of(rlog);
+    struct rlog_log_handlers handlers = rlog_log_handlers_of(rlog);
+    int rc = 0;
+    if (!rlog_repair_waits(rlog)) {
+        rc = rlog_log_open(rlog->env, &config, snapshot->index, snapshot->term, &handlers, error,
                            error_size, &rlog->log);
-    if (rc == 0 && snapshot->index == 0) {
-        rc = check_first_entry(rlog, error, error_size);
+        if (rc == 0 && snapshot->index == 0) {
+            rc = check_first_entry(rlog, error, error_size);
+        }
+        if (rc == ENV_INVALID) {
+            rlog_log_destroy(rlog->log);
+            rlog->log = NULL;
+            rc = rlog_repair_found(rlog, RLOG_DAMAGED_DATA, error, error_size);
+        }
+    }
+    if (rc == 0 && rlog_repair_waits(rlog)) {
+        rc = rlog_log_create_empty(rlog->env, &config, snapshot->index, snapshot->term, &handlers,
+                                   &rlog->log);
     }
     return rc;
 }
@@ -446,6 +491,7 @@ int rlog_start(struct env *env, const struct rlog_config *config,
         return rc;
     }
     rlog_peers_check(rlog);
+    rlog_repair_start(rlog);
     rlog_peers_start(rlog);
     rlog_settle_soon(rlog);
     *ret_rlog = rlog;
@@ -537,6 +583,7 @@ void rlog_destroy(struct rlog *rlog)
         rlog_snapshot_task_destroy(rlog);
     }
     rlog_streams_destroy(rlog);
+    rlog_repair_destroy(rlog);
     rlog_log_destroy(rlog->log);
     rlog_store_close(&rlog->store);
     env_timer_destroy(rlog->settle_timer);
@@ -600,6 +647,7 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
     ret_status->log_waits = rlog_log_waits(rlog->log);
     ret_status->log_reserved = rlog_log_reserved(rlog->log);
     ret_status->store_id = rlog->store.store_id;
+    rlog_repair_tell(rlog, ret_status->damage, sizeof ret_status->damage);
     const struct rlog_roll *roll = &rlog->members.roll;
     ret_status->configuration = rlog_engine_configured(rlog);
     ret_status->changing = ret_status->configuration > rlog_engine_commit(rlog);
@@ -613,6 +661,7 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
             .store = rlog_members_bound(&rlog->members, id),
             .silent_us = rlog_peers_silent(rlog, id),
             .close = rlog_is_close(rlog, id),
+            .damaged = rlog_repair_of(rlog, id),
         };
         ret_status->progress[i].known = rlog_engine_match(rlog, id, &ret_status->progress[i].match);
     }

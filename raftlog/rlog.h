@@ -53,6 +53,7 @@ struct rlog_handing {
 struct rlog_engine;
 struct rlog_peers;
 struct rlog_reads;
+struct rlog_repair;
 struct rlog_snapshot_task;
 struct rlog_streams;
 
@@ -67,6 +68,7 @@ struct rlog {
     struct rlog_engine *engine;
     struct rlog_peers *peers;
     struct rlog_reads *reads;
+    struct rlog_repair *repair;
     struct rlog_snapshot_task *snapshot_task;
     struct rlog_streams *streams;
     struct rlog_catch_up catch_up[RLOG_MEMBERS_MAX];
@@ -96,6 +98,9 @@ void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
 /* The member `id` said hello with `store`: remembers a first meeting durably. False when that
  * failed: the node with it, unless the disk is full. */
 bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
+/* What this node's log is opened with, and whom it calls. */
+struct rlog_log_config rlog_log_config_of(const struct rlog *rlog);
+struct rlog_log_handlers rlog_log_handlers_of(struct rlog *rlog);
 /* Feeds the snapshot at `index` to the machine. Blocks. */
 int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size);
 /* Neither failed nor stopped. */

@@ -44,15 +44,15 @@ int rlog_unseal(struct bytes block, struct rlog_sealed_kind kind, const struct s
     if (reader.failed || magic != kind.magic) {
         return ENV_INVALID;
     }
-    if (version != kind.version) {
-        return ENV_LIMIT;
-    }
     body = base_read_bytes(&reader, size);
     hash = base_read_u64(&reader);
     crc = base_read_u32(&reader);
     if (reader.failed ||
         crc != base_crc32c(0, bytes_of(block.data, RLOG_SEALED_HEAD + size + sizeof hash))) {
         return ENV_INVALID;
+    }
+    if (version != kind.version) {
+        return ENV_LIMIT;
     }
     if (hash != base_siphash64(key, bytes_of(block.data, RLOG_SEALED_HEAD + size))) {
         return ENV_DENIED;

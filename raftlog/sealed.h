@@ -32,8 +32,9 @@ struct siphash_key rlog_store_key(struct id128 store_id);
  * block in a chain. */
 uint64_t rlog_seal(void *block, struct rlog_sealed_kind kind, const struct siphash_key *key,
                    struct bytes body);
-/* `block` may be longer than what was sealed. INVALID: damaged. DENIED: whole, but sealed under
- * another key. LIMIT: another version. The body points into `block`. `ret_hash` may be NULL. */
+/* `block` may be longer than what was sealed. INVALID: damaged. LIMIT: whole, of another version
+ * (every version keeps this seal). DENIED: whole, but sealed under another key. The body points
+ * into `block`. `ret_hash` may be NULL. */
 int rlog_unseal(struct bytes block, struct rlog_sealed_kind kind, const struct siphash_key *key,
                 struct bytes *ret_body, uint64_t *ret_hash);
 

@@ -14,8 +14,6 @@
 
 enum { REMOVE_AT_ONCE = 16 };
 
-static const char advice[] = "remove this node from the cluster and add it again";
-
 /* One look at the folder. */
 struct listing {
     uint64_t newest;
@@ -83,13 +81,11 @@ static int folder_clean(struct env *env, const char *folder, struct listing *lis
 static int say(char *error, size_t error_size, int rc, uint64_t index)
 {
     if (rc == ENV_INVALID) {
-        (void)snprintf(error, error_size, "snapshot %" PRIu64 " is damaged; %s", index, advice);
+        (void)snprintf(error, error_size, "snapshot %" PRIu64 " is damaged", index);
     } else if (rc == ENV_LIMIT) {
         (void)snprintf(error, error_size,
-                       "snapshot %" PRIu64 " is damaged, or of a format that this program does not "
-                       "know; %s",
-                       index, advice);
-        return ENV_INVALID;
+                       "snapshot %" PRIu64 " is of a format that this program does not know",
+                       index);
     } else {
         (void)snprintf(error, error_size, "snapshot %" PRIu64 ": %s", index, env_error_text(rc));
     }
@@ -155,7 +151,7 @@ int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
     rc = rlog_snapshot_walk(env, path, feed_on, &feeding, &info);
     if (feeding.rc < 0) {
         (void)snprintf(error, error_size, "snapshot %" PRIu64 " is not understood", index);
-        return feeding.rc;
+        return ENV_LIMIT;
     }
     if (rc == ENV_OK && info.meta.index != index) {
         rc = ENV_INVALID;

@@ -28,7 +28,7 @@ struct rlog_snapshot_info {
 
 /* The newest snapshot of the folder; NOT_FOUND when there is none. Its head and configuration are
  * checked, its chunks when it is restored. Removes half-written files: only at start. INVALID:
- * damaged, never a reason to take an older one silently. Synchronous. */
+ * damaged, never a reason to take an older one silently; LIMIT: of a later version. Synchronous. */
 int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
                           char *error, size_t error_size);
 /* Removes all but the one at `index`; leaves those that are being written. Synchronous. */
@@ -53,7 +53,7 @@ void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer);
 
 /* ---- reading one into the machine, synchronously (at start, at install) ----
  * `feed` gets pieces whose checksums are right; only ENV_OK says that they were all of them. A
- * negative answer of feed ends it and is returned. */
+ * negative answer of feed ends it: LIMIT, as for a file of a later version. INVALID: damaged. */
 int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
                           int (*feed)(void *arg, struct bytes piece), void *arg, char *error,
                           size_t error_size);

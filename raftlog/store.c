@@ -349,7 +349,7 @@ int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_
     }
     if (rc == ENV_LIMIT) {
         return say(error, error_size, ENV_INVALID, folder,
-                   "BIRTH is damaged, or of a format that this program does not know");
+                   "BIRTH is of a format that this program does not know");
     }
     return say(error, error_size, rc, folder, env_error_text(rc));
 }

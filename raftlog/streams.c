@@ -17,6 +17,7 @@
 #include "env/work.h"
 #include "raftlog/engine.h"
 #include "raftlog/peers.h"
+#include "raftlog/repair.h"
 #include "raftlog/rlog.h"
 #include "raftlog/snapshot_task.h"
 #include "raftlog/snapshots.h"
@@ -320,8 +321,8 @@ static bool on_begin(struct rlog *rlog, uint64_t from, struct bytes body)
     if (in->from != 0) {
         in_end(in); /* an older stream */
     }
-    if (in->from != 0 || !rlog_snapshot_task_idle(rlog) || begin.term < rlog_engine_term(rlog) ||
-        begin.index <= rlog_snapshot_task_index(rlog)) {
+    if (in->from != 0 || !rlog_snapshot_task_idle(rlog) || rlog_repair_waits(rlog) ||
+        begin.term < rlog_engine_term(rlog) || begin.index <= rlog_snapshot_task_index(rlog)) {
         tell(rlog, from, begin.stream, 0, true);
         return true;
     }

@@ -29,6 +29,9 @@ static int machine_birth(void *arg, const struct rlog_birth *birth)
     struct cluster_node *node = arg;
     assert_true(birth->member_count == 0 ||
                 birth->member_count == node->cluster->birth.member_count);
+    node->count = 0;
+    node->applied = 0;
+    node->partial_size = 0;
     return 0;
 }
 

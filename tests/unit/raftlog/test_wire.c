@@ -120,7 +120,7 @@ static void what_is_written_is_read_back(void **state)
 #undef WIRE_BEGIN
 #undef WIRE_FIELD
 #undef WIRE_END
-    assert_int_equal(sample_count, 13);
+    assert_int_equal(sample_count, 15);
 }
 
 static void what_is_cut_or_longer_is_refused(void **state)

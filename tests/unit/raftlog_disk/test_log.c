@@ -257,7 +257,6 @@ static void test_a_missing_beginning_is_refused(void **state)
     shadow.snapshot_index = 10; /* an older snapshot than the log was pruned for */
     assert_int_equal(shadow_try_open(&shadow), ENV_INVALID);
     assert_non_null(strstr(world.error, "log is damaged at index 11"));
-    assert_non_null(strstr(world.error, "remove this node"));
     end();
 }
 

@@ -171,7 +171,13 @@ static struct cluster *with_entries(uint64_t seed, size_t count)
     struct cluster *cluster = cluster_create(seed, count);
     cluster_start_all(cluster);
     cluster_wait_leader(cluster);
-    cluster_write(cluster, 200);
+    cluster_write(cluster, 50);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    for (size_t i = 0; i < count; i++) {
+        rlog_snapshot_now(cluster->nodes[i].rlog); /* who forgets the rest knows the members */
+    }
+    cluster_run(cluster, SIM_SECOND);
+    cluster_write(cluster, 600); /* more than what is on its way at a time */
     cluster_settle(cluster, 5 * SIM_SECOND);
     cluster_run(cluster, SIM_SECOND); /* the mark has followed */
     return cluster;

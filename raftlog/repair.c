@@ -89,6 +89,11 @@ int rlog_repair_found(struct rlog *rlog, enum rlog_damaged_part part, char *erro
         note.stage = RLOG_DAMAGE_RENEWED; /* the log is as it was */
     }
     int rc = note_store(rlog, &note);
+    if (rc == ENV_NO_SPACE && note.stage == RLOG_DAMAGE_FOUND && !note.lost_met) {
+        rlog->repair->note =
+            note; /* nothing is touched before it is noted: a start finds it again */
+        return 0;
+    }
     if (rc != 0) {
         snprintf(error, error_size, "%s, and that cannot be noted: %s", text, env_error_text(rc));
         return rc;
@@ -114,7 +119,10 @@ static int renew(struct rlog *rlog, char *error, size_t error_size)
     uint64_t term = rlog_log_term(rlog->log, index);
     struct rlog_log_config config = rlog_log_config_of(rlog);
     ASSERT(index == rlog_snapshot_task_index(rlog));
-    int rc = folder_make(rlog->env, rlog->snapshot_folder);
+    int rc = note_store(rlog, &note); /* perhaps there was no space for it before */
+    if (rc == 0) {
+        rc = folder_make(rlog->env, rlog->snapshot_folder);
+    }
     if (rc == 0) {
         rc = rlog_snapshots_keep(rlog->env, rlog->snapshot_folder, index);
     }

@@ -278,6 +278,25 @@ static void missing_folders_are_made_again(void **state)
     cluster_destroy(cluster);
 }
 
+/* Nothing is touched before the note is durable, so a full disk is no reason not to start. */
+static void a_full_disk_waits_for_the_note(void **state)
+{
+    (void)state;
+    struct cluster *cluster = with_entries(25, 3);
+    size_t node = follower_of(cluster);
+    struct sim_host *host = cluster->nodes[node].host;
+    cluster_crash(cluster, node);
+    damage_log(cluster, node);
+    sim_disk_set_capacity(host, sim_disk_used(host));
+    start(cluster, node);
+    cluster_run(cluster, 5 * SIM_SECOND);
+    assert_false(has_vote(&cluster->nodes[node]));
+    assert_false(sim_disk_exists(host, NOTE));
+    sim_disk_set_capacity(host, UINT64_MAX);
+    repaired(cluster, node);
+    cluster_destroy(cluster);
+}
+
 /* ---- no vote ---- */
 
 /* Three nodes; what was acknowledged is on the leader and on `node` alone, the third lags. Then the
@@ -586,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_damaged_image_is_replaced),
         cmocka_unit_test(who_was_met_is_learned_again),
         cmocka_unit_test(missing_folders_are_made_again),
+        cmocka_unit_test(a_full_disk_waits_for_the_note),
         cmocka_unit_test(who_forgot_elects_nobody),
         cmocka_unit_test(the_leader_of_before_repairs_it),
         cmocka_unit_test(it_confirms_no_leader),

@@ -113,6 +113,7 @@ static struct run_node *victim_of(struct run *run, struct active *active)
     size_t victims = (run->plan.nodes - 1) / 2;
     uint64_t first = run->setup->seed + NOT_THE_LIARS;
     active->node = (size_t)(first + run_random(run, victims)) % run->plan.nodes;
+    run->damaged = true;
     return node_of(run, active);
 }
 

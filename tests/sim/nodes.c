@@ -279,6 +279,8 @@ void nodes_destroy(struct run *run)
 void nodes_leave(struct run *run)
 {
     size_t first = (size_t)run_random(run, run->plan.nodes);
+    first = run->damaged ? (size_t)(run->setup->seed + 1) % run->plan.nodes
+                         : first; /* faults_disk.c: the victims */
     for (size_t i = 0; i < (run->plan.nodes - 1) / 2; i++) {
         struct run_node *node = &run->nodes[(first + i) % run->plan.nodes];
         run_say(run, "node %u is gone for some time", node->config.node);

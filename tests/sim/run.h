@@ -389,7 +389,8 @@ struct run {
     struct active active[ACTIVE_MAX];
     struct check_span timeless[TIMELESS_MAX];
     uint32_t timeless_count;
-    bool rivals; /* a second candidate waits for the first to win (rivals.c) */
+    bool damaged; /* damage at rest has struck: its victims may have no vote yet */
+    bool rivals;  /* a second candidate waits for the first to win (rivals.c) */
     size_t rival, rival_old;
     uint64_t duel_begun_us, duel_until_us;
     enum duel_state duel_state;

@@ -70,7 +70,9 @@ void node_collection_step(struct node *node)
     size_t voters = rlog_voters(node->rlog);
     size_t known = voters_known(node);
     uint64_t now = env_boot_us(node->env);
-    if (known > voters / 2 && collection->majority_at == 0) {
+    if (known <= voters / 2) {
+        collection->majority_at = 0; /* the voters changed: it may have been one of others */
+    } else if (collection->majority_at == 0) {
         collection->majority_at = now;
     }
     bool waited = collection->majority_at != 0 &&

@@ -17,7 +17,7 @@ struct operation {
     bool transfers;
     struct rlog_change change;
     uint64_t index;       /* that has to be applied; 0: none yet */
-    uint64_t deadline_us; /* of a transfer: until then another one is known to lead */
+    uint64_t deadline_us; /* until then leadership is handed over, where it has to be */
 };
 
 void node_operate_init(struct node_operations *operations)
@@ -139,15 +139,6 @@ static bool take_change(const struct node_request *request, struct rlog_change *
     UNREACHABLE("no change of the members");
 }
 
-/* A leader that is to go hands over first: its successor takes it out, when it is asked again. */
-static bool leaves_first(struct node *node, const struct operation *operation, char *reason)
-{
-    return operation->change.kind == RLOG_REMOVE &&
-           operation->change.member.id == node->config->node &&
-           (rlog_transferring(node->rlog) ||
-            rlog_transfer(node->rlog, 0, reason, REASON_MAX) == RLOG_CHANGE_BEGUN);
-}
-
 static void ask(struct node *node, struct operation *operation)
 {
     char reason[REASON_MAX] = "";
@@ -158,10 +149,13 @@ static void ask(struct node *node, struct operation *operation)
     case RLOG_CHANGE_SO:
         answer_members(node, operation);
         return;
-    case RLOG_CHANGE_LATER:
-        if (!leaves_first(node, operation, reason)) {
+    case RLOG_CHANGE_LEADS: /* its successor takes it out, when that is asked */
+        if (rlog_transfer(node->rlog, 0, reason, sizeof(reason)) != RLOG_CHANGE_BEGUN) {
             refuse(node, operation, OP_NOT_READY, reason);
-        } /* otherwise node_operate_lost answers, or the next turn asks again */
+        } /* otherwise node_operate_lost answers, or a turn asks again */
+        return;
+    case RLOG_CHANGE_LATER:
+        refuse(node, operation, OP_NOT_READY, reason);
         return;
     case RLOG_CHANGE_REFUSED:
         refuse(node, operation, OP_INVALID, reason);
@@ -180,8 +174,6 @@ static void hand_over(struct node *node, struct operation *operation)
     char reason[REASON_MAX] = "";
     node_request_decode(operation->request, &asked, NULL);
     uint64_t to = asked.leader_transfer.has_node ? asked.leader_transfer.node : 0;
-    operation->deadline_us = env_mono_us(node->env) +
-                             4 * (uint64_t)node->config->election_ms * 1000;
     if (to != 0 && to == node->config->node) {
         answer_leader(node, operation); /* it leads, as somebody may have asked before */
         return;
@@ -204,6 +196,15 @@ static void look_at_transfer(struct node *node, struct operation *operation)
     }
 }
 
+/* Of a change: nothing has happened yet, and nobody waits for it any more, or for too long. What
+ * stands in the log is gone on with: a replaced member is out for a while. */
+static bool may_end(const struct node *node, const struct operation *operation)
+{
+    const struct node_request *request = operation->request;
+    return operation->index == 0 && (request->unwanted || request->connection == NULL ||
+                                     env_mono_us(node->env) >= operation->deadline_us);
+}
+
 /* ---- all of them ---- */
 
 void node_operate(struct node *node, struct node_request *request)
@@ -219,6 +220,8 @@ void node_operate(struct node *node, struct node_request *request)
     node_request_move(request, REQUEST_OPERATING);
     operation->request = request;
     operation->transfers = request->row->number == OP_leader_transfer;
+    operation->deadline_us = env_mono_us(node->env) +
+                             4 * (uint64_t)node->config->election_ms * 1000;
     list_append(&node->operations.open, &operation->in_open);
     node->operations.count++;
     if (operation->transfers) {
@@ -238,6 +241,8 @@ void node_operate_turn(struct node *node)
         struct operation *operation = LIST_ENTRY(at, struct operation, in_open);
         if (operation->transfers) {
             look_at_transfer(node, operation);
+        } else if (may_end(node, operation)) {
+            refuse(node, operation, OP_NOT_READY, "leadership could not be handed over in time");
         } else if (!rlog_transferring(node->rlog) && rlog_applied(node->rlog) >= operation->index) {
             ask(node, operation);
         }

@@ -32,7 +32,7 @@ static int feed(void *arg, struct bytes piece)
         return ENV_OK;
     }
     (void)fail(restoring, fsm_restore_error(restoring->fsm));
-    return ENV_DENIED; /* no answer of the walk's own */
+    return ENV_DENIED;
 }
 
 /* The very state that the backup told of, or nothing. */

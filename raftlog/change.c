@@ -192,14 +192,14 @@ static enum rlog_change_verdict look_at_remove(struct look *look)
     if (!is_member(look)) {
         return RLOG_CHANGE_SO;
     }
-    if (id == look->rlog->config.id) {
-        return say(look, RLOG_CHANGE_LATER, "node %llu leads: hand leadership over first", id);
-    }
     if (look->next.list[look->at].voter && rlog_roll_voters(&look->next) <= VOTERS_LEAST) {
         return say(look, RLOG_CHANGE_REFUSED,
                    "a cluster keeps %d voters: add and promote another one before node %llu goes; "
                    "for a lost disk, say member replace",
                    VOTERS_LEAST, id);
+    }
+    if (id == look->rlog->config.id) {
+        return say(look, RLOG_CHANGE_LEADS, "node %llu leads: hand leadership over first", id);
     }
     take_out(look);
     return RLOG_CHANGE_BEGUN;

@@ -105,15 +105,34 @@ int rlog_image_format(struct env *env, const char *folder, const struct rlog_bir
 
 /* ---- reading ---- */
 
+struct feeding {
+    int (*feed)(void *arg, struct bytes piece);
+    void *arg;
+    bool refused;
+};
+
+static int feed_on(void *arg, struct bytes piece)
+{
+    struct feeding *feeding = arg;
+    int rc = feeding->feed(feeding->arg, piece);
+
+    feeding->refused = rc < 0;
+    return rc;
+}
+
 int rlog_image_read(struct env *env, const char *path, int (*feed)(void *arg, struct bytes piece),
                     void *arg, char *error, size_t error_size)
 {
     struct rlog_snapshot_info *info = malloc(sizeof *info);
+    struct feeding feeding = {.feed = feed, .arg = arg};
     int rc;
 
     ASSERT(info != NULL);
-    rc = rlog_snapshot_walk(env, path, feed, arg, info);
+    rc = rlog_snapshot_walk(env, path, feed_on, &feeding, info);
     free(info);
+    if (feeding.refused) {
+        return rc; /* it has said why, where its caller looks */
+    }
     if (rc == ENV_INVALID || rc == ENV_LIMIT) {
         (void)snprintf(error, error_size, "%s: %s", path,
                        rc == ENV_INVALID ? "the image is damaged"

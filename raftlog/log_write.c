@@ -196,6 +196,9 @@ static void spare_done(struct env_work *work)
         log->spare.refused = false;
         log->disk.spare_ready = true;
     }
+    if (log->batch.waits) {
+        env_timer_start(log->batch_timer, 0); /* it may have fired meanwhile, and let this end */
+    }
     batch_arm(log);
 }
 
@@ -313,8 +316,8 @@ static void batch_due(void *arg)
     }
     if (!log->batch.waits) {
         batch_gather(log);
+        log->batch.number_before = log->disk.number; /* a batch that waits may have rolled over */
     }
-    log->batch.number_before = log->disk.number;
     log->batch.submitted_us = env_mono_us(log->env);
     log->batch.busy = true;
     env_work_submit(log->env, &log->batch.work);

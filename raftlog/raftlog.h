@@ -196,6 +196,7 @@ enum rlog_change_verdict {
     RLOG_CHANGE_BEGUN,    /* it stands in the log at `ret_index`: ask again once that is applied */
     RLOG_CHANGE_SO,       /* nothing to do: it is so, and committed */
     RLOG_CHANGE_LATER,    /* not now, `reason` says why: ask again soon */
+    RLOG_CHANGE_LEADS,    /* not by this node, which is to go: hand leadership over first */
     RLOG_CHANGE_REFUSED,  /* `reason` says why, and what to do instead */
     RLOG_CHANGE_ELSEWHERE /* this node does not lead */
 };

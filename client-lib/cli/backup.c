@@ -107,19 +107,37 @@ static bool facts_write(struct backup *backup, const struct backup_facts *facts,
     return frame_write(backup, base_written(&writer), false, ret_error);
 }
 
+static bool is_free(const struct backup *backup, struct cli_error *ret_error)
+{
+    return !cli_file_exists(backup->path) ||
+           cli_fail(ret_error, "%s exists already: move it away, or name another", backup->path);
+}
+
+/* A save that is interrupted leaves nothing that looks like a backup. */
+static bool open_beside(struct backup *backup, struct cli_error *ret_error)
+{
+    int size = snprintf(backup->beside, sizeof(backup->beside), "%s.unfinished", backup->path);
+    if (size < 0 || (size_t)size >= sizeof(backup->beside)) {
+        errno = ENAMETOOLONG;
+        return cannot_write(backup, ret_error);
+    }
+    int fd = open(backup->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        return cli_fail(ret_error, "%s exists already: remove it, unless a save is under way",
+                        backup->beside);
+    }
+    backup->file = fd < 0 ? NULL : fdopen(fd, "wb");
+    return backup->file != NULL || cannot_write(backup, ret_error);
+}
+
 bool backup_create(struct backup *backup, const char *path, const uint8_t key[BACKUP_KEY],
                    const uint8_t salt[16], const struct backup_facts *facts,
                    struct cli_error *ret_error)
 {
     uint8_t head[HEAD];
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     *backup = (struct backup){.path = path};
-    if (fd < 0 && errno == EEXIST) {
-        return cli_fail(ret_error, "%s exists already: move it away, or name another", path);
-    }
-    backup->file = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (backup->file == NULL) {
-        return cannot_write(backup, ret_error);
+    if (!is_free(backup, ret_error) || !open_beside(backup, ret_error)) {
+        return false;
     }
     head_make(head, key, salt);
     derive(key, "tenure backup frames", salt, backup->key);
@@ -138,6 +156,22 @@ bool backup_write(struct backup *backup, struct bytes piece, struct cli_error *r
     return frame_write(backup, piece, false, ret_error);
 }
 
+static bool folder_sync(const char *path)
+{
+    char folder[BACKUP_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int size = slash == NULL ? 1 : (int)(slash - path) + 1;
+    (void)snprintf(folder, sizeof(folder), "%.*s", size, slash == NULL ? "." : path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    int cause = errno;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    errno = cause;
+    return synced;
+}
+
 bool backup_finish(struct backup *backup, struct cli_error *ret_error)
 {
     uint8_t end[12];
@@ -151,6 +185,12 @@ bool backup_finish(struct backup *backup, struct cli_error *ret_error)
     if (fflush(backup->file) != 0 || fsync(fileno(backup->file)) != 0) {
         return cannot_write(backup, ret_error);
     }
+    if (!is_free(backup, ret_error)) {
+        return false;
+    }
+    if (rename(backup->beside, backup->path) != 0 || !folder_sync(backup->path)) {
+        return cannot_write(backup, ret_error);
+    }
     backup_close(backup);
     return true;
 }
@@ -158,7 +198,7 @@ bool backup_finish(struct backup *backup, struct cli_error *ret_error)
 void backup_drop(struct backup *backup)
 {
     if (backup->file != NULL) {
-        (void)unlink(backup->path);
+        (void)unlink(backup->beside);
     }
     backup_close(backup);
 }

@@ -14,7 +14,7 @@
 #include "client-lib/cli/cli.h"
 #include "op/frame.h"
 
-enum { BACKUP_KEY = 32, BACKUP_FRAME_MAX = OP_SNAPSHOT_PIECE };
+enum { BACKUP_KEY = 32, BACKUP_FRAME_MAX = OP_SNAPSHOT_PIECE, BACKUP_PATH_MAX = 4096 };
 
 struct backup_facts {
     uint64_t position;
@@ -29,7 +29,8 @@ struct backup_facts {
 
 struct backup {
     FILE *file;
-    const char *path; /* borrowed */
+    const char *path;             /* borrowed */
+    char beside[BACKUP_PATH_MAX]; /* where it is written, until it is whole */
     uint8_t key[BACKUP_KEY];
     uint8_t salt[16];
     uint64_t frames;
@@ -43,7 +44,8 @@ struct backup {
 bool backup_key_read(struct cli_memory *memory, const char *path, uint8_t ret_key[BACKUP_KEY],
                      struct cli_error *ret_error);
 
-/* Begins a new file, which must not exist; `salt` is random. */
+/* Begins a new file, which must not exist, and does not under its name until backup_finish; `salt`
+ * is random. */
 bool backup_create(struct backup *backup, const char *path, const uint8_t key[BACKUP_KEY],
                    const uint8_t salt[16], const struct backup_facts *facts,
                    struct cli_error *ret_error);

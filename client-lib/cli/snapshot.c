@@ -10,6 +10,7 @@
 #include "client-lib/cli/backup.h"
 #include "client-lib/cli/json.h"
 #include "env/clock.h"
+#include "env/crypto.h"
 #include "env/random.h"
 
 enum { SAVE_TRIES = 5 }; /* a newer snapshot may take the place of the one that is being read */
@@ -67,6 +68,7 @@ int cli_run_snapshot_inspect(const struct cli_run *run)
     }
     bool good = read_key(run, key, &error) &&
                 backup_open(backup, run->positional, key, &facts, &error);
+    env_wipe(key, sizeof(key));
     while (good) {
         good = backup_read(backup, &piece, &error);
         if (good && piece.size == 0) {
@@ -244,7 +246,9 @@ int cli_run_snapshot_save(const struct cli_run *run)
     if (!cli_settings_load(run, &settings, &saving->error, &code)) {
         return cli_complain(run->output, saving->error.text, code);
     }
-    return save(saving, &settings);
+    int done = save(saving, &settings);
+    env_wipe(saving->key, sizeof(saving->key));
+    return done;
 }
 
 /* ---- restoring ---- */
@@ -295,8 +299,10 @@ int cli_run_snapshot_restore(const struct cli_run *run)
     const char *image = cli_text_of(run, "image");
     const char *out = cli_text_of(run, "out");
     enum cli_exit code = CLI_LOCAL;
-    if (!read_key(run, key, &error) ||
-        !backup_open(backup, cli_text_of(run, "in"), key, &facts, &error)) {
+    bool opened = read_key(run, key, &error) &&
+                  backup_open(backup, cli_text_of(run, "in"), key, &facts, &error);
+    env_wipe(key, sizeof(key));
+    if (!opened) {
         return cli_complain(run->output, error.text, CLI_LOCAL);
     }
     const struct cli_restored restored = {.cluster = facts.cluster,

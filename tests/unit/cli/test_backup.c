@@ -207,6 +207,27 @@ static void nothing_that_exists_is_written_over(void **state)
     assert_true(is_good(stage, stage->key));
 }
 
+/* A save that is given up, or ends in the middle, leaves nothing under the name. */
+static void what_is_not_whole_has_not_its_name(void **state)
+{
+    struct stage *stage = *state;
+    const struct backup_facts facts = facts_of();
+    const uint8_t salt[16] = {9};
+    assert_int_equal(unlink(stage->path), 0);
+    for (int last = 0; last < 2; last++) {
+        assert_true(
+            backup_create(&stage->backup, stage->path, stage->key, salt, &facts, &stage->error));
+        assert_true(backup_write(&stage->backup, piece_of(0), &stage->error));
+        assert_false(cli_file_exists(stage->path));
+        if (last == 0) {
+            backup_drop(&stage->backup); /* and tear_down finds nothing beside it */
+        }
+    }
+    assert_false(cli_file_exists(stage->path));
+    assert_true(backup_finish(&stage->backup, &stage->error));
+    assert_true(is_good(stage, stage->key));
+}
+
 /* T may not go back: a machine whose clock is behind restores nothing. */
 static void a_clock_that_is_behind_restores_nothing(void **state)
 {
@@ -257,6 +278,7 @@ int main(void)
         CASE(a_missing_end_is_found),
         CASE(frames_have_their_place),
         CASE(nothing_that_exists_is_written_over),
+        CASE(what_is_not_whole_has_not_its_name),
         CASE(a_clock_that_is_behind_restores_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

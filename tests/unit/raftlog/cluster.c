@@ -422,7 +422,7 @@ bool cluster_change_within(struct cluster *cluster, enum rlog_change_kind kind, 
         if (leader != NULL) {
             verdict = rlog_change(leader->rlog, &change, cluster->reason, sizeof cluster->reason,
                                   &index);
-            if (verdict == RLOG_CHANGE_LATER && kind == RLOG_REMOVE && leader->id == i + 1) {
+            if (verdict == RLOG_CHANGE_LEADS) {
                 rlog_step_down(leader->rlog);
             }
         }

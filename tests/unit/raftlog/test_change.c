@@ -165,7 +165,7 @@ static void what_makes_no_sense_is_refused_with_the_reason(void **state)
     size_t other = (leader + 1) % 3, third = (leader + 2) % 3;
     size_t fourth = cluster_join(cluster);
     assert_verdict(cluster, RLOG_REMOVE, other, RLOG_CHANGE_REFUSED, "keeps 3 voters"); /* M2 */
-    assert_verdict(cluster, RLOG_REMOVE, leader, RLOG_CHANGE_LATER, "leads");
+    assert_verdict(cluster, RLOG_REMOVE, leader, RLOG_CHANGE_REFUSED, "keeps 3 voters");
     assert_verdict(cluster, RLOG_REMOVE, fourth, RLOG_CHANGE_SO, NULL);
     assert_verdict(cluster, RLOG_PROMOTE, other, RLOG_CHANGE_SO, NULL);
     assert_verdict(cluster, RLOG_PROMOTE, fourth, RLOG_CHANGE_REFUSED, "member add");
@@ -186,6 +186,18 @@ static void what_makes_no_sense_is_refused_with_the_reason(void **state)
     cluster_crash(cluster, other);
     cluster_run(cluster, 100 * SIM_MILLISECOND);
     assert_verdict(cluster, RLOG_REPLACE, other, RLOG_CHANGE_LATER, "only 1 of 2 voters");
+    cluster_destroy(cluster);
+}
+
+static void a_leader_that_is_to_go_hands_over_first(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(45, 5);
+    cluster_start_all(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    size_t leader = cluster_wait_leader(cluster)->id - 1;
+    assert_verdict(cluster, RLOG_REMOVE, leader, RLOG_CHANGE_LEADS, "leads");
     cluster_destroy(cluster);
 }
 
@@ -406,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_node_joins_by_snapshot),
         cmocka_unit_test(a_lost_disk_is_replaced),
         cmocka_unit_test(what_makes_no_sense_is_refused_with_the_reason),
+        cmocka_unit_test(a_leader_that_is_to_go_hands_over_first),
         cmocka_unit_test(a_new_leader_changes_nothing_at_once),
         cmocka_unit_test(a_change_that_nobody_heard_is_taken_back),
         cmocka_unit_test(who_was_away_finds_the_new_members),

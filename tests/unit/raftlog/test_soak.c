@@ -189,7 +189,7 @@ static enum rlog_change_verdict ask_change(struct soak *soak, enum rlog_change_k
     }
     enum rlog_change_verdict verdict = rlog_change(leader->rlog, &change, reason, sizeof reason,
                                                    &index);
-    if (verdict == RLOG_CHANGE_LATER && kind == RLOG_REMOVE && leader->id == i + 1) {
+    if (verdict == RLOG_CHANGE_LEADS) {
         (void)rlog_transfer(leader->rlog, 0, reason, sizeof reason);
     }
     soak->changes += verdict == RLOG_CHANGE_BEGUN;

@@ -170,6 +170,37 @@ static void test_a_full_disk_ends_nothing(void **state)
     }
 }
 
+/* However the batch that waits and the spare that is made meanwhile fall together: the log goes on,
+ * and no segment is forgotten that the batch began before it found no space. */
+static void test_what_waits_goes_on_however_slow_the_disk(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 60; n++) {
+        struct saved left = {.count = 0};
+
+        world_create(&world, 3000 + n);
+        shadow_init(&shadow, &world, 2048);
+        assert_int_equal(shadow_format(&shadow), ENV_OK);
+        assert_int_equal(shadow_open(&shadow), ENV_OK);
+        sim_disk_latency(world.host, 0, 600 * SIM_MILLISECOND);
+        sim_disk_fail(world.host, SIM_DISK_WRITE, "/d/log*", n, 1, ENV_NO_SPACE);
+        for (int i = 0; i < 24; i++) {
+            shadow_append(&shadow, 300);
+            world_pass(&world, 300 * SIM_MILLISECOND);
+        }
+        world_pass(&world, 30 * SIM_SECOND);
+        assert_false(rlog_log_waits(shadow.log));
+        assert_int_equal(shadow.stored, rlog_log_last(shadow.log));
+        shadow_prune(&shadow, shadow.stored, 0);
+        world_pass(&world, 5 * SIM_SECOND);
+        saved_add(&left, &world, "/d/log");
+        assert_int_equal(left.count, 3); /* the newest segment, the spare and the mark */
+        saved_free(&left);
+        shadow_close(&shadow);
+        world_destroy(&world);
+    }
+}
+
 /* The space of the next segment is taken before it is needed, and found again after a restart: what
  * others leave of the disk decides nothing before that is used up. */
 static void test_the_reserve_outlives_a_restart_and_lasts(void **state)
@@ -244,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_every_allocation),
         cmocka_unit_test(test_every_other_call),
         cmocka_unit_test(test_a_full_disk_ends_nothing),
+        cmocka_unit_test(test_what_waits_goes_on_however_slow_the_disk),
         cmocka_unit_test(test_the_reserve_outlives_a_restart_and_lasts),
         cmocka_unit_test(test_destroy_in_the_middle),
     };

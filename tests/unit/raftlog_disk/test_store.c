@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "raftlog/log.h"
+#include "raftlog/raftlog.h"
+#include "raftlog/snapshot_format.h"
 #include "raftlog/snapshots.h"
 #include "raftlog/store.h"
 #include "raftlog/vote.h"
@@ -283,6 +285,40 @@ static void test_bounds_of_a_birth(void **state)
     world_destroy(&world);
 }
 
+static void write_machine(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
+                          void *sink_arg)
+{
+    (void)arg;
+    sink(sink_arg, bytes_of(machine, sizeof machine));
+}
+
+static int refuse_piece(void *arg, struct bytes piece)
+{
+    (void)piece;
+    (void)snprintf(arg, ERROR_MAX, "not of this cluster");
+    return ENV_DENIED;
+}
+
+static void test_who_refuses_an_image_says_why(void **state)
+{
+    const struct rlog_image image = {.write = write_machine};
+    struct rlog_birth birth = birth_of();
+    char name[RLOG_SNAPSHOT_NAME_MAX], path[128];
+
+    (void)state;
+    world_create(&world, 9);
+    birth.image = &image;
+    assert_int_equal(rlog_format(world.env, "/d/node", 2, &birth, world.error, ERROR_MAX, NULL),
+                     ENV_OK);
+    rlog_snapshot_name(name, 1);
+    (void)snprintf(path, sizeof path, "/d/node/snapshots/%s", name);
+    assert_int_equal(
+        rlog_image_read(world.env, path, refuse_piece, world.error, world.error, ERROR_MAX),
+        ENV_DENIED);
+    assert_string_equal(world.error, "not of this cluster");
+    world_destroy(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_every_byte_of_the_birth),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_bounds_of_a_birth),
+        cmocka_unit_test(test_who_refuses_an_image_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

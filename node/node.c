@@ -40,12 +40,6 @@ bool node_format_joining(struct env *env, const struct node_config *config,
                          struct node_bootstrap *bootstrap, char *error, size_t error_size,
                          struct id128 *ret_store_id)
 {
-    if (bootstrap->restore.image[0] != '\0') {
-        /* Its log begins with an image that no entry of it tells, and a joiner may get the log. */
-        snprintf(error, error_size,
-                 "a cluster that was born from a backup takes no new nodes or disks in");
-        return false;
-    }
     bootstrap->birth.member_count = 0; /* who they are by now, the cluster tells */
     node_birth_write(bootstrap);
     return rlog_format(env, config->folder, config->node, &bootstrap->birth, error, error_size,

@@ -1,5 +1,5 @@
 /* The image that a data folder is born with, where a cluster is restored: written as the snapshot
- * of entry 1, and read from the file of a backup. Knows no machine and no key.
+ * that the log begins behind, and read from the file of a backup. Knows no machine and no key.
  */
 #include "base/assert.h"
 #include "env/disk.h"
@@ -61,12 +61,14 @@ static void take_piece(void *arg, struct bytes piece)
     }
 }
 
-/* `configuration`: entry 1, which the snapshot stands for. */
+/* `configuration`: what would have been entry 1; the snapshot stands for it. */
 static void write_all(struct image_file *image, const struct rlog_birth *birth,
                       struct bytes configuration)
 {
-    const struct rlog_snapshot_meta meta = {
-        .index = 1, .term = 1, .configuration_index = 1, .configuration = configuration};
+    const struct rlog_snapshot_meta meta = {.index = RLOG_IMAGE_INDEX,
+                                            .term = RLOG_IMAGE_TERM,
+                                            .configuration_index = 1,
+                                            .configuration = configuration};
 
     append(image, rlog_snapshot_put_head(&image->chain, &meta, image->block));
     birth->image->write(birth->image->arg, take_piece, image);
@@ -81,7 +83,7 @@ int rlog_image_format(struct env *env, const char *folder, const struct rlog_bir
     char beside[RLOG_SNAPSHOT_NAME_MAX];
     struct image_file image = {.rc = ENV_INVALID};
 
-    rlog_snapshot_name_beside(beside, 1, 0);
+    rlog_snapshot_name_beside(beside, RLOG_IMAGE_INDEX, 0);
     if (rlog_path(snapshots, folder, "snapshots") && rlog_path(path, snapshots, beside)) {
         image.rc = env_file_open(env, path, ENV_OPEN_CREATE, &image.file);
     }
@@ -94,7 +96,7 @@ int rlog_image_format(struct env *env, const char *folder, const struct rlog_bir
     ASSERT(image.raw != NULL && image.block != NULL && image.scratch != NULL);
     write_all(&image, birth, configuration);
     if (image.rc == ENV_OK) {
-        image.rc = rlog_snapshot_settle(env, snapshots, image.file, beside, 1);
+        image.rc = rlog_snapshot_settle(env, snapshots, image.file, beside, RLOG_IMAGE_INDEX);
     }
     env_file_close(image.file);
     free(image.raw);

@@ -43,8 +43,9 @@ struct rlog_image {
 };
 
 /* What a node's data folder is born with; entry 1 of the log is made from the members, who all
- * vote. A folder that is to join a cluster that there is already has none of them: its members come
- * from the cluster. */
+ * vote, or they go into the image's snapshot when there is one: then no log holds entry 1. A folder
+ * that is to join a cluster that there is already has none of them: its members come from the
+ * cluster. */
 struct rlog_birth {
     char cluster[RLOG_NAME_MAX];
     struct id128 incarnation;

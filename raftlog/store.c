@@ -1,8 +1,8 @@
 /* A node's data folder: made once, locked while it is open. Knows what files a node has, not what
  * the log, the vote and the snapshots hold.
  *
- * Order of birth: folder, LOCK, sub-folders, log with entry 1, vote, met, the image of a restored
- * cluster, and last BIRTH, each durable.
+ * Order of birth: folder, LOCK, sub-folders, log with entry 1 (empty behind the image of a
+ * restored cluster), vote, met, that image, and last BIRTH, each durable.
  * A folder without BIRTH holds no node, whatever else is in it.
  */
 #include "raftlog/store.h"
@@ -199,13 +199,26 @@ static int parent_sync(struct env *env, const char *folder)
 
 /* ---- format ---- */
 
+/* With an image the log is empty and begins behind it: who loses the image, or never had it, cannot
+ * do without it. */
+static int log_format(struct env *env, const struct rlog_log_config *config,
+                      const struct rlog_birth *birth, struct bytes first_configuration)
+{
+    struct rlog_log_entry first = {.term = 1, .type = RLOG_CHANGE, .payload = first_configuration};
+
+    if (birth->image != NULL) {
+        return rlog_log_format(env, config, RLOG_IMAGE_INDEX, RLOG_IMAGE_TERM, NULL);
+    }
+    return rlog_log_format(env, config, 0, 0, first_configuration.size > 0 ? &first : NULL);
+}
+
 static int parts_format(struct env *env, const char *folder, struct id128 store_id,
-                        struct bytes first_configuration, uint64_t segment_bytes)
+                        const struct rlog_birth *birth, struct bytes first_configuration,
+                        uint64_t segment_bytes)
 {
     char log_folder[RLOG_FILE_PATH_MAX];
     struct rlog_log_config config = {
         .folder = log_folder, .segment_bytes = segment_bytes, .store_id = store_id};
-    struct rlog_log_entry first = {.term = 1, .type = RLOG_CHANGE, .payload = first_configuration};
     int rc = sub_folder_create(env, folder, "log");
 
     if (rc == ENV_OK) {
@@ -217,7 +230,7 @@ static int parts_format(struct env *env, const char *folder, struct id128 store_
     env_fault(env, "store.folders_made");
     if (rc == ENV_OK) {
         (void)rlog_path(log_folder, folder, "log");
-        rc = rlog_log_format(env, &config, 0, 0, first_configuration.size > 0 ? &first : NULL);
+        rc = log_format(env, &config, birth, first_configuration);
     }
     env_fault(env, "store.log_made");
     if (rc == ENV_OK) {
@@ -279,7 +292,7 @@ int rlog_store_format(struct env *env, const char *folder, uint64_t id,
     if (rc != ENV_OK) {
         return say(error, error_size, rc, folder, "another process makes a node of it");
     }
-    rc = parts_format(env, folder, store_id, first_configuration, segment_bytes);
+    rc = parts_format(env, folder, store_id, birth, first_configuration, segment_bytes);
     if (rc == ENV_OK && birth->image != NULL) {
         rc = rlog_image_format(env, folder, birth, first_configuration);
     }

@@ -236,7 +236,10 @@ static void format_node(struct cluster_node *node, bool joins)
     char error[CLUSTER_LINE_MAX] = "";
     struct env *env = sim_process_start(node->host, "format");
     struct rlog_birth birth = node->cluster->birth;
-    birth.member_count = joins ? 0 : birth.member_count;
+    if (joins) {
+        birth.member_count = 0;
+        birth.image = NULL;
+    }
     int rc = rlog_format(env, "/data", node->id, &birth, error, sizeof error, &node->store);
     if (rc != 0) {
         fail_msg("format: %s", error);
@@ -255,7 +258,7 @@ static void create_host(struct cluster *cluster, size_t i)
     node->values = calloc(CLUSTER_ENTRIES_MAX, sizeof *node->values);
 }
 
-struct cluster *cluster_create(uint64_t seed, size_t count)
+static struct cluster *create(uint64_t seed, size_t count, const struct rlog_image *image)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
     cluster->sim = sim_create(seed);
@@ -267,6 +270,7 @@ struct cluster *cluster_create(uint64_t seed, size_t count)
     memset(cluster->birth.incarnation.bytes, 7, 16);
     cluster->birth.machine = bytes_of_text("machine");
     cluster->birth.member_count = count;
+    cluster->birth.image = image;
     rlog_config_init(&cluster->config);
     cluster->config.folder = "/data";
     cluster->config.segment_bytes = 64 * 1024;
@@ -280,6 +284,36 @@ struct cluster *cluster_create(uint64_t seed, size_t count)
         write_certificates(&cluster->nodes[i]);
         format_node(&cluster->nodes[i], false);
     }
+    cluster->birth.image = NULL;
+    return cluster;
+}
+
+struct cluster *cluster_create(uint64_t seed, size_t count)
+{
+    return create(seed, count, NULL);
+}
+
+static void write_values(void *arg, void (*sink)(void *sink_arg, struct bytes piece),
+                         void *sink_arg)
+{
+    const uint64_t *last = arg;
+    uint8_t buffer[8];
+    for (uint64_t value = 1; value <= *last; value++) {
+        struct base_writer writer;
+        base_writer_init(&writer, buffer, sizeof buffer);
+        base_write_u64(&writer, value);
+        sink(sink_arg, base_written(&writer));
+    }
+}
+
+struct cluster *cluster_create_restored(uint64_t seed, size_t count, uint64_t values)
+{
+    struct rlog_image image = {.arg = &values, .write = write_values};
+    struct cluster *cluster = create(seed, count, &image);
+    for (uint64_t value = 1; value <= values; value++) {
+        cluster->acknowledged[cluster->acknowledged_count++] = value;
+    }
+    cluster->next_value = values + 1;
     return cluster;
 }
 

@@ -74,6 +74,8 @@ struct cluster {
 
 /* `count` hosts, formatted folders, nothing started. */
 struct cluster *cluster_create(uint64_t seed, size_t count);
+/* As before, born with an image: the numbers from 1 to `values`, which count as acknowledged. */
+struct cluster *cluster_create_restored(uint64_t seed, size_t count, uint64_t values);
 /* Crashes and frees all; checks nothing. */
 void cluster_destroy(struct cluster *cluster);
 

@@ -185,7 +185,7 @@ struct op_reply_head node_head(struct node *node, enum op_outcome outcome)
 
 struct bytes node_leader_address(const struct node *node)
 {
-    if (node->stopping && node->lead.leader == node->config->node) {
+    if (node->rlog == NULL || (node->stopping && node->lead.leader == node->config->node)) {
         return BYTES_NONE; /* nobody is to come to us any more */
     }
     size_t count;
@@ -245,6 +245,7 @@ void node_destroy(struct node *node)
     if (node->batch != NULL && node->scratch != NULL) {
         node_listener_done(node);
         rlog_destroy(node->rlog); /* gives every open round back */
+        node->rlog = NULL;
         if (node->fsm != NULL) {
             node_batch_done(node);
             node_reads_done(node);

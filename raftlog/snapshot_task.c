@@ -39,11 +39,12 @@ struct rlog_snapshot_task {
     uint64_t tidy_index;
     bool tidying;
     int tidy_rc;
+    struct list left; /* writers that were given up, while they end */
 };
 
 static void end_task(struct rlog_snapshot_task *task)
 {
-    rlog_snapshot_writer_destroy(task->writer);
+    rlog_snapshot_writer_leave(task->writer, &task->left);
     task->writer = NULL;
     task->state = TASK_IDLE;
     env_timer_stop(task->timer);
@@ -170,6 +171,7 @@ void rlog_snapshot_task_create(struct rlog *rlog, const struct rlog_snapshot_inf
     struct rlog_snapshot_task *task = calloc(1, sizeof *task);
     ASSERT(task != NULL);
     task->rlog = rlog;
+    list_init(&task->left);
     task->timer = env_timer_create(rlog->env, on_timer, task);
     if (newest != NULL) {
         task->index = newest->meta.index;
@@ -183,6 +185,7 @@ void rlog_snapshot_task_destroy(struct rlog *rlog)
     struct rlog_snapshot_task *task = rlog->snapshot_task;
     if (task != NULL) {
         end_task(task);
+        rlog_snapshot_writers_forget(&task->left);
         env_timer_destroy(task->timer);
         free(task);
         rlog->snapshot_task = NULL;

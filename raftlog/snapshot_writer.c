@@ -36,6 +36,7 @@ struct rlog_snapshot_writer {
     void *arg;
     enum writer_state state;
     bool destroyed;
+    struct list link; /* among those that were left while their work is under way */
     struct chunk *filling; /* not full yet, or NULL */
     struct list full;
     uint64_t pending_bytes;
@@ -78,6 +79,7 @@ static uint64_t chunks_free(struct list *chunks)
 
 static void writer_free(struct rlog_snapshot_writer *writer)
 {
+    list_remove(&writer->link);
     (void)chunks_free(&writer->full);
     (void)chunks_free(&writer->writing);
     free(writer->filling);
@@ -229,6 +231,7 @@ struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const 
     writer->info.meta.configuration.data = writer->info.configuration_bytes;
     writer->done = done;
     writer->arg = arg;
+    list_init(&writer->link);
     list_init(&writer->full);
     list_init(&writer->writing);
     writer->block = take_memory(RLOG_SNAPSHOT_BLOCK_MAX);
@@ -283,19 +286,48 @@ void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer)
     submit(writer);
 }
 
-void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer)
+/* A crashed env never gives work back. */
+static bool has_crashed(const struct rlog_snapshot_writer *writer)
 {
     uint64_t bytes;
 
+    return env_disk_free(writer->env, writer->folder, &bytes) == ENV_CRASHED;
+}
+
+void rlog_snapshot_writer_leave(struct rlog_snapshot_writer *writer, struct list *left)
+{
     if (writer == NULL) {
         return;
     }
-    if (env_disk_free(writer->env, writer->folder, &bytes) == ENV_CRASHED) {
-        writer_free(writer); /* a crashed env never gives work back */
+    if (has_crashed(writer)) {
+        writer_free(writer);
         return;
     }
+    list_append(left, &writer->link);
     writer->destroyed = true;
     if (!writer->busy) {
         give_up(writer);
+    }
+}
+
+void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer)
+{
+    struct list alone;
+
+    list_init(&alone);
+    rlog_snapshot_writer_leave(writer, &alone);
+    rlog_snapshot_writers_forget(&alone);
+}
+
+void rlog_snapshot_writers_forget(struct list *left)
+{
+    LIST_FOR_EACH_SAFE(at, following, left)
+    {
+        struct rlog_snapshot_writer *writer = LIST_ENTRY(at, struct rlog_snapshot_writer, link);
+
+        list_remove(at);
+        if (has_crashed(writer)) {
+            writer_free(writer);
+        }
     }
 }

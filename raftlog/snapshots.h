@@ -9,6 +9,7 @@
 #define RAFTLOG_SNAPSHOTS_H
 
 #include "base/bytes.h"
+#include "base/list.h"
 #include "env/env.h"
 
 enum { RLOG_SNAPSHOT_CHUNK = 256 * 1024 };
@@ -50,6 +51,10 @@ void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer); /* no mor
 /* Frees it; when it is not done, gives it up and removes the file soon, without `done`. NULL is
  * fine. */
 void rlog_snapshot_writer_destroy(struct rlog_snapshot_writer *writer);
+/* As destroy; while its work is under way it stands in `left`, for rlog_snapshot_writers_forget. */
+void rlog_snapshot_writer_leave(struct rlog_snapshot_writer *writer, struct list *left);
+/* Empties the list: those whose work will end free themselves, those of a crashed env are freed. */
+void rlog_snapshot_writers_forget(struct list *left);
 
 /* ---- reading one into the machine, synchronously (at start, at install) ----
  * `feed` gets pieces whose checksums are right; only ENV_OK says that they were all of them. A

@@ -27,6 +27,7 @@ static void begin(uint64_t seed, uint64_t segment_bytes)
 static void end(void)
 {
     shadow_close(&shadow);
+    world_pass(&world, SIM_SECOND); /* work that was under way ends, and frees the log */
     world_destroy(&world);
 }
 

@@ -310,7 +310,7 @@ static void test_who_refuses_an_image_says_why(void **state)
     birth.image = &image;
     assert_int_equal(rlog_format(world.env, "/d/node", 2, &birth, world.error, ERROR_MAX, NULL),
                      ENV_OK);
-    rlog_snapshot_name(name, 1);
+    rlog_snapshot_name(name, RLOG_IMAGE_INDEX);
     (void)snprintf(path, sizeof path, "/d/node/snapshots/%s", name);
     assert_int_equal(
         rlog_image_read(world.env, path, refuse_piece, world.error, world.error, ERROR_MAX),

@@ -36,7 +36,7 @@ struct rlog_snapshot_writer {
     void *arg;
     enum writer_state state;
     bool destroyed;
-    struct list link; /* among those that were left while their work is under way */
+    struct list link;      /* among those that were left while their work is under way */
     struct chunk *filling; /* not full yet, or NULL */
     struct list full;
     uint64_t pending_bytes;

@@ -194,7 +194,7 @@ static uint32_t expect_beginner(struct model *model, const struct ask *ask, uint
     if (expect_number(model, &model->tasks[*ret_parent], request->operation,
                       begin_digest(model, request), expect, &done)) {
         if (done != NULL) {
-            expect_begin_reply(model, ask, model->tasks[*ret_parent].session, *ret_parent, expect);
+            expect_begin_reply(model, ask, done->session, *ret_parent, expect);
             expect->reply.task_begin.begun = done->version;
             expect->free_tags = TAG(1) | TAG(4) | TAG(5);
         }
@@ -341,7 +341,8 @@ void apply_task_begin(struct model *model, const struct ask *ask, const struct m
                        (struct done){.n = request->operation,
                                      .digest = begin_digest(model, request),
                                      .version = reply->begun,
-                                     .object = state_task_of(model, reply->task)});
+                                     .object = state_task_of(model, reply->task),
+                                     .session = model->tasks[parent].session});
     }
 }
 

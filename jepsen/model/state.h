@@ -99,7 +99,8 @@ struct done {
     uint64_t digest;
     uint64_t version; /* of a write: its position; of a sub-task: where it began */
     uint64_t time;
-    uint32_t object; /* the session written, the task begun */
+    uint32_t object;  /* the session written, the task begun */
+    uint32_t session; /* of a sub-task: its parent's then, which an adoption may change */
 };
 
 struct task {

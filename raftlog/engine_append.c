@@ -53,7 +53,9 @@ void rlog_engine_append(struct rlog_engine *engine, struct rlog_received *receiv
         uint64_t end_term = part->n_entries == 0 ? rest.prev_log_term
                                                  : part->entries[part->n_entries - 1].term;
         step_part(engine, &message);
-        rest.entries += part->n_entries;
+        if (part->n_entries > 0) { /* without any there may be no array */
+            rest.entries += part->n_entries;
+        }
         rest.n_entries -= part->n_entries;
         rest.prev_log_index = end;
         rest.prev_log_term = end_term;

@@ -433,7 +433,6 @@ static void batch_done(struct env_work *work)
 
 void rlog_write_queue(struct rlog_log *log, struct rlog_item *item)
 {
-    ASSERT(log->disk.tail != NULL); /* rlog_log_create_empty made none */
     if (log->failed) {
         rlog_item_release(item);
         return;

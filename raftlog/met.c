@@ -55,11 +55,13 @@ static bool decode(struct bytes body, struct rlog_members *members)
     if (count > RLOG_MET_MAX) {
         return false;
     }
+    bool whole = true; /* a free place is not written */
     for (size_t i = 0; i < count; i++) {
         members->met[i].id = base_read_u64(&reader);
         members->met[i].store = base_read_id(&reader);
+        whole = whole && members->met[i].id != 0;
     }
-    return base_reader_finished(&reader);
+    return whole && base_reader_finished(&reader);
 }
 
 int rlog_met_load(struct env *env, const char *folder, struct id128 store_id,

@@ -91,11 +91,11 @@ static void try_votes(struct world *world, uint8_t how, struct bytes content)
 
 static void try_met(struct world *world, uint8_t how, struct bytes content)
 {
-    struct rlog_members members = {.count = 2}, again;
+    struct rlog_members members = {.roll = {.count = 2}}, again;
     int rc;
 
-    members.list[0].id = 1;
-    members.list[1].id = 2;
+    members.roll.list[0].id = 1;
+    members.roll.list[1].id = 2;
     again = members;
     put(world, "/d/met",
         seal(how, (struct rlog_sealed_kind){RLOG_MAGIC('t', 'n', 'M', 'E'), 1},
@@ -105,7 +105,7 @@ static void try_met(struct world *world, uint8_t how, struct bytes content)
         ASSERT(rc == ENV_INVALID && fuzz_is_line(world->error));
         return;
     }
-    ASSERT(members.count == 2);
+    ASSERT(members.roll.count == 2);
     ASSERT(rlog_met_store(world->env, "/d", store_id, &members) == ENV_OK);
     ASSERT(rlog_met_load(world->env, "/d", store_id, &again, world->error, sizeof world->error) ==
            ENV_OK);

@@ -98,6 +98,8 @@ void rlog_fail(struct rlog *rlog, int rc, const char *format, ...)
 /* The member `id` said hello with `store`: remembers a first meeting durably. False when that
  * failed: the node with it, unless the disk is full. */
 bool rlog_meet(struct rlog *rlog, uint64_t id, struct id128 store);
+/* Those of rlog.c; none is started. */
+void rlog_timers_create(struct rlog *rlog);
 /* What this node's log is opened with, and whom it calls. */
 struct rlog_log_config rlog_log_config_of(const struct rlog *rlog);
 struct rlog_log_handlers rlog_log_handlers_of(struct rlog *rlog);

@@ -30,7 +30,7 @@ static struct peer *find(struct rlog_peers *peers, uint64_t id)
 
 struct peer *rlog_peers_find(const struct rlog *rlog, uint64_t id)
 {
-    return id == 0 || rlog->peers == NULL ? NULL : find(rlog->peers, id);
+    return id == 0 ? NULL : find(rlog->peers, id);
 }
 
 static struct peer *take_in(struct rlog_peers *peers, uint64_t id)

@@ -493,10 +493,11 @@ static void compare_token(void *arg, struct op_token *token)
                      memcmp(token->secret, search->token.secret, sizeof token->secret) == 0;
 }
 
-/* May what this call sent have arrived as late as you like? Nobody hears of a try given up. */
+/* May what this call sent have arrived as late as you like? Nobody hears of a try given up: of the
+ * only one, or of those before the last. */
 static bool may_arrive_late(const struct event *event)
 {
-    return !history_definite(event) || event->attempt > 1;
+    return op_outcome_class(event->outcome) == OP_CLASS_UNKNOWN || event->attempt > 1;
 }
 
 /* Did somebody show the secret that this rotation replaced, and not only before it? */

@@ -5,6 +5,7 @@
  * one is refused. Lateness is from the lower end to the return of the first refusal, so it counts a
  * round trip, the width of that interval, and what the node waited (T6). An OK that was asked for
  * behind the upper end is late too; a refusal that returned before the lower end is early: never.
+ * Where it is asked for, the leader is killed when half of the chains have begun.
  */
 #include "tests/bench/measures.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "tests/bench/run.h"
+#include "tests/bench/servers.h"
 
 enum { OPEN_MAX = 4096, BEFORE_US = 2000, WAIT_US = 100000 };
 
@@ -42,6 +44,11 @@ struct expiry {
     struct run_counters counters; /* of chains: started, done, errors, samples */
     uint64_t early;
     uint32_t *late_us;
+    uint64_t kill_at;   /* chains begun; UINT64_MAX: never */
+    size_t killed;      /* which node, from 1; 0: none */
+    uint64_t term;      /* of the leader that dies */
+    uint64_t killed_us; /* when */
+    uint64_t again_us;  /* the first answer of a later term; 0: none */
 };
 
 static void fail(struct expiry *expiry, const struct tenure_result *result)
@@ -107,6 +114,9 @@ static void on_validate(void *arg, const struct tenure_result *result,
     struct mortal *mortal = arg;
     struct expiry *expiry = mortal->expiry;
     expiry->open--;
+    if (expiry->killed != 0 && expiry->again_us == 0 && result->term > expiry->term) {
+        expiry->again_us = crowd_now_us();
+    }
     if (reply != NULL) {
         if (mortal->call_us > mortal->upper_us &&
             mortal->call_us - mortal->upper_us > expiry->ok_late_us) {
@@ -161,12 +171,26 @@ static uint64_t step(struct expiry *expiry)
     return next <= now ? 0 : next - now < WAIT_US ? next - now : WAIT_US;
 }
 
+static bool kill_leader(struct expiry *expiry)
+{
+    struct crowd_view view = crowd_look(expiry->crowd);
+    expiry->kill_at = UINT64_MAX;
+    expiry->term = view.term;
+    expiry->killed_us = crowd_now_us();
+    expiry->killed = view.leader + 1;
+    return view.serving && servers_kill(expiry->crowd->remote.folder, expiry->killed);
+}
+
 static bool play(struct expiry *expiry)
 {
     expiry->began_us = crowd_now_us();
     while (!expiry->crowd->stopped && expiry->counters.errors == 0 &&
            (expiry->asked < expiry->count || expiry->open > 0)) {
         crowd_turn(expiry->crowd, step(expiry));
+        if (expiry->asked >= expiry->kill_at && !kill_leader(expiry)) {
+            fprintf(stderr, "tenure-measure: there was no leader to kill\n");
+            expiry->counters.errors++;
+        }
     }
     while (expiry->open > 0 && expiry->counters.errors > 0) {
         crowd_turn(expiry->crowd, WAIT_US);
@@ -189,20 +213,29 @@ static void print(struct expiry *expiry)
     } shares[] = {{"min", 0}, {"p50", 500}, {"p99", 990}, {"p999", 999}, {"max", 1000}};
     uint64_t count = expiry->counters.samples;
     qsort(expiry->late_us, count, sizeof(*expiry->late_us), compare);
-    printf("{\"measure\": \"expiry\", \"sessions\": %" PRIu64 ", \"expired\": %" PRIu64
+    printf("{\"measure\": \"%s\", \"sessions\": %" PRIu64 ", \"expired\": %" PRIu64
            ", \"early\": %" PRIu64 ", \"validates\": %" PRIu64,
-           expiry->count, expiry->counters.done, expiry->early, expiry->validates);
+           expiry->killed == 0 ? "expiry" : "lateness", expiry->count, expiry->counters.done,
+           expiry->early, expiry->validates);
     for (size_t i = 0; count > 0 && i < sizeof(shares) / sizeof(shares[0]); i++) {
         printf(", \"%s_us\": %" PRIu32, shares[i].name,
                expiry->late_us[(count - 1) * shares[i].of_thousand / 1000]);
     }
+    if (expiry->killed != 0) {
+        printf(", \"killed\": %zu, \"again_us\": %" PRIu64, expiry->killed,
+               expiry->again_us == 0 ? 0 : expiry->again_us - expiry->killed_us);
+    }
     printf(", \"ok_late_us\": %" PRIu64 "}\n", expiry->ok_late_us);
 }
 
-bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second, uint64_t life_us)
+bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second, uint64_t life_us,
+                    bool kill)
 {
-    struct expiry expiry = {
-        .crowd = crowd, .count = sessions, .per_second = per_second, .life_us = life_us};
+    struct expiry expiry = {.crowd = crowd,
+                            .count = sessions,
+                            .per_second = per_second,
+                            .life_us = life_us,
+                            .kill_at = kill ? sessions / 2 : UINT64_MAX};
     expiry.all = calloc(sessions, sizeof(*expiry.all));
     expiry.late_us = calloc(sessions, sizeof(*expiry.late_us));
     bool fine = expiry.all != NULL && expiry.late_us != NULL && play(&expiry);

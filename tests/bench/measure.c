@@ -4,6 +4,7 @@
  *
  * Usage: tenure-measure memory FOLDER SESSIONS METADATA
  *        tenure-measure expiry FOLDER SESSIONS PER_SECOND LIFE_SECONDS
+ *        tenure-measure lateness FOLDER SESSIONS PER_SECOND LIFE_SECONDS   … while a leader dies
  *        tenure-measure storm FOLDER SESSIONS LIFE_SECONDS
  *        tenure-measure failover FOLDER
  *        tenure-measure await FOLDER [NODE]     until NODE, or all, have applied what is committed
@@ -20,17 +21,19 @@ static int misuse(void)
 {
     fprintf(stderr, "usage: tenure-measure memory FOLDER SESSIONS METADATA\n"
                     "       tenure-measure expiry FOLDER SESSIONS PER_SECOND LIFE_SECONDS\n"
+                    "       tenure-measure lateness FOLDER SESSIONS PER_SECOND LIFE_SECONDS\n"
                     "       tenure-measure storm FOLDER SESSIONS LIFE_SECONDS\n"
                     "       tenure-measure failover FOLDER\n"
                     "       tenure-measure await FOLDER [NODE]\n");
     return 2;
 }
 
-enum measure { MEMORY, EXPIRY, STORM, FAILOVER, AWAIT, MEASURES };
+enum measure { MEMORY, EXPIRY, LATENESS, STORM, FAILOVER, AWAIT, MEASURES };
 
 static enum measure named(const char *name)
 {
-    static const char *const names[MEASURES] = {"memory", "expiry", "storm", "failover", "await"};
+    static const char *const names[MEASURES] = {"memory", "expiry",   "lateness",
+                                                "storm",  "failover", "await"};
     size_t i = 0;
     while (i < MEASURES && strcmp(names[i], name) != 0) {
         i++;
@@ -44,7 +47,9 @@ static bool run(struct crowd *crowd, enum measure measure, const unsigned long n
     case MEMORY:
         return measure_memory(crowd, numbers[0], numbers[1]);
     case EXPIRY:
-        return measure_expiry(crowd, numbers[0], numbers[1], numbers[2] * UINT64_C(1000000));
+    case LATENESS:
+        return measure_expiry(crowd, numbers[0], numbers[1], numbers[2] * UINT64_C(1000000),
+                              measure == LATENESS);
     case STORM:
         return measure_storm(crowd, numbers[0], numbers[1] * UINT64_C(1000000));
     case FAILOVER:
@@ -65,6 +70,7 @@ static int numbers_of(enum measure measure, int given)
     case STORM:
         return 2;
     case EXPIRY:
+    case LATENESS:
         return 3;
     case FAILOVER:
         return 0;

@@ -10,8 +10,10 @@
  * the touched part of the state machine's range, and the process; of the node with the most. */
 bool measure_memory(struct crowd *crowd, uint64_t sessions, size_t metadata);
 /* Creates so many sessions a second that live so long, asks for each around its deadline until it
- * is refused, and says how late that was, by this process's clock alone (S6). */
-bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second, uint64_t life_us);
+ * is refused, and says how late that was, by this process's clock alone (S6). Or kills the leader
+ * in the middle of that: then also how long nobody answered. Whoever called starts it again. */
+bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second, uint64_t life_us,
+                    bool kill);
 /* Kills the leader under writes and reads: time to the first write and to the first read that the
  * next leader answered. Whoever called starts the node again. */
 bool measure_failover(struct crowd *crowd);

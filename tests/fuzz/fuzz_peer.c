@@ -4,6 +4,7 @@
  */
 #include "raftlog/engine_raft.h"
 #include "raftlog/greeting.h"
+#include "raftlog/link.h"
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,10 +18,12 @@ static const struct id128 stores[3] = {{{1}}, {{2}}, {{3}}};
 static struct rlog *node(void)
 {
     static struct rlog rlog;
-    static struct rlog_engine engine;
+    static struct rlog_engine engine = {.configuration_index = 4};
+    static struct rlog_peers peers;
 
     memset(&rlog.members, 0, sizeof rlog.members);
     rlog.engine = &engine;
+    rlog.peers = &peers;
     rlog.config.id = 3;
     rlog.store.birth.incarnation = (struct id128){{7, 7}};
     (void)snprintf(rlog.store.birth.cluster, sizeof rlog.store.birth.cluster, "test");
@@ -81,7 +84,7 @@ static void believe_hello(struct bytes body)
     }
     ASSERT(hello.node == 1 && hello.to == 3 && hello.magic == RLOG_WIRE_MAGIC);
     /* Who knows of a later roll may know its disk to be another. */
-    ASSERT(id128_equal(hello.store, stores[0]) || hello.configuration > 0);
+    ASSERT(id128_equal(hello.store, stores[0]) || hello.configuration > 4);
     ASSERT(id128_equal(hello.incarnation, node()->store.birth.incarnation));
     ASSERT(bytes_equal(hello.cluster, bytes_of_text("test")));
 }

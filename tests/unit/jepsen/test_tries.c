@@ -233,6 +233,43 @@ static void test_a_lost_rotation_after_a_reuse(void **state)
     }
 }
 
+/* The one who uses the secret that was rotated may be a try of long before, if it was given up. */
+static void test_a_late_try_may_be_the_reuse(void **state)
+{
+    static const struct {
+        enum op_outcome outcome; /* of the only other call that showed the first secret */
+        uint16_t attempts;
+        enum check_kind kind;
+    } cases[] = {{OP_OK, 1, CHECK_VIOLATION},
+                 {OP_NOT_READY, 1, CHECK_VIOLATION},
+                 {OP_UNKNOWN, 1, CHECK_OK},
+                 {OP_NOT_READY, 2, CHECK_OK},
+                 {OP_OK, 2, CHECK_OK}};
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        union op_request rotate = {
+            .session_rotate = {.user = bytes_of_text("alice"), .token = scene.token}};
+        scene_validate(&scene);
+        if (cases[i].outcome != OP_OK) {
+            tell(&scene, cases[i].outcome, NULL);
+        }
+        scene.maker.history->events[scene.maker.row].attempt = cases[i].attempts;
+        maker_call(&scene.maker, &scene.caller, OP_session_rotate, &rotate);
+        scene.token = scene.maker.answer.reply.session_rotate.token;
+        maker_wait(&scene.maker, scene.maker.limits.rotation_grace_us);
+        scene_validate(&scene);
+        tell(&scene, OP_ENDED, NULL);
+        assert_int_equal(verdict_of(scene.maker.history), cases[i].kind);
+        scene_done(&scene);
+    }
+}
+
 /* A try that is not above those before it mints nothing. */
 static void test_only_a_higher_try_mints(void **state)
 {
@@ -301,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_the_highest_try_minted_last),
         cmocka_unit_test(test_a_reused_number_tells_nothing),
         cmocka_unit_test(test_a_lost_rotation_after_a_reuse),
+        cmocka_unit_test(test_a_late_try_may_be_the_reuse),
         cmocka_unit_test(test_only_a_higher_try_mints),
         cmocka_unit_test(test_an_outdone_claim_mints_nothing),
     };

@@ -47,6 +47,7 @@ struct node {
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
     char birth_error[512]; /* why the cluster's settings cannot be served here; empty: they can */
+    char misfit[128];      /* what of an entry, or of an image, this version does not know */
     bool stopping;
     bool handed_over; /* the stop has reached raftlog */
     bool log_stopped; /* raftlog has stopped: answers and the clock's last write are left */

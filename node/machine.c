@@ -50,10 +50,26 @@ static int on_birth(void *arg, const struct rlog_birth *birth)
                : ENV_INVALID;
 }
 
+/* What this version does not know, for the line that the node stops with. */
+static void note_misfit(struct node *node, struct bytes entry)
+{
+    static const char *const texts[] = {
+        [OP_MISFIT_VERSION] = "entries of version",
+        [OP_MISFIT_KIND] = "entries of kind",
+        [OP_MISFIT_COMMAND] = "command",
+        [OP_MISFIT_CONTENT] = "some content of command",
+    };
+    uint32_t number;
+    enum op_misfit what = op_entry_misfit(entry, &number);
+    snprintf(node->misfit, sizeof(node->misfit), "tenured %s knows no %s %u", NODE_VERSION,
+             texts[what], number);
+}
+
 static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)
 {
     struct node *node = arg;
     if (!node_batch_apply(node, index, term, entry)) {
+        note_misfit(node, entry);
         return false;
     }
     node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
@@ -122,8 +138,8 @@ static void on_restore_begin(void *arg)
 static int restored(struct node *node, bool ok)
 {
     if (!ok) {
-        env_log(node->env, ENV_LOG_ERROR, "fsm", "snapshot refused: %s",
-                fsm_restore_error(node->fsm));
+        snprintf(node->misfit, sizeof(node->misfit), "%s", fsm_restore_error(node->fsm));
+        env_log(node->env, ENV_LOG_ERROR, "fsm", "snapshot refused: %s", node->misfit);
     }
     return ok ? ENV_OK : ENV_INVALID;
 }
@@ -155,7 +171,8 @@ static void on_fatal(void *arg, int rc, const char *detail)
 {
     struct node *node = arg;
     char line[1024];
-    snprintf(line, sizeof(line), "%s (%s)", detail, env_error_text(rc));
+    snprintf(line, sizeof(line), "%s (%s)", detail,
+             node->misfit[0] != '\0' ? node->misfit : env_error_text(rc));
     node_fatal(node, line);
 }
 

@@ -2,6 +2,7 @@
 #include "op/command.h"
 
 #include "base/assert.h"
+#include "op/denials.h"
 
 #include <string.h>
 
@@ -181,4 +182,56 @@ bool op_command_read(struct base_reader *reader, struct op_command *ret_command)
     }
     *ret_command = command;
     return true;
+}
+
+static bool is_known(uint32_t number)
+{
+    return number == OP_COMMAND_TICK || number == OP_COMMAND_TERM_START ||
+           number == OP_COMMAND_REUSE || number == OP_COMMAND_DENIALS || is_operation(number);
+}
+
+/* The content of one command, as far as it can be judged without applying it. */
+static bool content_known(const struct op_command *command)
+{
+    const struct op_row *row = op_row_of_number(command->number);
+    union op_request request;
+    struct base_reader reader;
+    struct op_denials denials;
+
+    if (command->number == OP_COMMAND_DENIALS) {
+        return op_denials_read(command->body, &denials);
+    }
+    base_reader_init(&reader, command->body);
+    return row == NULL ||
+           (op_load(&reader, row->request, &request) && base_reader_finished(&reader));
+}
+
+enum op_misfit op_entry_misfit(struct bytes entry, uint32_t *ret_number)
+{
+    struct base_reader reader;
+    struct op_entry_head head;
+
+    base_reader_init(&reader, entry);
+    *ret_number = 0;
+    if (!op_entry_read(&reader, &head)) {
+        bool later = entry.size > 0 && entry.data[0] != OP_ENTRY_VERSION;
+
+        *ret_number = entry.size > 1 ? entry.data[later ? 0 : 1] : 0;
+        return later ? OP_MISFIT_VERSION : OP_MISFIT_KIND;
+    }
+    while (base_reader_left(&reader) > 0) {
+        struct base_reader ahead = reader;
+        struct op_command command;
+
+        (void)base_read_u32(&ahead); /* its size */
+        *ret_number = base_read_u32(&ahead);
+        if (!ahead.failed && !is_known(*ret_number)) {
+            return OP_MISFIT_COMMAND;
+        }
+        if (!op_command_read(&reader, &command) || !content_known(&command)) {
+            return OP_MISFIT_CONTENT;
+        }
+    }
+    *ret_number = 0;
+    return OP_MISFIT_CONTENT;
 }

@@ -71,4 +71,14 @@ void op_entry_finish(struct base_writer *writer, uint64_t stamp, uint32_t count)
 bool op_entry_read(struct base_reader *reader, struct op_entry_head *ret_head);
 bool op_command_read(struct base_reader *reader, struct op_command *ret_command);
 
+/* What of an entry that cannot be applied this version does not know: for the line that a node
+ * stops with. */
+enum op_misfit {
+    OP_MISFIT_VERSION, /* of the entry */
+    OP_MISFIT_KIND,    /* of the entry */
+    OP_MISFIT_COMMAND, /* a command's number */
+    OP_MISFIT_CONTENT, /* of a command whose number is known: the number; 0: of none */
+};
+enum op_misfit op_entry_misfit(struct bytes entry, uint32_t *ret_number);
+
 #endif

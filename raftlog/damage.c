@@ -64,7 +64,7 @@ int rlog_damage_load(struct env *env, const char *folder, struct id128 store_id,
         return ENV_OK;
     }
     snprintf(error, error_size, "%s/%s: %s", folder, DAMAGE_NAME,
-             rc == ENV_LIMIT    ? "of a format that this program does not know"
+             rc == ENV_LIMIT    ? RLOG_LATER_FORMAT
              : rc == ENV_DENIED ? "belongs to another node's store"
                                 : env_error_text(rc));
     return rc;

@@ -449,6 +449,15 @@ bool rlog_engine_notify(struct rlog *rlog)
     return true;
 }
 
+/* Never skipped: what is behind it would be applied to another state than the others have. */
+static void not_understood(struct rlog *rlog, uint64_t index, uint64_t term, const char *what)
+{
+    rlog_fail(rlog, ENV_LIMIT,
+              "the %s at %llu of term %llu cannot be understood by this program: upgrade this "
+              "node, its data is untouched and a later tenured goes on from it",
+              what, (unsigned long long)index, (unsigned long long)term);
+}
+
 static void apply_one(struct rlog_engine *engine, uint64_t index)
 {
     struct rlog *rlog = engine->rlog;
@@ -457,19 +466,19 @@ static void apply_one(struct rlog_engine *engine, uint64_t index)
     switch (entry.type) {
     case RLOG_COMMAND:
         if (!rlog->machine.apply(rlog->machine.arg, index, entry.term, entry.payload)) {
-            rlog_fail(rlog, ENV_INVALID, "the entry at %llu cannot be understood by this version",
-                      (unsigned long long)index);
+            not_understood(rlog, index, entry.term, "entry");
         }
         break;
     case RLOG_CHANGE:
         engine->configuration_index = index;
         if (!rlog_members_apply(&rlog->members, entry.type, entry.payload)) {
-            rlog_fail(rlog, ENV_INVALID, "the membership change at %llu cannot be read",
-                      (unsigned long long)index);
+            not_understood(rlog, index, entry.term, "change of the members");
         }
         break;
     case RLOG_BARRIER:
-        (void)rlog_members_apply(&rlog->members, entry.type, entry.payload);
+        if (!rlog_members_apply(&rlog->members, entry.type, entry.payload)) {
+            not_understood(rlog, index, entry.term, "binding of a disk");
+        }
         break;
     }
 }

@@ -53,8 +53,7 @@ int rlog_recovery_unsealed(struct rlog_recovery *recovery, int rc, const char *n
         return rlog_recovery_refuse(recovery, rc, "log: %s belongs to another node's store", name);
     }
     if (rc == ENV_LIMIT) {
-        return rlog_recovery_refuse(recovery, rc,
-                                    "log: %s is of a format that this program does not know", name);
+        return rlog_recovery_refuse(recovery, rc, "log: %s is " RLOG_LATER_FORMAT, name);
     }
     return rlog_recovery_refuse(recovery, rc, "log is damaged: %s is not whole", name);
 }

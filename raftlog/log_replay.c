@@ -4,6 +4,7 @@
 #include "env/fault.h"
 #include "raftlog/log_recovery.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { SCAN_BYTES = 64 * 1024 };
@@ -71,9 +72,16 @@ static bool body_check(const struct rlog_recovery *recovery, struct bytes body, 
     return base_reader_finished(&reader);
 }
 
+/* Types are never reused: of another one is the record of a later program. */
+static bool record_known(uint32_t type)
+{
+    return type == RLOG_COMMAND || type == RLOG_BARRIER || type == RLOG_CHANGE ||
+           type == RLOG_RECORD_TRUNCATE || type == RLOG_RECORD_RESTART;
+}
+
 /* `chain_end` is where body_check has found it to lead. */
-static bool body_apply(struct rlog_recovery *recovery, struct rlog_segment *segment,
-                       struct bytes body, uint64_t chain_end)
+static int body_apply(struct rlog_recovery *recovery, struct rlog_segment *segment,
+                      struct bytes body, uint64_t chain_end)
 {
     struct rlog_log_point *point = &recovery->disk->point;
     struct base_reader reader;
@@ -81,15 +89,30 @@ static bool body_apply(struct rlog_recovery *recovery, struct rlog_segment *segm
 
     base_reader_init(&reader, body);
     while (base_reader_left(&reader) > 0) {
-        if (!rlog_record_reread(&reader, &record) || !record_apply(recovery, segment, &record)) {
-            return false;
+        bool whole = rlog_record_reread(&reader, &record);
+        if (whole && !record_known(record.type)) {
+            return rlog_recovery_refuse(recovery, ENV_LIMIT,
+                                        "log: the record of type %" PRIu32 " at index %" PRIu64
+                                        " is " RLOG_LATER_FORMAT,
+                                        record.type, record.index);
+        }
+        if (!whole || !record_apply(recovery, segment, &record)) {
+            return rlog_recovery_damaged(recovery, "a record does not follow the one before it");
         }
         point->index = record.index;
         point->term = record.term;
     }
     point->chain = chain_end;
     point->batch++;
-    return true;
+    return ENV_OK;
+}
+
+/* A batch of this log that a later program wrote: no torn end, which would be zeroed. */
+static int batch_later(struct rlog_recovery *recovery)
+{
+    return rlog_recovery_refuse(recovery, ENV_LIMIT,
+                                "log: the batch behind index %" PRIu64 " is " RLOG_LATER_FORMAT,
+                                recovery->disk->point.index);
 }
 
 static void buffer_reserve(struct rlog_recovery *recovery, size_t size)
@@ -125,9 +148,11 @@ static int batch_read(struct rlog_recovery *recovery, struct rlog_segment *segme
     if (rc != ENV_OK) {
         return rc;
     }
-    if (rlog_batch_head_read(bytes_of(recovery->buffer, size), &disk->key, &head, &chain) !=
-            ENV_OK ||
-        !follows(&disk->point, &head) || !rlog_disk_fits(disk, head.body_bytes)) {
+    rc = rlog_batch_head_read(bytes_of(recovery->buffer, size), &disk->key, &head, &chain);
+    if (rc == ENV_LIMIT) {
+        return batch_later(recovery);
+    }
+    if (rc != ENV_OK || !follows(&disk->point, &head) || !rlog_disk_fits(disk, head.body_bytes)) {
         return ENV_OK;
     }
     buffer_reserve(recovery, head.body_bytes);
@@ -141,8 +166,9 @@ static int batch_read(struct rlog_recovery *recovery, struct rlog_segment *segme
     if (size != head.body_bytes || !body_check(recovery, body, head.record_count, &chain_end)) {
         return ENV_OK;
     }
-    if (!body_apply(recovery, segment, body, chain_end)) {
-        return rlog_recovery_damaged(recovery, "a record does not follow the one before it");
+    rc = body_apply(recovery, segment, body, chain_end);
+    if (rc != ENV_OK) {
+        return rc;
     }
     recovery->newest_offset = disk->offset;
     disk->offset += rlog_blocks_up(RLOG_BATCH_HEAD + head.body_bytes);
@@ -246,9 +272,11 @@ static int tail_chunk(struct rlog_recovery *recovery, uint64_t offset, uint8_t *
         return env_file_write(disk->tail, offset, bytes_of(chunk, size));
     }
     for (size_t at = 0; at + RLOG_BLOCK <= size; at += RLOG_BLOCK) {
-        if (rlog_batch_head_read(bytes_of(chunk + at, RLOG_BLOCK), &disk->key, &head, &chain) ==
-                ENV_OK &&
-            head.before.batch > disk->point.batch) {
+        int rc = rlog_batch_head_read(bytes_of(chunk + at, RLOG_BLOCK), &disk->key, &head, &chain);
+        if (rc == ENV_LIMIT) {
+            return batch_later(recovery);
+        }
+        if (rc == ENV_OK && head.before.batch > disk->point.batch) {
             return rlog_recovery_damaged(recovery, "a later batch is there, this one is not");
         }
     }

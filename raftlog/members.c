@@ -98,10 +98,13 @@ struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id1
     return base_written(&writer);
 }
 
-/* The first binding counts. */
-static bool bind(struct rlog_roll *roll, struct bytes payload)
+/* The first binding counts. False: the entry is of a later version. Zeros are a barrier alone. */
+static bool bind(struct rlog_roll *roll, struct bytes payload, bool *changed)
 {
     struct base_reader reader;
+    if (payload.size == 0 || payload.data[0] == 0) {
+        return true;
+    }
     base_reader_init(&reader, payload);
     uint8_t version = base_read_u8(&reader);
     uint8_t kind = base_read_u8(&reader);
@@ -111,10 +114,10 @@ static bool bind(struct rlog_roll *roll, struct bytes payload)
         return false;
     }
     size_t i = rlog_roll_find(roll, id);
-    if (i == roll->count || !id128_is_zero(roll->list[i].store)) {
-        return false;
+    if (i < roll->count && id128_is_zero(roll->list[i].store)) {
+        roll->list[i].store = store;
+        *changed = true;
     }
-    roll->list[i].store = store;
     return true;
 }
 
@@ -127,8 +130,7 @@ static bool follow(struct rlog_roll *roll, enum rlog_entry_type type, struct byt
     case RLOG_COMMAND:
         return true;
     case RLOG_BARRIER:
-        *changed = bind(roll, payload) || *changed;
-        return true;
+        return bind(roll, payload, changed);
     case RLOG_CHANGE:
         if (!rlog_roll_read(payload, &change)) {
             return false;
@@ -143,7 +145,8 @@ static bool follow(struct rlog_roll *roll, enum rlog_entry_type type, struct byt
 bool rlog_members_note(struct rlog_members *members, enum rlog_entry_type type,
                        struct bytes payload)
 {
-    return follow(&members->roll, type, payload, &members->changed);
+    bool readable = follow(&members->roll, type, payload, &members->changed);
+    return readable || type == RLOG_BARRIER;
 }
 
 void rlog_members_rewind(struct rlog_members *members)

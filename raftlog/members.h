@@ -53,12 +53,12 @@ struct bytes rlog_members_write_binding(uint8_t *buffer, uint64_t id, struct id1
 struct id128 rlog_members_bound(const struct rlog_members *members, uint64_t id);
 
 /* An entry stands in our log behind all that was noted before. False: a CHANGE that cannot be read.
- */
+ * A binding that cannot be read stops nobody before it is applied: it may never be. */
 bool rlog_members_note(struct rlog_members *members, enum rlog_entry_type type,
                        struct bytes payload);
 /* Our log was cut off: the roll is the applied one again, until all behind it is noted anew. */
 void rlog_members_rewind(struct rlog_members *members);
-/* The entry is applied. False: a CHANGE that cannot be read. */
+/* The entry is applied. False: a CHANGE or a binding that cannot be read. */
 bool rlog_members_apply(struct rlog_members *members, enum rlog_entry_type type,
                         struct bytes payload);
 /* A snapshot takes the place of all: its configuration is the roll, and applied. False: it cannot

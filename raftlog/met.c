@@ -81,8 +81,7 @@ int rlog_met_load(struct env *env, const char *folder, struct id128 store_id,
     }
     if (rc == ENV_LIMIT || rc == ENV_DENIED) {
         snprintf(error, error_size, "%s/%s %s", folder, MET_NAME,
-                 rc == ENV_LIMIT ? "is of a format that this program does not know"
-                                 : "belongs to another node's store");
+                 rc == ENV_LIMIT ? "is " RLOG_LATER_FORMAT : "belongs to another node's store");
         return rc;
     }
     if (rc != ENV_OK || !decode(body, members)) {

@@ -11,6 +11,7 @@
 #include "raftlog/peers.h"
 #include "raftlog/reads.h"
 #include "raftlog/repair.h"
+#include "raftlog/sealed.h"
 #include "raftlog/rlog.h"
 #include "raftlog/snapshot_task.h"
 #include "raftlog/streams.h"
@@ -139,8 +140,10 @@ int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_si
     if (rc == 0) {
         rc = rlog->machine.restore_end(rlog->machine.arg);
         if (rc != 0) {
-            snprintf(error, error_size, "the snapshot at %llu is unusable: %s",
-                     (unsigned long long)index, env_error_text(rc));
+            snprintf(error, error_size,
+                     "the snapshot at %llu is whole, but not understood by this program: upgrade "
+                     "this node, its data is untouched",
+                     (unsigned long long)index);
             rc = ENV_LIMIT; /* its bytes are whole */
         }
     }
@@ -222,7 +225,7 @@ static int tell_what_was_found(struct rlog *rlog, const struct rlog_snapshot_inf
 {
     uint64_t snapshot = newest == NULL ? 0 : newest->meta.index;
     if (newest != NULL && !rlog_members_restore(&rlog->members, newest->meta.configuration)) {
-        snprintf(error, error_size, "the snapshot's list of members cannot be read");
+        snprintf(error, error_size, "the snapshot's list of members is " RLOG_LATER_FORMAT);
         return ENV_INVALID;
     }
     for (uint64_t i = rlog_log_start(rlog->log); i <= rlog_log_last(rlog->log); i++) {
@@ -230,7 +233,8 @@ static int tell_what_was_found(struct rlog *rlog, const struct rlog_snapshot_inf
         if (entry.type == RLOG_COMMAND) {
             rlog->machine.appended(rlog->machine.arg, entry.term, true, entry.payload);
         } else if (i > snapshot && !rlog_members_note(&rlog->members, entry.type, entry.payload)) {
-            snprintf(error, error_size, "%s: the membership change at %llu cannot be read",
+            snprintf(error, error_size,
+                     "%s: the change of the members at %llu is " RLOG_LATER_FORMAT,
                      rlog->log_folder, (unsigned long long)i);
             return ENV_INVALID;
         }

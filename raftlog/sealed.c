@@ -51,11 +51,11 @@ int rlog_unseal(struct bytes block, struct rlog_sealed_kind kind, const struct s
         crc != base_crc32c(0, bytes_of(block.data, RLOG_SEALED_HEAD + size + sizeof hash))) {
         return ENV_INVALID;
     }
-    if (version != kind.version) {
-        return ENV_LIMIT;
-    }
     if (hash != base_siphash64(key, bytes_of(block.data, RLOG_SEALED_HEAD + size))) {
         return ENV_DENIED;
+    }
+    if (version != kind.version) {
+        return ENV_LIMIT;
     }
     *ret_body = body;
     if (ret_hash != NULL) {

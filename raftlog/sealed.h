@@ -20,6 +20,10 @@ enum {
     RLOG_SEALED_EXTRA = RLOG_SEALED_HEAD + RLOG_SEALED_TAIL,
 };
 
+/* What is said of a LIMIT, behind a name and "is". */
+#define RLOG_LATER_FORMAT                                                                          \
+    "of a format that this program does not know: upgrade this node, its data is untouched"
+
 struct rlog_sealed_kind {
     uint32_t magic;
     uint32_t version;
@@ -32,9 +36,10 @@ struct siphash_key rlog_store_key(struct id128 store_id);
  * block in a chain. */
 uint64_t rlog_seal(void *block, struct rlog_sealed_kind kind, const struct siphash_key *key,
                    struct bytes body);
-/* `block` may be longer than what was sealed. INVALID: damaged. LIMIT: whole, of another version
- * (every version keeps this seal). DENIED: whole, but sealed under another key. The body points
- * into `block`. `ret_hash` may be NULL. */
+/* `block` may be longer than what was sealed. INVALID: damaged. DENIED: whole, but sealed under
+ * another key. LIMIT: whole, under this key, of another version (every version keeps this seal): a
+ * later program wrote it, and nothing may be done to it. The body points into `block`. `ret_hash`
+ * may be NULL. */
 int rlog_unseal(struct bytes block, struct rlog_sealed_kind kind, const struct siphash_key *key,
                 struct bytes *ret_body, uint64_t *ret_hash);
 

@@ -6,6 +6,7 @@
 #include "env/disk.h"
 #include "env/fault.h"
 #include "raftlog/path.h"
+#include "raftlog/sealed.h"
 #include "raftlog/snapshot_format.h"
 
 #include <inttypes.h>
@@ -83,9 +84,7 @@ static int say(char *error, size_t error_size, int rc, uint64_t index)
     if (rc == ENV_INVALID) {
         (void)snprintf(error, error_size, "snapshot %" PRIu64 " is damaged", index);
     } else if (rc == ENV_LIMIT) {
-        (void)snprintf(error, error_size,
-                       "snapshot %" PRIu64 " is of a format that this program does not know",
-                       index);
+        (void)snprintf(error, error_size, "snapshot %" PRIu64 " is " RLOG_LATER_FORMAT, index);
     } else {
         (void)snprintf(error, error_size, "snapshot %" PRIu64 ": %s", index, env_error_text(rc));
     }
@@ -150,7 +149,10 @@ int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
     (void)rlog_path(path, folder, name);
     rc = rlog_snapshot_walk(env, path, feed_on, &feeding, &info);
     if (feeding.rc < 0) {
-        (void)snprintf(error, error_size, "snapshot %" PRIu64 " is not understood", index);
+        (void)snprintf(error, error_size,
+                       "snapshot %" PRIu64 " is whole, but not understood by this program: upgrade "
+                       "this node, its data is untouched",
+                       index);
         return ENV_LIMIT;
     }
     if (rc == ENV_OK && info.meta.index != index) {

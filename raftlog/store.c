@@ -361,8 +361,7 @@ int rlog_store_open(struct env *env, const char *folder, struct rlog_store *ret_
                    "BIRTH is damaged: remove this node from the cluster and add it again");
     }
     if (rc == ENV_LIMIT) {
-        return say(error, error_size, ENV_INVALID, folder,
-                   "BIRTH is of a format that this program does not know");
+        return say(error, error_size, ENV_INVALID, folder, "BIRTH is " RLOG_LATER_FORMAT);
     }
     return say(error, error_size, rc, folder, env_error_text(rc));
 }

@@ -160,6 +160,10 @@ int rlog_vote_load(struct env *env, const char *folder, struct id128 store_id,
             (void)snprintf(error, error_size, "vote: %s: %s", vote_names[i], env_error_text(rc[i]));
             return rc[i];
         }
+        if (rc[i] == ENV_LIMIT) { /* the older one may be what it took back */
+            (void)snprintf(error, error_size, "vote: %s is " RLOG_LATER_FORMAT, vote_names[i]);
+            return rc[i];
+        }
     }
     result = vote_choose(rc, votes, &good);
     if (result != ENV_OK) {

@@ -191,6 +191,30 @@ static void a_command_with_a_byte_too_many_is_refused(void **state)
     assert_false(op_command_read(&reader, &command));
 }
 
+/* The first command's number is `number`; its size stays. */
+static void misfits(size_t at, uint8_t value, enum op_misfit expected, uint32_t expected_number)
+{
+    uint8_t buffer[1024];
+    struct bytes entry = pack_three(buffer, sizeof buffer);
+    uint32_t number = 77;
+
+    buffer[at] = value;
+    assert_int_equal(op_entry_misfit(entry, &number), expected);
+    assert_int_equal(number, expected_number);
+}
+
+static void what_a_later_version_wrote_is_named(void **state)
+{
+    enum { HEAD = 14, START_NUMBER = HEAD + 4 };
+
+    (void)state;
+    misfits(0, 2, OP_MISFIT_VERSION, 2);
+    misfits(1, 9, OP_MISFIT_KIND, 9);
+    misfits(START_NUMBER, 0xff, OP_MISFIT_COMMAND, 0x3ff);
+    misfits(HEAD, 13, OP_MISFIT_CONTENT, OP_COMMAND_TERM_START);
+    misfits(HEAD, 12, OP_MISFIT_CONTENT, OP_session_create); /* "the body" is none */
+}
+
 static void a_short_buffer_fails_the_writer(void **state)
 {
     uint8_t whole[1024];
@@ -214,6 +238,7 @@ int main(void)
         cmocka_unit_test(every_flip_is_survived),
         cmocka_unit_test(what_is_not_an_entry_is_refused),
         cmocka_unit_test(a_command_with_a_byte_too_many_is_refused),
+        cmocka_unit_test(what_a_later_version_wrote_is_named),
         cmocka_unit_test(a_short_buffer_fails_the_writer),
     };
 

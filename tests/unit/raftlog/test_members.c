@@ -226,6 +226,27 @@ static void a_roll_travels_whole(void **state)
     assert_false(rlog_roll_read(rlog_roll_write(&roll, buffer), &again)); /* one address twice */
 }
 
+/* A binding of a later version may be noted, for it may never be committed; it is not applied. */
+static void a_later_binding_is_not_passed_over(void **state)
+{
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } cases[] = {{0, 2}, {1, 2}};
+    static const uint8_t zeros[8];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rlog_members members = members_of_three();
+        uint8_t buffer[RLOG_BINDING_SIZE];
+        struct bytes payload = rlog_members_write_binding(buffer, 2, one);
+        buffer[cases[i].at] = cases[i].value;
+        assert_true(rlog_members_note(&members, RLOG_BARRIER, payload));
+        assert_true(unbound(&members, 2));
+        assert_false(rlog_members_apply(&members, RLOG_BARRIER, payload));
+        assert_true(rlog_members_apply(&members, RLOG_BARRIER, bytes_of(zeros, sizeof(zeros))));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_replaced_disk_in_the_log_alone),
         cmocka_unit_test(who_is_removed_is_forgotten),
         cmocka_unit_test(a_roll_travels_whole),
+        cmocka_unit_test(a_later_binding_is_not_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -402,6 +402,61 @@ static void test_a_later_version_is_refused(void **state)
     end();
 }
 
+/* The only segment of a new log, with one batch of one record of this type behind its head; the
+ * batch's head is of `version`. */
+static void forge_batch(uint32_t version, uint32_t type)
+{
+    static const uint8_t zeros[RLOG_BATCH_HEAD];
+    struct siphash_key key = rlog_store_key((struct id128){"store-of-the-one"});
+    struct rlog_sealed_kind kind = {RLOG_MAGIC('t', 'n', 'B', 'A'), version};
+    struct rlog_segment_head head = {.number = 1};
+    struct rlog_record record = {.type = type, .index = 1, .term = 1};
+    struct rlog_batch_head batch = {.body_bytes = RLOG_RECORD_EXTRA, .record_count = 1};
+    uint8_t segment[SEGMENT] = {0}, mark[RLOG_MARK_STRIDE + RLOG_BLOCK] = {0};
+    uint8_t *at = segment + RLOG_BLOCK;
+    char path[64] = "/d/log/";
+
+    batch.before.chain = rlog_segment_head_write(segment, &key, &head);
+    (void)rlog_record_write(at + RLOG_BATCH_HEAD, &key, rlog_batch_head_write(at, &key, &batch),
+                            &record);
+    if (version != 1) {
+        (void)rlog_seal(at, kind, &key, bytes_of(zeros, sizeof zeros - RLOG_SEALED_EXTRA));
+    }
+    rlog_segment_name(path + strlen(path), head.number, 1);
+    rlog_mark_write(mark, &key, &head.before);
+    assert_int_equal(sim_disk_write(world.host, path, bytes_of(segment, SEGMENT)), ENV_OK);
+    assert_int_equal(sim_disk_write(world.host, "/d/log/mark", bytes_of(mark, sizeof mark)),
+                     ENV_OK);
+}
+
+/* What a later program appended is neither a torn end, which would be overwritten with zeros, nor
+ * damage, for which the whole log would go: the node does not start, and nothing is touched. */
+static void test_a_later_batch_or_record_is_refused(void **state)
+{
+    static const struct {
+        uint32_t version, type;
+        int rc;
+    } cases[] = {{1, RLOG_COMMAND, ENV_OK},
+                 {1, 9, ENV_LIMIT},
+                 {1, 18, ENV_LIMIT},
+                 {2, RLOG_COMMAND, ENV_LIMIT}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        world_create(&world, 80);
+        shadow_init(&shadow, &world, SEGMENT);
+        forge_batch(cases[i].version, cases[i].type);
+        for (int again = 0; again < 2; again++) { /* the first try changed nothing */
+            assert_int_equal(shadow_try_open(&shadow), cases[i].rc);
+            if (cases[i].rc == ENV_LIMIT) {
+                assert_non_null(strstr(world.error, "upgrade this node"));
+            }
+            shadow_close(&shadow);
+        }
+        world_destroy(&world);
+    }
+}
+
 /* A sealed segment that begins behind `before`, with one batch of one RESTART to `restart` if that
  * is not 0, as somebody can write it who knows the store's key. */
 static void forge(uint64_t before, uint64_t restart)
@@ -482,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_leftovers_of_a_torn_batch_are_gone),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_a_later_version_is_refused),
+        cmocka_unit_test(test_a_later_batch_or_record_is_refused),
         cmocka_unit_test(test_an_index_without_a_next_one_is_refused),
     };
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "raftlog/sealed.h"
 #include "raftlog/vote.h"
 #include "tests/unit/raftlog_disk/world.h"
 
@@ -175,6 +176,29 @@ static void test_both_damaged_is_refused(void **state)
     world_destroy(&world);
 }
 
+/* One of a later version, beside an older one that is whole: that one may have been taken back. */
+static void test_a_later_version_is_refused(void **state)
+{
+    static const struct rlog_sealed_kind later = {RLOG_MAGIC('t', 'n', 'V', 'O'), 2};
+    static const char *const paths[] = {"/d/vote-0", "/d/vote-1"};
+    struct siphash_key key = rlog_store_key(store_id);
+    struct rlog_vote vote;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t block[RLOG_SEALED_EXTRA + 4];
+
+        begin(9);
+        (void)rlog_seal(block, later, &key, bytes_of_text("what"));
+        assert_int_equal(sim_disk_patch(world.host, paths[i], 0, bytes_of(block, sizeof block)),
+                         ENV_OK);
+        assert_int_equal(load(&vote), ENV_LIMIT);
+        assert_non_null(strstr(world.error, "upgrade this node"));
+        assert_int_equal(load(&vote), ENV_LIMIT); /* it is there still */
+        world_destroy(&world);
+    }
+}
+
 /* An error of any call is told, and the vote that comes out later is one of the two. */
 static void test_every_call_fails(void **state)
 {
@@ -225,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_loading_makes_both_files_durable),
         cmocka_unit_test(test_both_damaged_is_refused),
+        cmocka_unit_test(test_a_later_version_is_refused),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_format),
     };

@@ -1,6 +1,6 @@
-/* Histories that are known to be bad: each is refused for the stated promise and rule, and taking
- * any one operation away (with what depends on it) makes it good. */
-#include "tests/unit/jepsen/scene.h"
+/* Histories that are known to be bad, of sessions, fences, time and terms: each is refused for the stated
+ * promise and rule, and taking any one operation away (with what depends on it) makes it good. */
+#include "tests/unit/jepsen/bad.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,122 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-
-struct bad {
-    void (*play)(struct scene *scene);
-    enum model_property property;
-    const char *rule; /* part of it */
-};
-
-/* What a row makes, as others name it: an id, a client, or an attempt. */
-struct made {
-    struct id128 id;
-    uint64_t client, attempt;
-    bool found;
-};
-
-static void look_at_token(void *arg, struct op_token *token)
-{
-    struct made *made = arg;
-
-    made->found = made->found || (made->attempt != 0 ? token->attempt == made->attempt
-                                                     : id128_equal(token->id, made->id));
-}
-
-static struct made made_by(const struct history *history, uint32_t row)
-{
-    const struct event *event = &history->events[row];
-    struct made made = {.id = {{0xee}}};
-    union op_reply reply;
-
-    if (event->outcome != OP_OK) {
-        return made;
-    }
-    history_reply(history, event, &reply);
-    if (event->f == OP_session_create) {
-        made.id = reply.session_create.session;
-    } else if (event->f == OP_task_begin) {
-        made.id = reply.task_begin.task;
-    } else if (event->f == OP_task_claim) {
-        made.attempt = reply.task_claim.attempt;
-    } else if (event->f == OP_client_register) {
-        made.client = reply.client_register.client;
-    }
-    return made;
-}
-
-static bool depends(const struct history *history, uint32_t row, struct made made)
-{
-    const struct event *event = &history->events[row];
-    const struct op_struct *s = op_row_of_number(event->f)->request;
-    static union op_request request;
-
-    history_request(history, event, &request);
-    op_visit_tokens(s, &request, look_at_token, &made);
-    for (size_t i = 0; i < s->field_count && made.attempt == 0; i++) {
-        if (s->fields[i].kind == OP_KIND_id) {
-            made.found = made.found || memcmp((uint8_t *)&request + s->fields[i].offset,
-                                              made.id.bytes, sizeof made.id.bytes) == 0;
-        }
-    }
-    return made.found || (made.client != 0 && event->client == made.client);
-}
-
-static void take_away(const struct history *history, uint32_t row, bool *gone)
-{
-    struct made made = made_by(history, row);
-
-    gone[row] = true;
-    for (uint32_t other = 0; other < history->count; other++) {
-        if (!gone[other] && depends(history, other, made)) {
-            take_away(history, other, gone);
-        }
-    }
-}
-
-static enum check_kind verdict_without(const struct history *history, uint32_t row)
-{
-    bool gone[64] = {false};
-    struct history *rest = history_create();
-    struct check_options options;
-    struct check_verdict verdict;
-
-    check_options_init(&options);
-    assert_true(history->count <= 64);
-    take_away(history, row, gone);
-    for (uint32_t i = 0; i < history->count; i++) {
-        if (!gone[i]) {
-            history_copy(rest, history, i);
-        }
-    }
-    check_history(rest, &options, &verdict);
-    if (verdict.kind != CHECK_OK) {
-        check_print(rest, &verdict, stderr);
-    }
-    history_destroy(rest);
-    return verdict.kind;
-}
-
-static void check_bad(const struct bad *bad)
-{
-    struct check_options options;
-    struct check_verdict verdict;
-    struct scene scene;
-
-    check_options_init(&options);
-    scene_init(&scene);
-    bad->play(&scene);
-    check_history(scene.maker.history, &options, &verdict);
-    print_message("%s: %s\n", model_property_text(bad->property), verdict.rule);
-    assert_int_equal(verdict.kind, CHECK_VIOLATION);
-    assert_string_equal(model_property_text(verdict.property), model_property_text(bad->property));
-    assert_non_null(strstr(verdict.rule, bad->rule));
-    assert_in_range(verdict.op_count, 1, scene.maker.history->count);
-    for (uint32_t row = 0; row < scene.maker.history->count; row++) {
-        assert_int_equal(verdict_without(scene.maker.history, row), CHECK_OK);
-    }
-    scene_done(&scene);
-}
 
 /* ---- S1 ---- */
 
@@ -447,149 +331,6 @@ static void number_twice(struct scene *s)
     scene_revoke_user(s, "bob");
 }
 
-/* ---- S12 ---- */
-
-static void elevated_too_long(struct scene *s)
-{
-    s->grant_ttl = 2;
-    scene_create(s, "alice", "A", 60, 60);
-    maker_wait(&s->maker, 2000000);
-    scene_lie(s, MODEL_MUTATION_GRANT_FOREVER);
-    scene_check(s, "state:write");
-}
-
-static void write_without_grant(struct scene *s)
-{
-    s->no_grants = true;
-    scene_create(s, "alice", "A", 60, 60);
-    scene_lie(s, MODEL_MUTATION_PERMISSION_IGNORED);
-    scene_put(s, "k", "v");
-}
-
-static void write_after_grant(struct scene *s)
-{
-    s->grant_ttl = 2;
-    scene_create(s, "alice", "A", 60, 60);
-    maker_wait(&s->maker, 2000001);
-    scene_lie(s, MODEL_MUTATION_PERMISSION_IGNORED);
-    scene_put(s, "k", "v");
-}
-
-/* ---- lists ---- */
-
-static void list_grants(struct scene *s)
-{
-    memset(&s->request, 0, sizeof s->request);
-    s->request.grant_list.user = bytes_of_text(s->user);
-    s->request.grant_list.token = s->token;
-    maker_call(&s->maker, &s->caller, OP_grant_list, &s->request);
-}
-
-static void listed_too_long(struct scene *s)
-{
-    s->grant_ttl = 2;
-    scene_create(s, "alice", "A", 60, 60);
-    maker_wait(&s->maker, 2000000);
-    scene_lie(s, MODEL_MUTATION_GRANT_FOREVER);
-    list_grants(s);
-}
-
-/* The answer is the law's at T; the leader's clock had passed the deadline (T6). */
-static void listed_past_the_clock(struct scene *s)
-{
-    struct event *events;
-
-    s->grant_ttl = 2;
-    scene_create(s, "alice", "A", 60, 60);
-    maker_wait(&s->maker, 1000000);
-    list_grants(s);
-    events = s->maker.history->events;
-    events[0].clock = 0;
-    events[s->maker.row].clock = events[s->maker.row].time + 1000000;
-}
-
-static void list_without_one(struct scene *s)
-{
-    struct history_answer answer;
-    union op_reply empty = {false};
-
-    scene_create(s, "alice", "A", 60, 60);
-    memset(&s->request, 0, sizeof s->request);
-    s->request.session_list.user = bytes_of_text("alice");
-    maker_call(&s->maker, &s->caller, OP_session_list, &s->request);
-    answer = scene_answer(s);
-    answer.reply = &empty;
-    history_return(s->maker.history, s->maker.row, &answer);
-}
-
-/* ---- children ---- */
-
-/* Below the scene's session; with the permission that this one holds. */
-static struct op_token open_child(struct scene *s, struct op_token parent)
-{
-    struct op_session_create_request *request = &s->request.session_create;
-
-    memset(&s->request, 0, sizeof s->request);
-    request->user = bytes_of_text(s->user);
-    request->agent = bytes_of_text("A");
-    request->idle = request->absolute = 60000000;
-    request->has_parent = true;
-    request->parent = parent;
-    request->has_grants = true;
-    request->grants_count = 1;
-    request->grants[0].permission = bytes_of_text("state:write");
-    maker_call(&s->maker, &s->caller, OP_session_create, &s->request);
-    return s->maker.answer.reply.session_create.token;
-}
-
-static void grandchild_outlives(struct scene *s)
-{
-    struct op_token below;
-
-    scene_create(s, "alice", "A", 60, 60);
-    below = open_child(s, open_child(s, s->token));
-    scene_end(s);
-    scene_lie(s, MODEL_MUTATION_CHILD_OF_ONE);
-    s->token = below;
-    scene_validate(s);
-}
-
-static void copy_outlives(struct scene *s)
-{
-    struct op_token below;
-
-    scene_create(s, "alice", "A", 60, 60);
-    below = open_child(s, open_child(s, s->token));
-    memset(&s->request, 0, sizeof s->request);
-    s->request.grant_revoke.user = bytes_of_text("alice");
-    s->request.grant_revoke.token = s->token;
-    s->request.grant_revoke.permission = bytes_of_text("state:write");
-    maker_call(&s->maker, &s->caller, OP_grant_revoke, &s->request);
-    scene_lie(s, MODEL_MUTATION_CHILD_KEEPS_GRANT);
-    memset(&s->request, 0, sizeof s->request);
-    s->request.permission_check.user = bytes_of_text("alice");
-    s->request.permission_check.token = below;
-    s->request.permission_check.permission = bytes_of_text("state:write");
-    maker_call(&s->maker, &s->caller, OP_permission_check, &s->request);
-}
-
-static void children_without_one(struct scene *s)
-{
-    struct history_answer answer;
-    union op_reply empty = {false};
-
-    scene_create(s, "alice", "A", 60, 60);
-    (void)open_child(s, s->token);
-    memset(&s->request, 0, sizeof s->request);
-    s->request.session_children.user = bytes_of_text("alice");
-    s->request.session_children.token = s->token;
-    maker_call(&s->maker, &s->caller, OP_session_children, &s->request);
-    answer = scene_answer(s);
-    empty.session_children.session = s->token.id;
-    answer.reply = &empty;
-    history_return(s->maker.history, s->maker.row, &answer);
-}
-
 /* ---- S13, S14 ---- */
 
 static void term_goes_back(struct scene *s)
@@ -672,15 +413,6 @@ static const struct bad bads[] = {
     {two_writes, MODEL_S9, "two results"},
     {two_sessions, MODEL_S9, "two results"},
     {number_twice, MODEL_S9, "two requests"},
-    {elevated_too_long, MODEL_S12, "grant's deadline"},
-    {write_without_grant, MODEL_S12, "state:write"},
-    {write_after_grant, MODEL_S12, "state:write"},
-    {listed_too_long, MODEL_S12, "another grants"},
-    {listed_past_the_clock, MODEL_S4, "clock passed"},
-    {list_without_one, MODEL_S1, "another sessions"},
-    {children_without_one, MODEL_S1, "another sessions"},
-    {grandchild_outlives, MODEL_S1, "above has ended"},
-    {copy_outlives, MODEL_S12, "revoke had returned"},
     {term_goes_back, MODEL_S13, "term goes back"},
     {term_back_for_a_read, MODEL_S13, "term goes back"},
     {term_back_far, MODEL_S13, "term goes back"},
@@ -693,7 +425,7 @@ static void test_each_is_refused_and_minimal(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof bads / sizeof bads[0]; i++) {
-        check_bad(&bads[i]);
+        bad_check(&bads[i]);
     }
 }
 

@@ -1,5 +1,6 @@
-/* Histories that are known to be bad, of sessions, fences, time and terms: each is refused for the stated
- * promise and rule, and taking any one operation away (with what depends on it) makes it good. */
+/* Histories that are known to be bad, of sessions, fences, time and terms: each is refused for the
+ * stated promise and rule, and taking any one operation away (with what depends on it) makes it
+ * good. */
 #include "tests/unit/jepsen/bad.h"
 
 #include <setjmp.h>

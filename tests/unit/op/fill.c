@@ -22,6 +22,7 @@ static uint64_t any_number(struct fill *fill)
     case FILL_LEAST:
         return 0;
     case FILL_RANDOM:
+    case FILL_SMALL:
         return fill_random(fill) >> (fill_random(fill) % 64);
     case FILL_FULL:
         return UINT64_MAX;
@@ -36,6 +37,8 @@ static size_t any_size(struct fill *fill, size_t least, size_t bound)
         return least;
     case FILL_RANDOM:
         return least + fill_random(fill) % ((bound < 64 ? bound : 64) - least + 1);
+    case FILL_SMALL:
+        return 1 + fill_random(fill) % (bound < 2 ? 1 : bound < 6 ? 2 : 6);
     case FILL_FULL:
         return bound;
     }
@@ -156,7 +159,7 @@ static void fill_fields(struct fill *fill, const struct op_struct *s, void *valu
 {
     for (size_t i = 0; i < s->field_count; i++) {
         const struct op_field *field = &s->fields[i];
-        bool present = field->required || fill->mode == FILL_FULL ||
+        bool present = field->required || fill->mode == FILL_FULL || fill->mode == FILL_SMALL ||
                        (fill->mode == FILL_RANDOM && fill_random(fill) % 2 == 0);
 
         *(bool *)op_member(value, field->has_offset) = present;

@@ -7,6 +7,7 @@
 enum fill_mode {
     FILL_LEAST,  /* required fields only, of the least size */
     FILL_RANDOM, /* each optional field or not, sizes small (64 bytes at most) */
+    FILL_SMALL,  /* every field, small; lists of one or two */
     FILL_FULL,   /* every field, of the greatest size */
 };
 

@@ -5,12 +5,14 @@
 #include "env/crypto.h"
 #include "env/loop.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,30 +23,29 @@ enum { CA_DAYS = 30, LEAF_DAYS = 10, TURN_US = 100000, US_PER_S = 1000000 };
 
 void place_init(struct place *place)
 {
-    (void)snprintf(place->folder, sizeof(place->folder), "env.XXXXXX");
+    const char *temporary = getenv("TMPDIR");
+    int size = snprintf(place->folder, sizeof(place->folder), "%s/tenure-env-XXXXXX",
+                        temporary == NULL ? "/tmp" : temporary);
+    assert_in_range(size, 1, sizeof(place->folder) - 1);
     assert_non_null(mkdtemp(place->folder));
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader of our output who leaves does not end us here */
     assert_int_equal(env_uv_create(&place->env), 0);
 }
 
-static void remove_folder(const char *path)
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *walk)
 {
-    DIR *folder = opendir(path);
-    assert_non_null(folder);
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        char inner[PLACE_PATH_MAX + 256];
-        (void)snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            (void)remove(inner);
-        }
-    }
-    (void)closedir(folder);
-    (void)rmdir(path);
+    (void)stat;
+    (void)kind;
+    (void)walk;
+    (void)remove(path);
+    return 0;
 }
 
 void place_done(struct place *place)
 {
     env_uv_destroy(place->env);
-    remove_folder(place->folder);
+    assert_int_equal(nftw(place->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_not_equal(access(place->folder, F_OK), 0);
 }
 
 char *place_path(const struct place *place, const char *name, char *ret_path)

@@ -162,6 +162,25 @@ uint64_t deadlines_earliest(const struct deadlines *deadlines, uint32_t *ret_slo
     return deadlines->times[0];
 }
 
+void deadlines_visit(const struct deadlines *deadlines, deadline_wanted wanted, void *arg)
+{
+    uint32_t open[64] = {0}; /* each step takes one and adds two a level below: 33 at most */
+    size_t count = deadlines->count > 0 ? 1 : 0;
+
+    while (count > 0) {
+        uint32_t at = open[--count];
+
+        if (!wanted(arg, deadlines->slots[at], deadlines->times[at])) {
+            continue;
+        }
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < deadlines->count;
+             child++) {
+            ASSERT(count < sizeof open / sizeof open[0]);
+            open[count++] = child;
+        }
+    }
+}
+
 void deadlines_clear(struct deadlines *deadlines)
 {
     for (uint32_t i = 0; i < deadlines->count; i++) {

@@ -20,6 +20,10 @@ void deadlines_set(struct deadlines *deadlines, uint32_t slot, uint64_t deadline
 void deadlines_remove(struct deadlines *deadlines, uint32_t slot); /* harmless when absent */
 /* The earliest; UINT64_MAX and SLOT_NONE when empty. */
 uint64_t deadlines_earliest(const struct deadlines *deadlines, uint32_t *ret_slot);
+/* Asks `wanted` about the earliest, and then about what stands right below each that is wanted: if
+ * nothing that is not wanted comes before what is, it sees all that is. In no order. */
+typedef bool (*deadline_wanted)(void *arg, uint32_t slot, uint64_t deadline);
+void deadlines_visit(const struct deadlines *deadlines, deadline_wanted wanted, void *arg);
 void deadlines_clear(struct deadlines *deadlines);
 
 #endif

@@ -99,6 +99,10 @@ struct id128 fsm_incarnation(const struct fsm *fsm);
 uint64_t fsm_next_deadline(const struct fsm *fsm);
 /* The sweep has work now: propose a TICK at once. */
 bool fsm_sweep_due(const struct fsm *fsm);
+/* Sessions that had died by that T and are not swept yet; looks at FSM_OVERDUE_LOOKS records at
+ * most, so it says no more than that. */
+enum { FSM_OVERDUE_LOOKS = 10000 };
+uint32_t fsm_overdue(const struct fsm *fsm, uint64_t time);
 /* 128-bit digest of the whole state at fsm_position (S8); O(1). */
 struct hash128 fsm_digest(const struct fsm *fsm);
 uint64_t fsm_session_count(const struct fsm *fsm);

@@ -51,9 +51,11 @@ void node_batch_add(struct node *node, struct node_request *request)
     }
     while (!has_room(queue, request) &&
            (other = node_fair_make_room(queue, request->caller.tenant)) != NULL) {
+        node_observe_share(node, other);
         node_request_refuse(node, other, OP_OVERLOADED);
     }
     if (!has_room(queue, request)) {
+        node_observe_share(node, request);
         node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }
@@ -282,6 +284,7 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
         ASSERT(!applied || list_empty(&flight->requests));
         if (batch->tick_stamp == flight->stamp) {
             batch->tick_stamp = 0;
+            node_lead_swept(node);
         }
         while (!list_empty(&flight->requests)) {
             node_request_refuse(

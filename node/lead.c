@@ -8,10 +8,11 @@
 #include "node/internal.h"
 
 enum {
-    TICK_SPACING_US = 10000,  /* T5 */
-    LIVENESS_US = 1000000,    /* T5: an entry a second while any deadline exists */
-    LEADER_CLOCK_US = 500000, /* a leader tells its clock at least this often */
-    TIMELESS_US = 1000000,    /* T3: how often a leader without time asks for it again */
+    TICK_SPACING_US = 10000,     /* T5 */
+    LIVENESS_US = 1000000,       /* T5: an entry a second while any deadline exists */
+    LEADER_CLOCK_US = 500000,    /* a leader tells its clock at least this often */
+    SWEEP_PATIENCE_US = 1000000, /* then a sweep that got nowhere has failed */
+    TIMELESS_US = 1000000,       /* T3: how often a leader without time asks for it again */
 };
 
 static uint64_t election_us(const struct node *node)
@@ -244,8 +245,18 @@ static void become_leader(struct node *node, uint64_t term)
     collect(node);
 }
 
+static bool sweep_has_work(const struct node *node, uint64_t now)
+{
+    return fsm_sweep_due(node->fsm) ||
+           (node->time.has_clock &&
+            fsm_next_deadline(node->fsm) <= node_time_clock(&node->time, now));
+}
+
 static void leave(struct node *node)
 {
+    if (node->batch->tick_stamp != 0 && sweep_has_work(node, env_boot_us(node->env))) {
+        node_observe_cleanup(node, CLEANUP_LEADERSHIP_LOST);
+    }
     node->lead.state = LEAD_FOLLOWING;
     node_batch_lost(node);
     node_reads_lost(node);
@@ -406,6 +417,39 @@ bool node_lead_tick_due(struct node *node)
     bool any_deadline = fsm_next_deadline(node->fsm) != OP_INFINITE;
     return deadline_due(node, clock, now) ||
            (any_deadline && now - node->lead.last_entry >= LIVENESS_US);
+}
+
+/* ---- the sweep, as it is counted ---- */
+
+static enum node_cleanup_error sweep_error(const struct node *node)
+{
+    struct rlog_status raft;
+    if (node->lead.state != LEAD_SERVING) {
+        return CLEANUP_NO_TIME;
+    }
+    rlog_status(node->rlog, &raft);
+    return raft.log_waits                 ? CLEANUP_NO_SPACE
+           : node->batch->tick_stamp != 0 ? CLEANUP_NOT_COMMITTED
+                                          : CLEANUP_LOG_BUSY;
+}
+
+void node_lead_watch_sweep(struct node *node)
+{
+    struct node_lead *lead = &node->lead;
+    uint64_t now = env_boot_us(node->env);
+    if (lead->state == LEAD_FOLLOWING || !sweep_has_work(node, now)) {
+        lead->sweep_since = 0;
+    } else if (lead->sweep_since == 0) {
+        lead->sweep_since = now;
+    } else if (now - lead->sweep_since >= SWEEP_PATIENCE_US) {
+        lead->sweep_since = now;
+        node_observe_cleanup(node, sweep_error(node));
+    }
+}
+
+void node_lead_swept(struct node *node)
+{
+    node->lead.sweep_since = 0;
 }
 
 /* Serving: how long until this node has something to do by itself. */

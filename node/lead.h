@@ -49,10 +49,11 @@ struct node_lead {
     bool by_walls;        /* T3: `walls` is what the wall clocks said at `walls_at` (BOOTTIME) */
     uint64_t walls;
     uint64_t walls_at;
-    uint64_t stepped;        /* the newest term in which this node made a clock of wall clocks */
-    uint64_t last_reading;   /* BOOTTIME of the newest reading as a leader */
-    uint64_t last_entry;     /* BOOTTIME when we last submitted an entry */
-    uint64_t last_tick;      /* BOOTTIME of the last TICK proposed */
+    uint64_t stepped;      /* the newest term in which this node made a clock of wall clocks */
+    uint64_t last_reading; /* BOOTTIME of the newest reading as a leader */
+    uint64_t last_entry;   /* BOOTTIME when we last submitted an entry */
+    uint64_t last_tick;    /* BOOTTIME of the last TICK proposed */
+    uint64_t sweep_since;  /* BOOTTIME since which the sweep got nowhere; 0: it has nothing to do */
     struct env_timer *timer; /* the collection's, the telling's, and T5's */
 };
 
@@ -76,6 +77,10 @@ bool node_lead_stamp(struct node *node, uint64_t *ret_stamp);
 enum op_outcome node_lead_admits(const struct node *node, const struct op_row *row);
 /* Turn end: is a TICK due (T5, T6, sweep)? */
 bool node_lead_tick_due(struct node *node);
+/* Turn end: counts a sweep that gets nowhere (session_cleanup_failures_total). */
+void node_lead_watch_sweep(struct node *node);
+/* A TICK is applied. */
+void node_lead_swept(struct node *node);
 /* Turn end: tells the others the leader's clock when that is due, and arms the timer for whatever
  * comes next. */
 void node_lead_arm(struct node *node, bool soon);

@@ -84,6 +84,7 @@ static size_t axis_size(enum metric_axis axis)
         return 1;
     case AXIS_OP:
     case AXIS_EACH_OP:
+    case AXIS_OPERATION_TYPE:
         (void)op_rows(&rows);
         return rows;
     case AXIS_OUTCOME:
@@ -100,6 +101,8 @@ static size_t axis_size(enum metric_axis axis)
         return RLOG_LEADER + 1;
     case AXIS_MEMBER:
         return RLOG_MEMBERS_MAX;
+    case AXIS_ERROR_TYPE:
+        return CLEANUP_ERRORS;
     case AXIS_CHECK:
         return CHECK_COUNT;
     case AXES:
@@ -114,6 +117,16 @@ static const char *role_text(size_t role)
            : role == RLOG_CANDIDATE ? "candidate"
            : role == RLOG_LEADER    ? "leader"
                                     : NULL;
+}
+
+static const char *cleanup_error_text(size_t error)
+{
+    static const char *const names[] = {
+#define CLEANUP_ROW_(id, label) [CLEANUP_##id] = label,
+        NODE_CLEANUP_ERRORS(CLEANUP_ROW_)
+#undef CLEANUP_ROW_
+    };
+    return names[error];
 }
 
 static const char *outcome_text(size_t number)
@@ -132,6 +145,7 @@ static const char *axis_text(const struct node_metrics *metrics, enum metric_axi
         return "";
     case AXIS_OP:
     case AXIS_EACH_OP:
+    case AXIS_OPERATION_TYPE:
         return op_rows(&rows)[index].method;
     case AXIS_OUTCOME:
         return outcome_text(index);
@@ -151,6 +165,8 @@ static const char *axis_text(const struct node_metrics *metrics, enum metric_axi
         }
         snprintf(buffer, LABEL_MAX, "%" PRIu64, metrics->members[index]);
         return buffer;
+    case AXIS_ERROR_TYPE:
+        return cleanup_error_text(index);
     case AXIS_CHECK:
         return node_check_name((enum node_check)index);
     case AXIS_VERSION:
@@ -437,11 +453,27 @@ static void put_metric(struct text *text, const struct node_metrics *metrics, en
     }
 }
 
+static void put_alias(struct text *text, const struct node_metrics *metrics, enum node_metric id,
+                      const char *name)
+{
+    put_words(text, "# HELP", name, table[id].help);
+    put_words(text, "# TYPE", name, "untyped");
+    put(text, name);
+    put(text, " ");
+    put_value(text, table[id].unit, node_metrics_value(metrics, id, 0, 0));
+    end_line(text);
+}
+
 size_t node_metrics_write(const struct node_metrics *metrics, char *ret_text, size_t capacity)
 {
     struct text text = {.start = ret_text, .capacity = capacity};
     for (enum node_metric id = 0; id < METRIC_COUNT; id++) {
         put_metric(&text, metrics, id);
+    }
+    if (metrics->aliases) {
+#define ALIAS_ROW_(id, name) put_alias(&text, metrics, METRIC_##id, name);
+        NODE_METRIC_ALIASES(ALIAS_ROW_)
+#undef ALIAS_ROW_
     }
     end_text(&text);
     return text.whole;

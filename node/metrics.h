@@ -31,6 +31,17 @@ enum node_check { NODE_CHECKS(NODE_CHECK_ID_) CHECK_COUNT };
 #undef NODE_CHECK_ID_
 const char *node_check_name(enum node_check check);
 
+/* Why the sweep got nowhere: ERROR(ID, label). */
+#define NODE_CLEANUP_ERRORS(ERROR)                                                                 \
+    ERROR(NO_TIME, "no_time")             /* the leader has no clock, or collects them */          \
+    ERROR(NO_SPACE, "no_space")           /* its log waits for space on its disk */                \
+    ERROR(NOT_COMMITTED, "not_committed") /* proposed, and no majority holds it */                 \
+    ERROR(LOG_BUSY, "log_busy")           /* the log takes no more, or is being handed over */     \
+    ERROR(LEADERSHIP_LOST, "leadership_lost")
+#define NODE_CLEANUP_ERROR_(id, label) CLEANUP_##id,
+enum node_cleanup_error { NODE_CLEANUP_ERRORS(NODE_CLEANUP_ERROR_) CLEANUP_ERRORS };
+#undef NODE_CLEANUP_ERROR_
+
 /* Where a metric's values are: a_count times b_count series of `width` values. */
 struct node_metric_place {
     size_t first;
@@ -42,6 +53,7 @@ struct node_metric_place {
 struct node_metrics {
     uint64_t *values;
     struct node_metric_place places[METRIC_COUNT];
+    bool aliases; /* are shown as well */
     size_t member_count;
     uint64_t members[RLOG_MEMBERS_MAX]; /* ids, for the label */
 };

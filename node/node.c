@@ -74,6 +74,7 @@ static void on_turn_end(void *arg)
     bool more = node_batch_turn(node, node_lead_tick_due(node));
     node_reads_turn(node);
     node_operate_turn(node);
+    node_lead_watch_sweep(node);
     node_lead_arm(node, more);
     node_clock_file_turn(node);
     if (node->stopping) {
@@ -99,6 +100,7 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
         node->scratch == NULL || node->read_body == NULL) {
         return node;
     }
+    node->observed.metrics.aliases = config->metrics_aliases == 1;
     struct siphash_key key;
     env_random(env, key.bytes, sizeof(key.bytes));
     node_batch_init(node->batch, &key);

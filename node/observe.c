@@ -9,6 +9,8 @@
 #include "base/sat.h"
 #include "node/internal.h"
 
+enum { LEAKED_GRACE_US = 60 * 1000 * 1000 }; /* as its help says */
+
 bool node_observe_init(struct node_observed *observed)
 {
     memset(observed, 0, sizeof(*observed));
@@ -56,6 +58,17 @@ static void count_outcome(struct node_metrics *metrics, const struct op_row *row
 void node_observe_count(struct node *node, enum node_metric id)
 {
     node_metrics_add(&node->observed.metrics, id, 0, 0, 1);
+}
+
+void node_observe_share(struct node *node, const struct node_request *request)
+{
+    node_metrics_add(&node->observed.metrics, METRIC_SHARE_VIOLATIONS, place_of(request->row), 0,
+                     1);
+}
+
+void node_observe_cleanup(struct node *node, enum node_cleanup_error error)
+{
+    node_metrics_add(&node->observed.metrics, METRIC_CLEANUP_FAILURES, error, 0, 1);
 }
 
 void node_observe_ended(void *arg, const struct fsm_ended *ended)
@@ -149,6 +162,11 @@ static void look_at_state(struct node *node)
     uint64_t time = fsm_time(node->fsm);
     uint64_t clock = node_time_clock(&node->time, env_boot_us(node->env));
     node_metrics_set(metrics, METRIC_ACTIVE_SESSIONS, 0, fsm_session_count(node->fsm));
+    /* By the clock where there is one: where nothing is committed, T stands still. */
+    node_metrics_set(
+        metrics, METRIC_LEAKED_SESSIONS, 0,
+        fsm_overdue(node->fsm,
+                    sat_sub(node->time.has_clock ? u64_max(clock, time) : time, LEAKED_GRACE_US)));
     for (size_t i = 0; fsm_table_name(i) != NULL; i++) {
         node_metrics_set(metrics, METRIC_TABLE_RECORDS, i, fsm_table_used(node->fsm, i));
         node_metrics_set(metrics, METRIC_TABLE_CAPACITY, i, fsm_table_capacity(node->fsm, i));

@@ -34,9 +34,11 @@ void node_reads_add(struct node *node, struct node_request *request)
     if (reads->count >= READS_MAX &&
         (other = node_fair_make_room(&reads->arrived, request->caller.tenant)) != NULL) {
         reads->count--;
+        node_observe_share(node, other);
         node_request_refuse(node, other, OP_OVERLOADED);
     }
     if (reads->count >= READS_MAX) {
+        node_observe_share(node, request);
         node_request_refuse(node, request, OP_OVERLOADED);
         return;
     }

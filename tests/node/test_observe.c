@@ -1,5 +1,5 @@
-/* F-77, F-78, F-79, F-83, F-85, F-86, F-88: what is done is counted once, by who led; the checks of
- * readiness follow what they stand on; each call has one line with its request id. */
+/* F-77, F-78, F-79, F-81, F-82, F-83, F-85, F-86, F-88: what is done is counted once, by who led;
+ * the checks of readiness follow what they stand on; each call has one line with its request id. */
 #include "tests/node/world.h"
 
 #include <setjmp.h>
@@ -274,6 +274,74 @@ static void readiness_follows_the_disk(void **state)
     want_ready(world, other, "ready\n");
 }
 
+static uint64_t failures(const struct world *world, enum node_cleanup_error error)
+{
+    return total(world, METRIC_CLEANUP_FAILURES, error, 0);
+}
+
+/* Where nobody can sweep, that is counted, and what it leaves behind is seen a minute later. */
+static void what_is_not_swept_is_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    struct world_session session;
+    size_t leader = world_leader(world);
+    assert_int_equal(world_create(f->client, "alice", SIM_SECOND, SIM_SECOND, &session), TENURE_OK);
+    world_agree(world);
+    while (world_clock(&world->nodes[leader]) < session.time + SIM_SECOND * 9 / 10) {
+        world_pass(world, SIM_MILLISECOND);
+    }
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        sim_net_isolate(world->sim, world->nodes[n].host, true);
+        assert_true(world->nodes[n].node->time.has_clock);
+    }
+    assert_int_equal(world_leader(world), leader);
+    world_pass(world, 30 * SIM_SECOND);
+    look_all(world);
+    assert_int_equal(
+        failures(world, CLEANUP_LEADERSHIP_LOST) + failures(world, CLEANUP_NOT_COMMITTED), 1);
+    assert_int_equal(total(world, METRIC_LEAKED_SESSIONS, 0, 0), 0); /* dead for 30 s */
+    world_pass(world, 40 * SIM_SECOND);
+    look_all(world);
+    assert_int_equal(total(world, METRIC_LEAKED_SESSIONS, 0, 0), WORLD_NODES); /* each has it */
+    assert_int_equal(total(world, METRIC_ACTIVE_SESSIONS, 0, 0), WORLD_NODES);
+    sim_net_heal(world->sim);
+    (void)world_leader(world);
+    world_pass(world, 3 * SIM_SECOND);
+    look_all(world);
+    assert_int_equal(total(world, METRIC_LEAKED_SESSIONS, 0, 0), 0);
+    assert_int_equal(total(world, METRIC_ACTIVE_SESSIONS, 0, 0), 0);
+}
+
+/* A leader without time takes ends, and cannot sweep what ended: once a second it says so. */
+static void a_sweep_without_time_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct world *world = &f->world;
+    struct world_session session;
+    assert_int_equal(
+        world_create(f->client, "alice", 3600 * SIM_SECOND, 7200 * SIM_SECOND, &session),
+        TENURE_OK);
+    world_agree(world);
+    world_doubt_walls(world, true);
+    world_pass(world, SIM_SECOND);
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        world_node_power_cut(&world->nodes[n]);
+    }
+    for (size_t n = 0; n < WORLD_NODES; n++) {
+        world_node_run(&world->nodes[n]);
+    }
+    world_pass(world, 5 * SIM_SECOND);
+    assert_true(world_timeless(world) < WORLD_NODES);
+    assert_int_equal(failures(world, CLEANUP_NO_TIME), 0); /* nothing is to be swept */
+    assert_int_equal(world_logout(f->client, &session), TENURE_OK);
+    world_pass(world, 5 * SIM_SECOND);
+    uint64_t count = failures(world, CLEANUP_NO_TIME);
+    assert_true(count >= 3 && count <= 6);
+    look_all(world);
+    assert_int_equal(total(world, METRIC_SESSIONS_ENDED, OP_END_CAUSE_LOGOUT, 0), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
@@ -282,6 +350,7 @@ int main(void)
         CASE(what_is_done_is_counted_once),  CASE(what_lies_outside_of_a_filter_is_counted),
         CASE(each_call_has_one_line),        CASE(readiness_follows_the_quorum),
         CASE(readiness_falls_when_it_stops), CASE(readiness_follows_the_disk),
+        CASE(what_is_not_swept_is_seen),     CASE(a_sweep_without_time_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,6 +373,43 @@ static void what_the_whole_node_holds_is_bounded(void **state)
     raw_expect(&f->raw, 6, OP_OK);
 }
 
+static uint64_t refused_for_their_share(const struct node *node, enum op_number number)
+{
+    size_t count = 0;
+    return node_metrics_value(&node->observed.metrics, METRIC_SHARE_VIOLATIONS,
+                              (size_t)(op_row_of_number(number) - op_rows(&count)), 0);
+}
+
+/* F-87: where a queue is full, who has the most in it is turned away, and that is counted. */
+static void a_share_of_a_queue_that_is_used_up_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct node *node = f->world.nodes[f->leader].node;
+    const struct op_session_validate_request validate = {
+        .has_user = true,
+        .user = bytes_of_text("alice"),
+        .has_token = true,
+        .token = {.incarnation = fsm_incarnation(node->fsm)}};
+    raw_hello(&f->raw);
+    register_request(f, 2);
+    raw_expect(&f->raw, 2, OP_OK);
+    node->batch->queue.bytes += BATCH_QUEUE_BYTES_MAX; /* as if it were full of this tenant's */
+    register_request(f, 3);
+    raw_expect(&f->raw, 3, OP_OVERLOADED);
+    node->batch->queue.bytes -= BATCH_QUEUE_BYTES_MAX;
+    assert_int_equal(refused_for_their_share(node, OP_client_register), 1);
+    node->reads.count += READS_MAX;
+    raw_request(&f->raw, 4, "session.validate", NULL, fields("session.validate"), &validate);
+    raw_expect(&f->raw, 4, OP_OVERLOADED);
+    node->reads.count -= READS_MAX;
+    assert_int_equal(refused_for_their_share(node, OP_session_validate), 1);
+    node->listener.bytes += LISTENER_BYTES_MAX; /* that is nobody's share */
+    register_request(f, 5);
+    raw_expect(&f->raw, 5, OP_OVERLOADED);
+    node->listener.bytes -= LISTENER_BYTES_MAX;
+    assert_int_equal(refused_for_their_share(node, OP_client_register), 1);
+}
+
 /* ---- what is left behind ---- */
 
 static bool holds(const uint8_t *buffer, size_t size, const char *text)
@@ -589,6 +626,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_cancelled_request_gets_no_answer, start, end),
         cmocka_unit_test_setup_teardown(a_cancelled_request_counts_until_it_ends, start, end),
         cmocka_unit_test_setup_teardown(what_the_whole_node_holds_is_bounded, start, end),
+        cmocka_unit_test_setup_teardown(a_share_of_a_queue_that_is_used_up_is_counted, start, end),
         cmocka_unit_test_setup_teardown(no_token_stays_in_a_buffer, start, end),
         cmocka_unit_test_setup_teardown(a_large_buffer_is_given_back, start, end),
         cmocka_unit_test_setup_teardown(who_does_not_go_on_is_closed, start, end),

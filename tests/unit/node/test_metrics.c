@@ -144,6 +144,18 @@ static void buckets_add_up_and_hold_their_bound(void **state)
             "tenure_request_seconds_count{op=\"state.put\"} 1\n");
 }
 
+static void an_alias_is_shown_only_where_it_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    node_metrics_set(&f->metrics, METRIC_LEAKED_SESSIONS, 0, 101);
+    want(f, "# TYPE tenure_leaked_sessions gauge\n"
+            "tenure_leaked_sessions 101\n");
+    want_not(f, "leaked_sessions_total");
+    f->metrics.aliases = true;
+    want(f, "# TYPE leaked_sessions_total untyped\n"
+            "leaked_sessions_total 101\n");
+}
+
 static void values_are_whole(void **state)
 {
     struct fixture *f = *state;
@@ -214,6 +226,7 @@ int main(void)
         CASE(an_operation_is_shown_from_its_first_call_on), CASE(all_else_is_shown_before_it_rises),
         CASE(buckets_add_up_and_hold_their_bound),          CASE(values_are_whole),
         CASE(what_does_not_fit_is_cut_between_lines),       CASE(the_page_has_each_metric_once),
+        CASE(an_alias_is_shown_only_where_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

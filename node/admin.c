@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "node/internal.h"
+#include "op/text.h"
 
 static void answer(struct node *node, struct node_connection *connection,
                    const struct op_message *message, const struct op_struct *s, const void *value)
@@ -77,6 +78,14 @@ static const char *role_text(enum rlog_role role)
     return "stopped";
 }
 
+/* It names files as this machine has them: those bytes may be no text. */
+static struct bytes damage_text(const struct rlog_status *raft)
+{
+    struct bytes text = bytes_of_text(raft->damage);
+    _Static_assert(sizeof(raft->damage) <= OP_DAMAGE_MAX + 1, "it fits into the answer");
+    return op_text_valid(text) ? text : bytes_of_text("this node found damage: see its log");
+}
+
 void node_digest_bytes(struct hash128 digest, uint8_t ret_bytes[16])
 {
     struct base_writer writer;
@@ -138,6 +147,8 @@ static void status(struct node *node, struct node_connection *connection,
         .log_waits = raft.log_waits,
         .has_read_only = node->space.known,
         .read_only = node->space.refuses,
+        .has_damage = raft.damage[0] != '\0',
+        .damage = damage_text(&raft),
     };
     answer(node, connection, message, &op_status_reply_struct, &reply);
 }

@@ -30,6 +30,8 @@ static struct op_item_listed_member member_line(const struct rlog_status *status
         .match = progress->match,
         .has_lag = progress->known,
         .lag = sat_sub(status->last, progress->match),
+        .has_damaged = true,
+        .damaged = progress->damaged,
     };
 }
 

@@ -79,6 +79,7 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
     F(S, 5, text, leader, OP_NAME_MAX, OPTIONAL, "client address of the leader, when known")
 
 /* ---- node status: answered by any node from itself, never part of the log ---- */
+enum { OP_DAMAGE_MAX = 400 };
 #define OP_STATUS_REQUEST(F, S)                                                                    \
     F(S, 1, u64, at, 0, OPTIONAL, "the digest at this position (the end of an entry)")
 #define OP_STATUS_REPLY(F, S)                                                                      \
@@ -106,7 +107,10 @@ bool op_message_read(struct bytes frame, struct op_message *ret_message,
       "is space")                                                                                  \
     F(S, 21, boolean, read_only, 0, OPTIONAL,                                                      \
       "it leads, and takes only what ends or completes: "                                          \
-      "it, or a majority, is short of space")
+      "it, or a majority, is short of space")                                                      \
+    F(S, 22, text, damage, OP_DAMAGE_MAX, OPTIONAL,                                                \
+      "it found damage on its disk and has no vote: what, "                                        \
+      "and how far its repair is")
 
 /* ---- cluster time: an operator states the time when no clock survived (docs/MODEL.md T3) ---- */
 #define OP_TIME_REQUEST(F, S)                                                                      \

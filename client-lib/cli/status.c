@@ -124,6 +124,9 @@ static void text_cell(char cell[CELL_MAX], struct tenure_bytes text)
 /* The worst of what it says of its disk. */
 static const char *disk_text(const struct tenure_node_status_reply *reply)
 {
+    if (reply->has_damage) {
+        return "damaged";
+    }
     if (!reply->has_disk_short) {
         return "-";
     }
@@ -249,6 +252,15 @@ static void complain_of(const struct row *row)
     fprintf(stderr, "tenurectl: %s: %s; %s\n", row->server, line, cli_advice(row->result.outcome));
 }
 
+/* What a table has no room for. */
+static void tell_damage(const struct row *row)
+{
+    if (row->answered && row->reply.has_damage) {
+        fprintf(stderr, "tenurectl: %s: node %" PRIu64 " has no vote: %.*s\n", row->server,
+                row->reply.node, (int)row->reply.damage.size, (const char *)row->reply.damage.data);
+    }
+}
+
 /* The worst of all servers; but who waits for a leader is content with one. */
 static int verdict(const struct cli_run *run, const struct row *rows, size_t count)
 {
@@ -281,6 +293,11 @@ static int report(const struct cli_run *run, struct row *rows, size_t count)
         print_json(run->memory, rows, count);
     } else {
         print_table(run->memory, rows, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (run->output == CLI_TABLE && !rows[0].round->wait_leader) {
+            tell_damage(&rows[i]);
+        }
     }
     int code = verdict(run, rows, count);
     for (size_t i = 0; i < count; i++) {

@@ -5,7 +5,10 @@
 #include "client-lib/internal.h"
 #include "env/crypto.h"
 
-enum { NOT_LEADER_WAIT_US = 250000 }; /* for the other answers of a server that does not lead */
+enum {
+    NOT_LEADER_WAIT_US = 250000, /* for the other answers of a server that does not lead */
+    LEADERLESS_US = 500000,      /* we stay with a server that knows of no leader */
+};
 
 /* ---- echoes (K2) ---- */
 
@@ -142,6 +145,18 @@ static void narrow(struct tenure_client *client, struct tenure_pending *call)
     tenure_call_back_off(client, call, 0);
 }
 
+/* While there is an election a server hears of its end sooner than we could by going about, and to
+ * ask it again costs no handshake. Not for ever: it may be cut off. */
+static bool may_learn(struct tenure_client *client)
+{
+    struct tenure_link *link = &client->link;
+    uint64_t now = env_mono_us(client->env);
+    if (link->leaderless_since == 0) {
+        link->leaderless_since = now;
+    }
+    return now - link->leaderless_since < LEADERLESS_US;
+}
+
 static void on_not_leader(struct tenure_client *client, const struct op_reply_head *head,
                           struct tenure_pending *call)
 {
@@ -153,6 +168,8 @@ static void on_not_leader(struct tenure_client *client, const struct op_reply_he
         memcpy(link->leader, head->leader.data, head->leader.size);
         link->leader[head->leader.size] = '\0';
         tenure_call_again(client, call); /* the link's own back-off is enough */
+    } else if (may_learn(client)) {
+        return;
     }
     tenure_link_leave(client, "this server does not lead", NOT_LEADER_WAIT_US);
 }
@@ -181,6 +198,7 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
     enum op_class class = op_outcome_class(head->outcome);
     if (class != OP_CLASS_RETRY) {
         client->link.failures = 0;
+        client->link.leaderless_since = 0;
     }
     if (head->outcome == OP_CLIENT_UNKNOWN && tenure_call_numbered(call)) {
         on_client_unknown(client, call);

@@ -8,6 +8,11 @@
 #include "client-lib/internal.h"
 #include "env/crypto.h"
 
+enum {
+    BACKOFF_MOST_US = 250000,
+    LEADERLESS_MOST_US = 100000, /* to ask who leads by now costs a server little */
+};
+
 static struct tenure_pending *of_queue(struct list *at)
 {
     return LIST_ENTRY(at, struct tenure_pending, in_queue);
@@ -92,7 +97,8 @@ void tenure_call_again(struct tenure_client *client, struct tenure_pending *call
 void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *call,
                           uint64_t hint_us)
 {
-    uint64_t delay = u64_max(hint_us, tenure_backoff_us(client, call->tries));
+    uint64_t most = call->last == OP_NOT_LEADER ? LEADERLESS_MOST_US : BACKOFF_MOST_US;
+    uint64_t delay = u64_max(hint_us, tenure_backoff_us(client, call->tries, most));
     call->due = sat_add(env_mono_us(client->env), delay);
     client->calls.backoff_due = u64_min(client->calls.backoff_due, call->due);
     move(client, call, CALL_BACKOFF);

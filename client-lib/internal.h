@@ -166,6 +166,8 @@ struct tenure_link {
     uint64_t deadline;    /* MONO, in CONNECTING, GREETING and LEAVING */
     bool owes;            /* something was sent, and not a byte was heard since */
     uint64_t owes_since;  /* MONO */
+    uint64_t
+        leaderless_since; /* MONO: it knows of no leader, and has answered nothing else; or 0 */
     const char *leaving;  /* why, in LINK_LEAVING */
     uint8_t *input;
     size_t input_size;
@@ -272,8 +274,8 @@ uint64_t tenure_link_due(const struct tenure_client *client);
 
 /* Everything that may be due now: link, then calls. */
 void tenure_step(struct tenure_client *client);
-/* Jittered exponential back-off, µs: 10 ms doubling to 500 ms, each drawn from its upper half. */
-uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures);
+/* Jittered exponential back-off, µs: 10 ms doubling to `most_us`, each from its upper half. */
+uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures, uint64_t most_us);
 
 /* Ends open calls and frees everything but the env. */
 void tenure_client_free(struct tenure_client *client);

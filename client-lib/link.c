@@ -10,20 +10,20 @@
 
 enum {
     BACKOFF_LEAST_US = 10000,
-    BACKOFF_MOST_US = 250000,
-    CONNECT_US = 3000000, /* a server that does not answer in this time is passed over */
-    SILENCE_US = 3000000, /* the same while requests are open */
-    GOAWAY_US = 2000000,  /* what is open may be answered for so long */
-    REDIRECTS_MAX = 3,    /* in a row without a back-off: two followers may name each other */
+    BACKOFF_MOST_US = 250000, /* a connection costs a handshake */
+    CONNECT_US = 3000000,     /* a server that does not answer in this time is passed over */
+    SILENCE_US = 3000000,     /* the same while requests are open */
+    GOAWAY_US = 2000000,      /* what is open may be answered for so long */
+    REDIRECTS_MAX = 3,        /* in a row without a back-off: two followers may name each other */
 };
 
-uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures)
+uint64_t tenure_backoff_us(struct tenure_client *client, uint32_t failures, uint64_t most_us)
 {
     uint64_t most = BACKOFF_LEAST_US;
-    for (uint32_t i = 0; i < failures && most < BACKOFF_MOST_US; i++) {
+    for (uint32_t i = 0; i < failures && most < most_us; i++) {
         most *= 2;
     }
-    most = u64_min(most, BACKOFF_MOST_US);
+    most = u64_min(most, most_us);
     uint64_t draw;
     env_random(client->env, &draw, sizeof(draw));
     return most / 2 + draw % (most / 2 + 1);
@@ -88,7 +88,7 @@ void tenure_link_drop(struct tenure_client *client, const char *reason)
     env_wipe(link->input, link->input_size);
     link->input_size = 0;
     link->retry_at = env_mono_us(client->env) +
-                     (at_once ? 0 : tenure_backoff_us(client, link->failures));
+                     (at_once ? 0 : tenure_backoff_us(client, link->failures, BACKOFF_MOST_US));
     link->failures++;
     tenure_calls_link_lost(client);
     env_timer_start(client->timer, 0);
@@ -179,6 +179,7 @@ static void take_hello(struct tenure_client *client, const struct op_message *me
     }
     client->link.state = LINK_READY;
     client->link.leader[0] = '\0';
+    client->link.leaderless_since = 0;
 }
 
 /* ---- frames in ---- */

@@ -61,17 +61,40 @@ static void test_not_leader_with_an_address_goes_there(void **state)
     assert_int_equal(world->servers[1].registrations, 0); /* it belongs to the certificate */
 }
 
-static void test_not_leader_without_an_address_tries_the_next_server(void **state)
+/* One that knows of no leader is asked again where we are, and left when it stays so. */
+static void test_not_leader_without_an_address(void **state)
 {
     struct world *world = *state;
-    struct outcome outcome = {0};
+    struct outcome outcome = {.world = world};
     world_know_both(world);
+    unsigned hellos = world->servers[0].hellos + 1;
     world->servers[0].script = not_leader;
     call_validate(world->client, &outcome, 1);
-    world_end_of(world, &outcome);
+    world_pass(world, 450 * SIM_MILLISECOND);
+    assert_true(world->servers[0].count > 3);
+    assert_int_equal(world->servers[0].hellos, hellos);
+    assert_int_equal(world->servers[1].count, 0);
+    world_pass(world, 650 * SIM_MILLISECOND);
     assert_int_equal(outcome.outcome, TENURE_OK);
-    assert_int_equal(world->servers[0].count, 1);
     assert_int_equal(world->servers[1].count, 1);
+}
+
+/* It knows of no leader, and hears of one while it is asked. */
+static void test_a_leader_that_is_found_meanwhile(void **state)
+{
+    struct world *world = *state;
+    struct outcome outcome = {.world = world};
+    world_know_both(world);
+    unsigned hellos = world->servers[0].hellos + 1;
+    world->servers[0].script = not_leader;
+    call_validate(world->client, &outcome, 1);
+    world_pass(world, 300 * SIM_MILLISECOND);
+    assert_true(world->servers[0].count > 1);
+    world->servers[0].arg = world->servers[1].address;
+    world_pass(world, 110 * SIM_MILLISECOND);
+    assert_int_equal(outcome.outcome, TENURE_OK);
+    assert_int_equal(world->servers[1].count, 1);
+    assert_int_equal(world->servers[0].hellos, hellos);
 }
 
 /* The answers that are still on their way are waited for: their calls are not left in doubt. */
@@ -455,7 +478,8 @@ int main(void)
         CASE(test_hello_redirects_before_any_call_is_wasted),
         CASE(test_two_that_name_each_other_are_not_asked_in_a_tight_loop),
         CASE(test_not_leader_with_an_address_goes_there),
-        CASE(test_not_leader_without_an_address_tries_the_next_server),
+        CASE(test_not_leader_without_an_address),
+        CASE(test_a_leader_that_is_found_meanwhile),
         CASE(test_not_leader_waits_for_the_other_answers),
         CASE(test_not_leader_does_not_wait_for_long),
         CASE(test_a_stated_time_goes_to_the_leader),

@@ -22,7 +22,9 @@ static void refuse(const struct call *call, enum op_outcome outcome, const char 
 {
     struct op_reply_head head = node_head(call->node, outcome);
     head.message = text == NULL ? BYTES_NONE : bytes_of_text(text);
-    struct op_details details = {.has_field = field != NULL};
+    struct op_details details = {.has_field = field != NULL,
+                                 .has_hint = outcome == OP_OVERLOADED,
+                                 .hint = NODE_OVERLOADED_HINT_US};
     if (field != NULL) {
         details.field = bytes_of_text(field);
     }

@@ -110,7 +110,9 @@ void node_request_answer(struct node *node, struct node_request *request,
 void node_request_refuse(struct node *node, struct node_request *request, enum op_outcome outcome)
 {
     struct op_reply_head head = node_head(node, outcome);
-    node_request_answer(node, request, &head, NULL, NULL, NULL);
+    struct op_details details = {.has_hint = outcome == OP_OVERLOADED,
+                                 .hint = NODE_OVERLOADED_HINT_US};
+    node_request_answer(node, request, &head, details.has_hint ? &details : NULL, NULL, NULL);
 }
 
 static struct op_reply_head head_of(struct node *node, const struct fsm_reply *reply,

@@ -30,6 +30,10 @@
 struct node;
 struct node_connection;
 
+/* What is too much now may go soon: a full queue of commands takes a third of a second or so, and
+ * who was refused comes back within it (and later each time that it is refused again). */
+#define NODE_OVERLOADED_HINT_US 100000
+
 enum request_state {
     REQUEST_RECEIVED,
     REQUEST_QUEUED,     /* node/batch.c: waits for this turn's entry */

@@ -360,6 +360,17 @@ static void a_cancelled_request_counts_until_it_ends(void **state)
     assert_int_equal(node->listener.bytes, 0);
 }
 
+/* Of class RETRY, and with a hint. */
+static void expect_overloaded(struct fixture *f, uint32_t msgid)
+{
+    struct raw_answer answer;
+    raw_answer(&f->raw, &answer);
+    assert_int_equal(answer.msgid, msgid);
+    assert_int_equal(answer.head.outcome, OP_OVERLOADED);
+    assert_int_equal(op_outcome_class(answer.head.outcome), OP_CLASS_RETRY);
+    assert_true(answer.details.has_hint && answer.details.hint > 0);
+}
+
 static void what_the_whole_node_holds_is_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -367,7 +378,7 @@ static void what_the_whole_node_holds_is_bounded(void **state)
     raw_hello(&f->raw);
     node->listener.bytes += LISTENER_BYTES_MAX; /* as if others held it */
     register_request(f, 5);
-    raw_expect(&f->raw, 5, OP_OVERLOADED);
+    expect_overloaded(f, 5);
     node->listener.bytes -= LISTENER_BYTES_MAX;
     register_request(f, 6);
     raw_expect(&f->raw, 6, OP_OK);
@@ -395,17 +406,17 @@ static void a_share_of_a_queue_that_is_used_up_is_counted(void **state)
     raw_expect(&f->raw, 2, OP_OK);
     node->batch->queue.bytes += BATCH_QUEUE_BYTES_MAX; /* as if it were full of this tenant's */
     register_request(f, 3);
-    raw_expect(&f->raw, 3, OP_OVERLOADED);
+    expect_overloaded(f, 3);
     node->batch->queue.bytes -= BATCH_QUEUE_BYTES_MAX;
     assert_int_equal(refused_for_their_share(node, OP_client_register), 1);
     node->reads.count += READS_MAX;
     raw_request(&f->raw, 4, "session.validate", NULL, fields("session.validate"), &validate);
-    raw_expect(&f->raw, 4, OP_OVERLOADED);
+    expect_overloaded(f, 4);
     node->reads.count -= READS_MAX;
     assert_int_equal(refused_for_their_share(node, OP_session_validate), 1);
     node->listener.bytes += LISTENER_BYTES_MAX; /* that is nobody's share */
     register_request(f, 5);
-    raw_expect(&f->raw, 5, OP_OVERLOADED);
+    expect_overloaded(f, 5);
     node->listener.bytes -= LISTENER_BYTES_MAX;
     assert_int_equal(refused_for_their_share(node, OP_client_register), 1);
 }

@@ -7,6 +7,7 @@
 
 enum {
     LOOK_US = 250000,
+    HAND_PAUSE = 10,     /* election timeouts between two tries to hand leadership over */
     REPORT_US = 1500000, /* what a member said counts for so long */
     REPORT_VERSION = 1,
     REPORT_MAX = 16,
@@ -99,12 +100,18 @@ static uint64_t roomiest(const struct node *node, const struct rlog_status *raft
     return best == NULL ? 0 : best->node;
 }
 
+/* Nothing is served while leadership is on its way (two election timeouts at most), so what came to
+ * nothing is not tried again at once. */
 static void hand_over(struct node *node, const struct rlog_status *raft)
 {
+    uint64_t now_us = env_mono_us(node->env);
     uint64_t id = roomiest(node, raft);
-    if (id == 0 || !rlog_hand_over(node->rlog, id)) {
-        return; /* at the next look */
+    char reason[256];
+    if (id == 0 || now_us < node->space.hand_at_us || rlog_transferring(node->rlog) ||
+        rlog_transfer(node->rlog, id, reason, sizeof(reason)) != RLOG_CHANGE_BEGUN) {
+        return; /* at a later look */
     }
+    node->space.hand_at_us = now_us + HAND_PAUSE * (uint64_t)node->config->election_ms * 1000;
     if (node->space.handed_to != id) {
         env_log(node->env, ENV_LOG_WARN, "disk",
                 "short of space: node %llu has more, and is to lead", (unsigned long long)id);
@@ -152,6 +159,7 @@ static void note(struct node *node, const struct rlog_status *raft)
                 (unsigned long long)(node_space_watermark(node) >> 20),
                 is_short ? "short of space" : "short of space no more");
         space->handed_to = 0;
+        space->hand_at_us = 0;
     }
     space->is_short = is_short;
 }

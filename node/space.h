@@ -46,8 +46,9 @@ struct node_space {
     int rc;        /* the newest look's */
     uint64_t free; /* bytes, where the folder is, at the newest one that told */
     bool is_short;
-    bool refuses;       /* P1, as a leader */
-    uint64_t handed_to; /* the member that was asked to lead; 0: none since it became short */
+    bool refuses;        /* P1, as a leader */
+    uint64_t hand_at_us; /* leadership may be handed over again then */
+    uint64_t handed_to;  /* the member that was asked to lead; 0: none since it became short */
     struct node_space_report reports[RLOG_MEMBERS_MAX];
 };
 

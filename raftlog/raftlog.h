@@ -137,12 +137,10 @@ int rlog_start(struct env *env, const struct rlog_config *config,
 /* Hands leadership over when we lead (bounded by one election timeout), finishes the writes in
  * flight, closes; then `stopped`. */
 void rlog_stop(struct rlog *rlog, void (*stopped)(void *arg), void *arg);
-/* Gives leadership up in favour of a member that has the whole log, when we lead; otherwise
- * nothing. */
+/* Gives leadership up in favour of a member that has the whole log, when we lead and there is one;
+ * otherwise nothing. For who submits nothing any more, and asks again: a leader with load uses
+ * rlog_transfer. */
 void rlog_step_down(struct rlog *rlog);
-/* Gives leadership up in favour of this member, when we lead, and it is connected and has the whole
- * log. True when that has begun; it may come to nothing: look at the role. */
-bool rlog_hand_over(struct rlog *rlog, uint64_t id);
 /* Frees everything at once, also without rlog_stop (a crash in the simulator). NULL is fine. */
 void rlog_destroy(struct rlog *rlog);
 

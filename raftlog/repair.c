@@ -293,8 +293,8 @@ static void complain(struct rlog *rlog)
         return;
     }
     size_t damaged = list_damaged(rlog, list, sizeof list, &voters);
-    if (voters - damaged > voters / 2) {
-        return;
+    if (voters == 0 || voters - damaged > voters / 2) {
+        return; /* who joined knows its members from log and image alone: none, perhaps */
     }
     repair->complained_us = now_us;
     env_log(rlog->env, ENV_LOG_ERROR, "repair",

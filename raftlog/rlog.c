@@ -286,15 +286,6 @@ void rlog_step_down(struct rlog *rlog)
     }
 }
 
-bool rlog_hand_over(struct rlog *rlog, uint64_t id)
-{
-    bool begun = rlog->phase == RLOG_RUNNING && rlog_engine_transfer_to(rlog, id);
-    if (begun) {
-        rlog_settle_soon(rlog);
-    }
-    return begun;
-}
-
 void rlog_destroy(struct rlog *rlog)
 {
     if (rlog == NULL) {

@@ -115,12 +115,31 @@ static void learn_death(struct load_lane *lane, const struct tenure_result *resu
     lane->book = SIZE_MAX;
 }
 
+/* What each call has to come to while nothing goes wrong; of a lane, not of a reader, who may ask a
+ * node that does not lead. The first that does not is told. */
+static void count_failure(struct load_lane *lane, const struct tenure_result *result)
+{
+    bool refused = lane->action == ACTION_CONFLICT || lane->action == ACTION_STALE;
+    struct load *load = lane->load;
+    if (lane < load->lanes || lane >= load->lanes + LOAD_ROAMERS * LOAD_LANES ||
+        tenure_outcome_class(result->outcome) ==
+            (refused ? TENURE_CLASS_REFUSED : TENURE_CLASS_DONE)) {
+        return;
+    }
+    if (load->counters.failed++ == 0) {
+        (void)snprintf(load->counters.first_failed, sizeof(load->counters.first_failed),
+                       "%s of action %u: %.96s", tenure_outcome_name(result->outcome), lane->action,
+                       result->message);
+    }
+}
+
 static void on_answer(void *arg, uint32_t row, const struct tenure_result *result,
                       const void *reply)
 {
     struct load_lane *lane = arg;
     (void)row;
     lane->due_us = load_now_us() + load_random(lane->load, THINK_US);
+    count_failure(lane, result);
     switch ((enum action)lane->action) {
     case ACTION_CREATE:
         learn_create(lane, result, reply);

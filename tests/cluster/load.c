@@ -262,10 +262,12 @@ static void end(struct load *load, const char *path)
 
 static void print(const struct load_counters *counters)
 {
-    printf("acknowledged %" PRIu64 "\nrefused %" PRIu64 "\nunknown %" PRIu64 "\nheld %" PRIu64
-           "\nheld_refused %" PRIu64 "\nsessions %" PRIu64 "\nread_back %" PRIu64 "\n",
-           counters->acknowledged, counters->refused, counters->unknown, counters->held,
-           counters->held_refused, counters->sessions, counters->read_back);
+    printf("acknowledged %" PRIu64 "\nrefused %" PRIu64 "\nunknown %" PRIu64 "\nfailed %" PRIu64
+           "\nheld %" PRIu64 "\nheld_refused %" PRIu64 "\nsessions %" PRIu64 "\nread_back %" PRIu64
+           "\nfirst_failed %s\n",
+           counters->acknowledged, counters->refused, counters->unknown, counters->failed,
+           counters->held, counters->held_refused, counters->sessions, counters->read_back,
+           counters->first_failed[0] == '\0' ? "-" : counters->first_failed);
 }
 
 int main(int argc, char **argv)

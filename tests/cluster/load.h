@@ -64,13 +64,15 @@ struct load_lane {
 };
 
 struct load_counters {
-    uint64_t acknowledged; /* writes */
-    uint64_t refused;      /* writes that may not be there */
-    uint64_t unknown;      /* writes of which nobody knows */
-    uint64_t held;         /* reads sent to a node that stood still, and answered */
-    uint64_t held_refused; /* of them: told that it does not lead any more */
-    uint64_t read_back;    /* keys */
-    uint64_t sessions;     /* looked at in the end */
+    uint64_t acknowledged;  /* writes */
+    uint64_t refused;       /* writes that may not be there */
+    uint64_t unknown;       /* writes of which nobody knows */
+    uint64_t failed;        /* calls of all kinds that ended otherwise than they had to */
+    char first_failed[160]; /* the first of them */
+    uint64_t held;          /* reads sent to a node that stood still, and answered */
+    uint64_t held_refused;  /* of them: told that it does not lead any more */
+    uint64_t read_back;     /* keys */
+    uint64_t sessions;      /* looked at in the end */
 };
 
 struct load {

@@ -21,7 +21,10 @@ static void on_written(void *arg, const struct tenure_result *result,
     if (reply != NULL) {
         key->acked = key->sent;
         key->load->done++;
-    } else if (result->outcome != TENURE_UNREACHABLE && !key->load->ending) {
+        return;
+    }
+    key->load->failed++;
+    if (result->outcome != TENURE_UNREACHABLE && !key->load->ending) {
         enum tenure_class class = tenure_outcome_class(result->outcome);
         if (class != TENURE_CLASS_UNKNOWN && class != TENURE_CLASS_RETRY) {
             fail_msg("%s: %s (%.*s)", key->name, tenure_outcome_name(result->outcome),

@@ -27,6 +27,7 @@ struct load {
     size_t value_size; /* values are padded to this */
     uint64_t pace_us;  /* between an answer and the key's next write, at most */
     uint64_t done;     /* acknowledged writes */
+    uint64_t failed;   /* writes that ended otherwise */
     bool ending;       /* no write follows */
 };
 

@@ -91,9 +91,8 @@ bool world_node_bury(struct world_node *node)
     return true;
 }
 
-static void configure(struct world *world, size_t which)
+static void configure(struct world *world, struct world_node *node, size_t which)
 {
-    struct world_node *node = &world->nodes[which];
     char name[16];
     char identity[64];
     snprintf(name, sizeof(name), "host-%zu", which + 1);
@@ -154,21 +153,37 @@ static void format(struct world_node *node, struct node_bootstrap *bootstrap)
 
 void world_begin(struct world *world, uint64_t seed)
 {
-    static struct node_bootstrap bootstrap; /* large: 16 KiB and more */
     memset(world, 0, sizeof(*world));
     world->sim = sim_create(seed);
     for (size_t i = 0; i < WORLD_NODES; i++) {
-        configure(world, i);
+        configure(world, &world->nodes[i], i);
     }
-    bootstrap_of(world, &bootstrap);
+    bootstrap_of(world, &world->bootstrap);
     for (size_t i = 0; i < WORLD_NODES; i++) {
-        format(&world->nodes[i], &bootstrap);
+        format(&world->nodes[i], &world->bootstrap);
         world_node_run(&world->nodes[i]);
     }
     world->apps = sim_host_create(world->sim, "apps");
     certify(world->apps, "service", "tenure://test/acme/service/gateway");
     certify(world->apps, "operator", "tenure://test/-/operator/root");
     world->console = sim_process_start(world->apps, "console");
+}
+
+void world_join(struct world *world, struct tenure_id *ret_store)
+{
+    static struct node_bootstrap bootstrap; /* large: 16 KiB and more */
+    struct world_node *node = &world->fourth;
+    struct id128 store;
+    configure(world, node, WORLD_NODES);
+    memcpy(&bootstrap, &world->bootstrap, sizeof(bootstrap));
+    struct env *env = sim_process_start(node->host, "join");
+    if (!node_format_joining(env, &node->config, &bootstrap, node->error, sizeof(node->error),
+                             &store)) {
+        fail_msg("node %u: %s", node->config.node, node->error);
+    }
+    sim_process_free(env);
+    memcpy(ret_store->bytes, store.bytes, sizeof(store.bytes));
+    world_node_run(node);
 }
 
 void world_start(struct world *world, uint64_t seed)
@@ -182,6 +197,7 @@ void world_end(struct world *world)
     for (size_t i = 0; i < WORLD_NODES; i++) {
         world_node_kill(&world->nodes[i]);
     }
+    world_node_kill(&world->fourth);
     sim_process_free(world->console);
     sim_destroy(world->sim);
 }

@@ -31,6 +31,8 @@ struct world_node {
 struct world {
     struct sim *sim;
     struct world_node nodes[WORLD_NODES];
+    struct world_node fourth; /* after world_join; no function but that one looks at it */
+    struct node_bootstrap bootstrap;
     struct sim_host *apps;
     struct env *console; /* the process that the clients live in */
 };
@@ -41,6 +43,8 @@ void world_begin(struct world *world, uint64_t seed);
 void world_start(struct world *world, uint64_t seed);
 void world_end(struct world *world);
 
+/* One more machine, whose empty disk is to join, and a process on it. */
+void world_join(struct world *world, struct tenure_id *ret_store);
 /* Starts a process with this node on it. False: `error` says why. */
 bool world_node_try(struct world_node *node);
 void world_node_run(struct world_node *node);

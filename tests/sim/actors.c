@@ -35,15 +35,15 @@ static void nothing_due(void *arg)
     (void)arg;
 }
 
-static struct tenure_client *open_client(struct run *run, struct env *env, uint64_t timeout_us,
+struct tenure_client *actors_open_client(struct run *run, struct env *env, uint64_t timeout_us,
                                          const char *tenant, size_t only)
 {
     const char *servers[NODES_MAX];
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         servers[i] = run->nodes[only < NODES_MAX ? only : i].listen;
     }
     const struct tenure_options options = {.servers = servers,
-                                           .server_count = only < NODES_MAX ? 1 : run->plan.nodes,
+                                           .server_count = only < NODES_MAX ? 1 : run->node_count,
                                            .ca = "/pki/ca.pem",
                                            .certificate = "/pki/own.pem",
                                            .key = "/pki/own.key",
@@ -66,10 +66,11 @@ static void actor_start(struct run_actor *actor)
     snprintf(name, sizeof(name), "app-%zu", (size_t)(actor - run->actors));
     actor->env = sim_process_start(actor->host, name);
     const char *tenant = actor->root ? "acme" : NULL;
-    actor->client = open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX);
+    actor->client = actors_open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX);
     actor->timer = env_timer_create(actor->env, on_timer, actor);
     ASSERT(actor->client != NULL && actor->timer != NULL);
-    repeat_open(actor, open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX));
+    repeat_open(actor,
+                actors_open_client(run, actor->env, run->plan.timeout_us, tenant, NODES_MAX));
     struct run_draws before = run_enter(run, next_step(actor));
     env_timer_start(actor->timer, run_random(run, SIM_SECOND));
     run_leave(run, before);
@@ -128,10 +129,10 @@ void actor_start_second(struct run *run, size_t node)
     }
     snprintf(name, sizeof(name), "duel-%zu", node + 1);
     actor->env = sim_process_start(actor->host, name);
-    actor->client = open_client(run, actor->env, TIMEOUT_US, NULL, node);
+    actor->client = actors_open_client(run, actor->env, TIMEOUT_US, NULL, node);
     actor->timer = env_timer_create(actor->env, nothing_due, NULL);
     ASSERT(actor->client != NULL && actor->timer != NULL);
-    repeat_open(actor, open_client(run, actor->env, TIMEOUT_US, NULL, node));
+    repeat_open(actor, actors_open_client(run, actor->env, TIMEOUT_US, NULL, node));
 }
 
 void actors_step(struct run *run)
@@ -197,7 +198,7 @@ void operator_step(struct run *run)
                                          .reply_size = sizeof(struct tenure_cluster_time_reply),
                                          .deliver = on_stated};
     struct env *env = sim_process_start(run->office, "operator");
-    struct tenure_client *client = open_client(run, env, SIM_SECOND, "acme", which);
+    struct tenure_client *client = actors_open_client(run, env, SIM_SECOND, "acme", which);
     run_say(run, "the operator states the time to node %zu", which + 1);
     const struct tenure_cluster_time_request request = {.time = stated_time(run)};
     bool ended = false;

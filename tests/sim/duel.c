@@ -127,7 +127,7 @@ static void act(struct run *run, size_t node, enum act act)
 static void cut(struct run *run, size_t old, bool heard)
 {
     struct sim_host *here = run->nodes[old].host;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         struct sim_host *there = run->nodes[i].host;
         if (i != old) {
             sim_net_cut(run->sim, heard ? here : there, heard ? there : here, true);
@@ -185,7 +185,7 @@ void fault_duel(struct run *run, struct active *active)
     if (leader == NODES_MAX || run->duel_until_us > sim_now_us(run->sim)) {
         return;
     }
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (second_of(run, i)->env == NULL) {
             actor_start_second(run, i);
         }

@@ -49,7 +49,7 @@ static void crash(struct run *run, struct active *active)
 static void crash_all(struct run *run, struct active *active)
 {
     (void)active;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         node_kill(&run->nodes[i]);
     }
 }
@@ -93,7 +93,7 @@ static void power_cut_all(struct run *run, struct active *active)
 {
     (void)active;
     run->slack_us += REBOOT_SLACK_US;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         node_power_cut(&run->nodes[i]);
     }
 }
@@ -118,8 +118,8 @@ static void strike_most(void *arg)
     size_t first = leader == NODES_MAX ? 0 : leader;
     run_say(run, "power fails at an answer");
     run->slack_us += REBOOT_SLACK_US;
-    for (size_t i = 0; i <= run->plan.nodes / 2; i++) {
-        node_power_cut(&run->nodes[(first + i) % run->plan.nodes]);
+    for (size_t i = 0; i <= run->node_count / 2; i++) {
+        node_power_cut(&run->nodes[(first + i) % run->node_count]);
     }
 }
 
@@ -203,10 +203,11 @@ static void step_wall(struct run *run, struct active *active)
     sim_host_step_wall(node_of(run, active)->host, by);
 }
 
-/* The boot clocks of a minority alone may lie; which, depends on the seed. */
+/* The boot clocks of a minority alone may lie; which, depends on the seed. Where members change, a
+ * minority of three. */
 static void choose_liar(struct run *run, struct active *active)
 {
-    size_t liars = (run->plan.nodes - 1) / 2;
+    size_t liars = run->plan.on[FAULT_CHURN] ? 1 : (run->plan.nodes - 1) / 2;
     active->node = (size_t)(run->setup->seed + run_random(run, liars)) % run->plan.nodes;
 }
 
@@ -358,6 +359,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_CLIENT_CRASH] = {"client-crash", NULL, crash_client, nothing, MS(1), false, true},
     [FAULT_WORKER_PAUSE] = {"client-pause", NULL, pause_client, resume_client, MS(15000), false,
                             true},
+    [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -385,7 +387,7 @@ bool fault_of(const char *name, enum fault_kind *ret_kind)
 
 static void take_images(struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (node_runs(&run->nodes[i])) {
             rlog_snapshot_now(run->nodes[i].node->rlog);
         }
@@ -422,6 +424,9 @@ static bool free_to_suffer(const struct run *run, const struct active *wanted)
 static enum fault_kind draw_kind(struct run *run)
 {
     enum fault_kind kind = FAULT_CRASH;
+    if (run->plan.on[FAULT_CHURN] && run_chance(run, 35)) {
+        return FAULT_CHURN;
+    }
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;
     }
@@ -429,7 +434,7 @@ static enum fault_kind draw_kind(struct run *run)
         return run_chance(run, 60) ? FAULT_DUEL : FAULT_RIVALS;
     }
     for (int tries = 0; tries < 4; tries++) {
-        kind = (enum fault_kind)run_random(run, FAULTS);
+        kind = (enum fault_kind)run_random(run, FAULT_CHURN); /* which comes by itself */
         if (run->plan.on[kind] && faults[kind].begin != NULL) {
             break;
         }
@@ -440,7 +445,7 @@ static enum fault_kind draw_kind(struct run *run)
 static void begin(struct run *run, struct active *slot)
 {
     struct active wanted = {.kind = draw_kind(run), .running = true};
-    wanted.node = (size_t)run_random(run, run->plan.nodes);
+    wanted.node = (size_t)run_random(run, run->node_count);
     wanted.actor = (size_t)run_random(run, run->actor_count);
     size_t leader = nodes_leader(run);
     if (leader != NODES_MAX && run_chance(run, 40)) {
@@ -504,7 +509,7 @@ void faults_heal(struct run *run)
         }
     }
     memset(run->plan.on, 0, sizeof(run->plan.on));
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (node_runs(&run->nodes[i])) {
             sim_fault_crash_at(run->nodes[i].env, NULL, 0, SIM_CRASH_PROCESS);
         }

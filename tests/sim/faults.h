@@ -29,6 +29,9 @@ fault_fn fault_duel_end;
 fault_fn fault_rivals;
 fault_fn fault_rivals_end;
 
+/* churn.c */
+fault_fn fault_churn;
+
 /* faults_disk.c */
 fault_fn fault_fail_sync;
 fault_fn fault_mend_sync;

@@ -78,7 +78,7 @@ void fault_empty_disk(struct run *run, struct active *active)
 void fault_fill_disks(struct run *run, struct active *active)
 {
     (void)active;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         fill(run, &run->nodes[i]);
     }
 }
@@ -86,7 +86,7 @@ void fault_fill_disks(struct run *run, struct active *active)
 void fault_empty_disks(struct run *run, struct active *active)
 {
     (void)active;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         sim_disk_set_capacity(run->nodes[i].host, UINT64_MAX);
     }
 }
@@ -106,13 +106,16 @@ static void choose(void *arg, const char *name)
 }
 
 /* Damage at rest strikes only a minority, the same ones all through a seed: of whatever a majority
- * has stored, one copy stays whole. */
+ * has stored, one copy stays whole. Its disk alone is ever replaced, too. NULL: it is being so just
+ * now, and knows nobody who could repair it. */
 static struct run_node *victim_of(struct run *run, struct active *active)
 {
-    enum { NOT_THE_LIARS = 1 }; /* faults.c: whose clocks lie */
-    size_t victims = (run->plan.nodes - 1) / 2;
-    uint64_t first = run->setup->seed + NOT_THE_LIARS;
-    active->node = (size_t)(first + run_random(run, victims)) % run->plan.nodes;
+    size_t victims = run->plan.on[FAULT_CHURN] ? 1 : (run->plan.nodes - 1) / 2;
+    uint64_t drawn = run_random(run, victims);
+    active->node = (size_t)(nodes_victim(run) + drawn) % run->plan.nodes;
+    if (churn_changes(run, active->node)) {
+        return NULL;
+    }
     run->damaged = true;
     return node_of(run, active);
 }
@@ -130,6 +133,9 @@ void fault_flip(struct run *run, struct active *active)
 {
     struct run_node *node = victim_of(run, active);
     char path[512];
+    if (node == NULL) {
+        return;
+    }
     node_kill(node);
     choose_file(run, node, path, sizeof(path));
     (void)sim_disk_flip(node->host, path, run_random(run, 8 * 65536));
@@ -171,6 +177,9 @@ void fault_misdirect(struct run *run, struct active *active)
     char to[512];
     struct sector source;
     struct sector target;
+    if (node == NULL) {
+        return;
+    }
     node_kill(node);
     choose_file(run, node, from, sizeof(from));
     choose_file(run, node, to, sizeof(to));

@@ -19,7 +19,7 @@ void fault_cut_one(struct run *run, struct active *active)
         sim_net_isolate(run->sim, node_of(run, active)->host, true);
         return;
     }
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (i != active->node) {
             cut(run, i, active->node);
         }
@@ -35,7 +35,7 @@ void fault_cut_leader(struct run *run, struct active *active)
 
 void fault_cut_halves(struct run *run, struct active *active)
 {
-    size_t nodes = run->plan.nodes;
+    size_t nodes = run->node_count;
     for (size_t a = 0; a < nodes / 2; a++) {
         for (size_t b = nodes / 2; b < nodes; b++) {
             cut(run, (a + active->node) % nodes, (b + active->node) % nodes);
@@ -46,7 +46,7 @@ void fault_cut_halves(struct run *run, struct active *active)
 /* Each node sees its two neighbours alone: of five, each has a majority, no two the same. */
 void fault_cut_ring(struct run *run, struct active *active)
 {
-    size_t nodes = run->plan.nodes;
+    size_t nodes = run->node_count;
     (void)active;
     for (size_t a = 0; a < nodes; a++) {
         for (size_t b = a + 2; b < nodes; b++) {
@@ -60,7 +60,7 @@ void fault_cut_ring(struct run *run, struct active *active)
 /* Two sides that know of each other only through one node. */
 void fault_cut_bridge(struct run *run, struct active *active)
 {
-    size_t nodes = run->plan.nodes;
+    size_t nodes = run->node_count;
     size_t bridge = active->node;
     for (size_t a = 1; a <= nodes / 2; a++) {
         for (size_t b = nodes / 2 + 1; b < nodes; b++) {
@@ -72,7 +72,7 @@ void fault_cut_bridge(struct run *run, struct active *active)
 void fault_cut_one_way(struct run *run, struct active *active)
 {
     bool outward = run_chance(run, 50);
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (i != active->node && run_chance(run, 70)) {
             struct sim_host *self = node_of(run, active)->host;
             struct sim_host *other = run->nodes[i].host;
@@ -94,11 +94,11 @@ void fault_heal_network(struct run *run, struct active *active)
 
 static void for_each_link(struct run *run, uint64_t base_us, uint64_t jitter_us, uint32_t loss_ppm)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
-        for (size_t j = 0; j < run->plan.nodes + run->actor_count; j++) {
+    for (size_t i = 0; i < run->node_count; i++) {
+        for (size_t j = 0; j < run->node_count + run->actor_count; j++) {
             struct sim_host *a = run->nodes[i].host;
-            struct sim_host *b = j < run->plan.nodes ? run->nodes[j].host
-                                                     : run->actors[j - run->plan.nodes].host;
+            struct sim_host *b = j < run->node_count ? run->nodes[j].host
+                                                     : run->actors[j - run->node_count].host;
             if (a != b) {
                 sim_net_delay(run->sim, a, b, base_us, jitter_us);
                 sim_net_delay(run->sim, b, a, base_us, jitter_us);
@@ -131,9 +131,9 @@ void fault_calm_links(struct run *run, struct active *active)
 
 void fault_reset(struct run *run, struct active *active)
 {
-    for (size_t i = 0; i < run->plan.nodes + run->actor_count; i++) {
-        struct sim_host *other = i < run->plan.nodes ? run->nodes[i].host
-                                                     : run->actors[i - run->plan.nodes].host;
+    for (size_t i = 0; i < run->node_count + run->actor_count; i++) {
+        struct sim_host *other = i < run->node_count ? run->nodes[i].host
+                                                     : run->actors[i - run->node_count].host;
         if (other != node_of(run, active)->host && run_chance(run, 60)) {
             sim_net_reset(run->sim, node_of(run, active)->host, other);
         }
@@ -143,10 +143,10 @@ void fault_reset(struct run *run, struct active *active)
 /* One side forgets its connections and dials anew; what it sent comes late, beside the new ones. */
 void fault_reset_half(struct run *run, struct active *active)
 {
-    for (size_t i = 0; i < run->plan.nodes + run->actor_count; i++) {
+    for (size_t i = 0; i < run->node_count + run->actor_count; i++) {
         struct sim_host *self = node_of(run, active)->host;
-        struct sim_host *other = i < run->plan.nodes ? run->nodes[i].host
-                                                     : run->actors[i - run->plan.nodes].host;
+        struct sim_host *other = i < run->node_count ? run->nodes[i].host
+                                                     : run->actors[i - run->node_count].host;
         bool forgets = run_chance(run, 50);
         uint64_t late_us = 1 + run_random(run, 3 * SIM_SECOND);
         if (other != self && run_chance(run, 60)) {

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/sat.h"
+#include "env/disk.h"
 #include "raftlog/engine_raft.h"
 #include "raftlog/log_state.h"
 #include "raftlog/rlog.h"
@@ -169,17 +170,74 @@ static void start(struct run *run, struct run_node *node)
     node->start_at = sim_now_us(run->sim) + 200 * SIM_MILLISECOND;
 }
 
-void nodes_create(struct run *run)
+/* Machines that may join: of three founders two, so that there are five. */
+static void create_spares(struct run *run)
+{
+    enum { SPARES = 2 };
+    run->node_count = run->plan.nodes + (run->plan.on[FAULT_CHURN] ? SPARES : 0);
+    run->node_count = run->node_count < NODES_MAX ? run->node_count : NODES_MAX;
+    for (size_t i = run->plan.nodes; i < run->node_count; i++) {
+        configure(run, i);
+        run->nodes[i].out = true;
+    }
+}
+
+/* ---- who joins ---- */
+
+struct removal {
+    struct env *env;
+    const char *folder;
+};
+
+static void remove_file(void *arg, const char *name);
+
+static void remove_tree(struct env *env, const char *folder)
+{
+    struct removal removal = {env, folder};
+    (void)env_folder_list(env, folder, remove_file, &removal);
+}
+
+static void remove_file(void *arg, const char *name)
+{
+    const struct removal *removal = arg;
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", removal->folder, name);
+    if (strcmp(name, "log") == 0 || strcmp(name, "snapshots") == 0) {
+        remove_tree(removal->env, path);
+    }
+    (void)env_remove(removal->env, path);
+}
+
+bool node_join(struct run_node *node)
 {
     static struct node_bootstrap bootstrap; /* large: 16 KiB and more */
+    struct env *env = sim_process_start(node->host, "join");
+    remove_tree(env, "/data");
+    make_room(node);
+    memcpy(&bootstrap, &node->run->bootstrap, sizeof(bootstrap));
+    bool good = node_format_joining(env, &node->config, &bootstrap, node->error,
+                                    sizeof(node->error), &node->store);
+    sim_process_free(env);
+    node->term = 0; /* its disk has never seen one */
+    node->mended = false;
+    node->joins = true;
+    return good;
+}
+
+/* ---- all of them ---- */
+
+void nodes_create(struct run *run)
+{
     for (size_t i = 0; i < run->plan.nodes; i++) {
         configure(run, i);
+        run->nodes[i].member = run->nodes[i].votes = true;
     }
-    bootstrap_of(run, &bootstrap);
+    bootstrap_of(run, &run->bootstrap);
+    create_spares(run);
     for (size_t i = 0; i < run->plan.nodes; i++) {
         struct run_node *node = &run->nodes[i];
         struct env *env = sim_process_start(node->host, "init");
-        if (!node_format(env, &node->config, &bootstrap, node->error, sizeof(node->error))) {
+        if (!node_format(env, &node->config, &run->bootstrap, node->error, sizeof(node->error))) {
             run_fail(run, "node %zu is not formatted: %s", i + 1, node->error);
         }
         sim_process_free(env);
@@ -235,11 +293,11 @@ static void look_at(struct run *run, struct run_node *node)
 
 void nodes_step(struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         struct run_node *node = &run->nodes[i];
         if (node->node != NULL) {
             look_at(run, node);
-        } else if (!node->away && node->start_at <= sim_now_us(run->sim)) {
+        } else if (!node->away && !node->out && node->start_at <= sim_now_us(run->sim)) {
             start(run, node);
         }
     }
@@ -248,7 +306,7 @@ void nodes_step(struct run *run)
 size_t nodes_leader(const struct run *run)
 {
     size_t best = NODES_MAX;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         const struct run_node *node = &run->nodes[i];
         if (node_runs(node) && node->node->lead.state == LEAD_SERVING &&
             (best == NODES_MAX || node->node->lead.term > run->nodes[best].node->lead.term)) {
@@ -260,7 +318,7 @@ size_t nodes_leader(const struct run *run)
 
 size_t nodes_timeless(const struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (node_runs(&run->nodes[i]) && run->nodes[i].node->lead.state == LEAD_TIMELESS) {
             return i;
         }
@@ -270,28 +328,46 @@ size_t nodes_timeless(const struct run *run)
 
 void nodes_destroy(struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         node_kill(&run->nodes[i]);
     }
+}
+
+size_t nodes_victim(const struct run *run)
+{
+    enum { NOT_THE_LIARS = 1 }; /* faults.c: whose clocks lie */
+    return (size_t)(run->setup->seed + NOT_THE_LIARS) % run->plan.nodes;
+}
+
+size_t nodes_voters(const struct run *run)
+{
+    size_t voters = 0;
+    for (size_t i = 0; i < run->node_count; i++) {
+        voters += run->nodes[i].votes;
+    }
+    return voters;
 }
 
 /* Who, is drawn; what they had is not lost. */
 void nodes_leave(struct run *run)
 {
-    size_t first = (size_t)run_random(run, run->plan.nodes);
-    first = run->damaged ? (size_t)(run->setup->seed + 1) % run->plan.nodes
-                         : first; /* faults_disk.c: the victims */
-    for (size_t i = 0; i < (run->plan.nodes - 1) / 2; i++) {
-        struct run_node *node = &run->nodes[(first + i) % run->plan.nodes];
-        run_say(run, "node %u is gone for some time", node->config.node);
-        node->away = true;
-        node_kill(node);
+    size_t first = (size_t)run_random(run, run->node_count);
+    first = run->damaged ? nodes_victim(run) : first;
+    size_t left = (nodes_voters(run) - 1) / 2;
+    for (size_t i = 0; i < run->node_count && left > 0; i++) {
+        struct run_node *node = &run->nodes[(first + i) % run->node_count];
+        if (!node->out) {
+            run_say(run, "node %u is gone for some time", node->config.node);
+            node->away = true;
+            node_kill(node);
+            left--;
+        }
     }
 }
 
 void nodes_return(struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         run->nodes[i].away = false;
     }
 }

@@ -24,6 +24,7 @@ const char options_usage[] =
     "  --nodes 1|3|5|7  so many nodes; otherwise the seed draws it\n"
     "  --rate N         about so many operations in a simulated second, 1 to 1000\n"
     "  --on NAME        switches a fault on; --off NAME off; --off all\n"
+    "  --churn          members change in every seed, not in a fifth of them\n"
     "  --keep LIST      only these steps of the seed (\"none\": none of them)\n"
     "  --shrink         of a failing seed, goes on until nothing more can be left out, not for a\n"
     "                   minute; --no-shrink: not at all\n"
@@ -166,7 +167,8 @@ static bool set_flag(struct options *options, const char *option)
         options->shrink_seconds = strcmp(option, "--shrink") == 0 ? SHRINK_LONG_SECONDS : 0;
         return true;
     }
-    bool *flag = strcmp(option, "--faults") == 0       ? &options->list
+    bool *flag = strcmp(option, "--churn") == 0        ? &options->setup.churn
+                 : strcmp(option, "--faults") == 0     ? &options->list
                  : strcmp(option, "--help") == 0       ? &options->help
                  : strcmp(option, "-h") == 0           ? &options->help
                  : strcmp(option, "--keep-going") == 0 ? &options->keep_going

@@ -101,6 +101,19 @@ static void draw_trees(struct plan *plan)
     limits->session_children_max = u64_max(limits->session_children_max, 3);
 }
 
+/* Members change in a fifth of the seeds. Nothing is drawn for it from the stream that draws the
+ * rest: the other seeds are what they would be without. */
+static void draw_churn(const struct run *run, struct plan *plan)
+{
+    enum { PERCENT = 20, STREAM = 90 };
+    bool wanted = run->setup->churn || sim_mix(run->setup->seed ^ sim_mix(STREAM)) % 100 < PERCENT;
+    bool can = plan->nodes >= 3 && !plan->steady; /* T9: that one needs three clocks, always */
+    plan->on[FAULT_CHURN] = run->setup->on[FAULT_CHURN] && wanted && can;
+    if (plan->on[FAULT_CHURN]) {
+        plan->on[FAULT_RIVALS] = false; /* of three that stay */
+    }
+}
+
 void plan_draw(struct run *run)
 {
     const bool *on = run->setup->on;
@@ -133,7 +146,7 @@ void plan_draw(struct run *run)
     plan->doubt = doubts[run_random(run, 4)];
     plan->duels = run_chance(run, 20);
     draw_limits(run, &plan->limits);
-    for (size_t kind = 0; kind < FAULTS; kind++) {
+    for (size_t kind = 0; kind < FAULT_CHURN; kind++) {
         bool wanted = run_chance(run, 60);
         plan->on[kind] = on[kind] && wanted;
     }
@@ -162,6 +175,7 @@ void plan_draw(struct run *run)
     if (plan->trees) {
         draw_trees(plan);
     }
+    draw_churn(run, plan);
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */
         plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 112 /

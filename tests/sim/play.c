@@ -88,7 +88,7 @@ static void watch_timeless(struct run *run, uint64_t from_us)
  * was done to them; a single node has nobody to contradict its own. */
 static void watch_walls(struct run *run, uint64_t from_us)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         if (node_runs(&run->nodes[i]) && run->nodes[i].node->lead.stepped > run->stepped_term) {
             run->stepped_term = run->nodes[i].node->lead.stepped;
             run->stated_us = sim_now_us(run->sim);
@@ -142,6 +142,7 @@ static void play_faults(struct run *run)
     while (sim_now_us(run->sim) < until && run_pass(run, SLICE_US)) {
         faults_expire(run);
         operator_step(run);
+        churn_step(run);
         faults_begin(run);
     }
 }
@@ -149,8 +150,9 @@ static void play_faults(struct run *run)
 /* Those that somebody starts. */
 static bool all_run(const struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
-        if (!node_runs(&run->nodes[i]) && !run->nodes[i].away) {
+    for (size_t i = 0; i < run->node_count; i++) {
+        const struct run_node *node = &run->nodes[i];
+        if (!node_runs(node) && !node->away && !node->out) {
             return false;
         }
     }
@@ -179,6 +181,7 @@ static bool await_answer(struct run *run)
             return false;
         }
         operator_step(run);
+        churn_step(run);
     }
     uint64_t took = sim_now_us(run->sim) - begun;
     run->counters.longest_recovery_us = u64_max(run->counters.longest_recovery_us, took);
@@ -205,14 +208,20 @@ static void play_recovery(struct run *run)
     struct run_draws draws = run_enter(run, step);
     faults_heal(run);
     run_say(run, "faults have stopped");
-    if (run->plan.bare) {
+    churn_calm(run);
+    bool bare = run->plan.bare && churn_is_idle(run);
+    if (bare) {
         nodes_leave(run);
     }
     run_leave(run, draws);
     bool answered = await_answer(run);
-    if (answered && run->plan.bare) {
+    if (answered && bare) {
         nodes_return(run);
         answered = await_answer(run);
+    }
+    if (answered) {
+        churn_finish(run);
+        answered = run->failure[0] == '\0';
     }
     if (answered) {
         play_hand_over(run);
@@ -267,7 +276,7 @@ static void play_last_reads(struct run *run)
 static uint64_t catch_up_us(const struct run *run)
 {
     uint64_t most = 0, least = UINT64_MAX;
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         struct rlog_status status;
         if (node_runs(&run->nodes[i])) {
             rlog_status(run->nodes[i].node->rlog, &status);
@@ -279,16 +288,27 @@ static uint64_t catch_up_us(const struct run *run)
     return rounds * (run->plan.disk_us + 5 * SIM_MILLISECOND);
 }
 
+static bool all_agree(const struct run *run)
+{
+    const struct run_node *first = NULL;
+    for (size_t i = 0; i < run->node_count; i++) {
+        const struct run_node *node = &run->nodes[i];
+        if (!node->out) {
+            first = first == NULL ? node : first;
+            if (node->applied != first->applied) {
+                return false;
+            }
+        }
+    }
+    return all_run(run);
+}
+
 /* S8: all nodes come to one position. The digests there are compared by watch.c. */
 static void play_agreement(struct run *run)
 {
     uint64_t limit = sim_now_us(run->sim) + recovery_limit(run) + catch_up_us(run);
     while (sim_now_us(run->sim) < limit) {
-        bool agree = all_run(run);
-        for (size_t i = 1; agree && i < run->plan.nodes; i++) {
-            agree = run->nodes[i].applied == run->nodes[0].applied;
-        }
-        if (agree || !run_pass(run, 7 * SIM_MILLISECOND)) {
+        if (all_agree(run) || !run_pass(run, 7 * SIM_MILLISECOND)) {
             return;
         }
     }
@@ -393,6 +413,7 @@ void run_play(const struct run_setup *setup, struct run_result *ret_result)
     actors_create(run);
     play(run);
     run->counters.simulated_us = sim_now_us(run->sim) - run->begun_us;
+    churn_destroy(run);
     actors_destroy(run);
     nodes_destroy(run);
     if (run->failure[0] == '\0') {

@@ -75,6 +75,7 @@ enum fault_kind {
     FAULT_BIRTH,
     FAULT_CLIENT_CRASH,
     FAULT_WORKER_PAUSE,
+    FAULT_CHURN, /* the last one */
     FAULTS,
 };
 
@@ -128,14 +129,20 @@ struct run_node {
     char error[512];
     bool stopped;
     bool failed;
-    bool may_fail;     /* its disk fails */
-    bool mended;       /* its disk has failed, and it was not started since */
-    bool away;         /* nobody starts it until the fault that took it ends */
-    uint64_t start_at; /* when it is started again */
-    uint64_t calls;    /* of this process, at watch.c's last look; UINT64_MAX: look again */
-    uint64_t applied;  /* seen by watch.c, of this process */
-    uint64_t commit;   /* seen by watch.c, of this process */
-    uint64_t term;     /* seen by watch.c, of all processes */
+    bool may_fail;      /* its disk fails */
+    bool mended;        /* its disk has failed, and it was not started since */
+    bool away;          /* nobody starts it until the fault that took it ends */
+    bool out;           /* no member, and nobody starts it (churn.c) */
+    bool member;        /* as far as the operator knows */
+    bool votes;         /* the same */
+    bool joins;         /* its disk is empty: watch.c has seen nothing of it */
+    uint64_t out_at;    /* no member any more, its process goes on until then */
+    struct id128 store; /* of the disk that it joined with */
+    uint64_t start_at;  /* when it is started again */
+    uint64_t calls;     /* of this process, at watch.c's last look; UINT64_MAX: look again */
+    uint64_t applied;   /* seen by watch.c, of this process */
+    uint64_t commit;    /* seen by watch.c, of this process */
+    uint64_t term;      /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint32_t starts, burials;
 };
@@ -248,6 +255,37 @@ struct run_task {
     bool known;
 };
 
+/* ---- the operator who changes the members (churn.c) ---- */
+
+enum churn_state {
+    CHURN_IDLE,
+    CHURN_FORMATS, /* a disk for who is to join */
+    CHURN_ADDS,
+    CHURN_PROMOTES,
+    CHURN_REMOVES,
+    CHURN_LOSES, /* a disk, once all know whose it is */
+    CHURN_REFORMATS,
+    CHURN_MISTAKES, /* adds who is a member, with another disk: has to be refused */
+    CHURN_REPLACES,
+    CHURN_TRANSFERS,
+};
+
+struct run_churn {
+    struct env *env; /* of its process; NULL: there was nothing to do yet */
+    struct tenure_client *client;
+    enum churn_state state;
+    size_t node;       /* whom it is about */
+    bool grows;        /* towards all machines, otherwise towards three */
+    bool early;        /* a joiner is started before it is added; a leaver stopped before */
+    bool led;          /* it led when it was to be removed */
+    uint64_t leave_us; /* so long goes the process of a leaver on */
+    uint64_t begun_us;
+    uint64_t next_us; /* asks then */
+    bool asked, answered;
+    enum tenure_outcome outcome;
+    char message[256];
+};
+
 /* ---- what was seen ---- */
 
 /* One entry of the one true log. */
@@ -316,6 +354,12 @@ struct run_counters {
     uint64_t times_stated;
     uint64_t times_told; /* by wall clocks: T3 */
     uint64_t commands;
+    struct {
+        uint64_t added, promoted, removed, replaced, transferred;
+        uint64_t leaders;  /* of the removed: they led when that was asked */
+        uint64_t mistakes; /* refused: a member with another disk */
+        uint64_t images;   /* who joined by a snapshot */
+    } churn;
     uint64_t longest_recovery_us;
     uint64_t judged_us; /* processor time that the checker took */
     struct check_counters check;
@@ -342,6 +386,7 @@ struct run_setup {
     uint64_t rate; /* operations in a simulated second, about; 0: as the seed draws it */
     uint64_t fault_us;
     bool on[FAULTS];
+    bool churn;                  /* in every seed members change, where that is on */
     const struct step_set *keep; /* NULL: all steps */
     enum run_told told;
     const char *history; /* NULL: not written */
@@ -379,6 +424,9 @@ struct run {
     uint64_t born_us;        /* when T was T0 */
     struct sim_host *office; /* the operator's */
     struct run_node nodes[NODES_MAX];
+    size_t node_count; /* machines: the founders, and those that may join */
+    struct node_bootstrap bootstrap;
+    struct run_churn churn;
     struct run_actor actors[ACTORS_MAX + NODES_MAX]; /* behind: of each node, for duels */
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];
@@ -440,6 +488,11 @@ void nodes_return(struct run *run);
 void node_kill(struct run_node *node);
 void node_power_cut(struct run_node *node);
 bool node_runs(const struct run_node *node);
+/* Gives it an empty disk that is to join, as `tenured --join` does. False: not now. */
+bool node_join(struct run_node *node);
+/* The founder whose disk alone is ever damaged or lost, where one is. */
+size_t nodes_victim(const struct run *run);
+size_t nodes_voters(const struct run *run);
 /* Index of the serving leader of the highest term, or NODES_MAX. */
 size_t nodes_leader(const struct run *run);
 size_t nodes_timeless(const struct run *run);
@@ -452,6 +505,9 @@ void actors_step(struct run *run);
 void actor_kill(struct run_actor *actor);
 /* The client that only talks to that node. */
 void actor_start_second(struct run *run, size_t node);
+/* Returns owned. `only`: the node that it talks to; NODES_MAX: all of them. */
+struct tenure_client *actors_open_client(struct run *run, struct env *env, uint64_t timeout_us,
+                                         const char *tenant, size_t only);
 /* An operator states the time when no clock survived. */
 void operator_step(struct run *run);
 
@@ -487,6 +543,19 @@ void repeat_choose(struct run_actor *actor, const struct tenure_method *method, 
 /* A call has ended; its struct is valid until the return. */
 void repeat_answered(struct run_actor *actor, const struct tenure_pending *original,
                      enum tenure_outcome outcome);
+
+/* churn.c */
+/* Goes on with the change that is under way. */
+void churn_step(struct run *run);
+bool churn_is_idle(const struct run *run);
+/* The node's disk is being made, or its vote. */
+bool churn_changes(const struct run *run, size_t node);
+/* Nothing more goes wrong: who was stopped to be taken out is started again, since another one may
+ * have no vote. */
+void churn_calm(struct run *run);
+/* After that: what was begun has to come to an end, and who was taken out stops. */
+void churn_finish(struct run *run);
+void churn_destroy(struct run *run);
 
 /* watch.c */
 /* After an event. */

@@ -218,6 +218,9 @@ static void print_command(const struct run_setup *setup)
     if (setup->rate != 0) {
         printf(" --rate %" PRIu64, setup->rate);
     }
+    if (setup->churn) {
+        printf(" --churn");
+    }
     printf(" --us %" PRIu64 " --keep ", setup->fault_us);
     if (setup->keep->count == 0) {
         printf("none");

@@ -26,6 +26,14 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->times_told += one->times_told;
     sum->commands += one->commands;
     sum->judged_us += one->judged_us;
+    sum->churn.added += one->churn.added;
+    sum->churn.promoted += one->churn.promoted;
+    sum->churn.removed += one->churn.removed;
+    sum->churn.replaced += one->churn.replaced;
+    sum->churn.transferred += one->churn.transferred;
+    sum->churn.leaders += one->churn.leaders;
+    sum->churn.mistakes += one->churn.mistakes;
+    sum->churn.images += one->churn.images;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
     for (size_t i = 0; i < FAULTS; i++) {
         sum->faults[i] += one->faults[i];
@@ -98,6 +106,11 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
            sum->check.blind_sessions, sum->events, sum->compacted, sum->alerts, sum->children,
            sum->calls[OP_session_elevate], sum->calls[OP_task_adopt]);
+    printf("members added %" PRIu64 ", joined by a snapshot %" PRIu64 ", promoted %" PRIu64
+           ", removed %" PRIu64 ", leaders removed %" PRIu64 ", disks replaced %" PRIu64
+           ", not without being named %" PRIu64 ", leadership sent %" PRIu64 "\n",
+           sum->churn.added, sum->churn.images, sum->churn.promoted, sum->churn.removed,
+           sum->churn.leaders, sum->churn.replaced, sum->churn.mistakes, sum->churn.transferred);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {
@@ -118,6 +131,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
     /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
     enum { MANY = 20, ALL = 100, MOST = 1000 };
     bool good = true;
+    bool churn = on[FAULT_CHURN];
     if (seeds < MANY) {
         return true;
     }
@@ -140,7 +154,12 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
                {"refusal by a quota", sum->outcomes[TENURE_QUOTA], 100, MOST},
                {"range of events told to be lost", sum->compacted, 100, MOST},
                {"alert told", sum->alerts, 500, MOST},
-               {"time told by wall clocks", sum->times_told, 10, MOST}};
+               {"time told by wall clocks", sum->times_told, 10, MOST},
+               {"member promoted", sum->churn.promoted, churn ? 200 : 0, ALL},
+               {"member removed", sum->churn.removed, churn ? 100 : 0, ALL},
+               {"leader removed", sum->churn.leaders, churn ? 20 : 0, MOST},
+               {"disk replaced", sum->churn.replaced, churn ? 20 : 0, MOST},
+               {"member that joined by a snapshot", sum->churn.images, churn ? 20 : 0, MOST}};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (seeds >= all[i].from && all[i].count * MOST < all[i].least * seeds) {
             printf("INVALID: %s: %" PRIu64 ", not %" PRIu64 "\n", all[i].name, all[i].count,

@@ -168,6 +168,10 @@ static void watch_entries(struct run *run, struct run_node *node, uint64_t appli
     if (node->applied + 1 < start && node->applied != 0) {
         run->counters.installs++;
     }
+    if (node->applied == 0 && start > 1 && node->joins) {
+        run->counters.churn.images++;
+    }
+    node->joins = false;
     for (; index <= applied; index++) {
         struct rlog_log_entry entry = rlog_log_entry(log, index);
         if (index > watch->entry_count) {
@@ -301,7 +305,7 @@ void watch_step(struct run *run)
         watch->entry_count = 1;
     }
     run->counters.steps++;
-    for (size_t i = 0; i < run->plan.nodes && run->failure[0] == '\0'; i++) {
+    for (size_t i = 0; i < run->node_count && run->failure[0] == '\0'; i++) {
         struct run_node *node = &run->nodes[i];
         if (node->node != NULL && node->calls != sim_process_calls(node->env)) {
             node->calls = sim_process_calls(node->env);
@@ -312,7 +316,7 @@ void watch_step(struct run *run)
 
 void watch_all(struct run *run)
 {
-    for (size_t i = 0; i < run->plan.nodes; i++) {
+    for (size_t i = 0; i < run->node_count; i++) {
         run->nodes[i].calls = UINT64_MAX;
     }
     watch_step(run);

@@ -263,6 +263,42 @@ static void a_change_that_nobody_heard_is_taken_back(void **state)
     }
 }
 
+/* M1c: an image carries the members as of its index, not those of a CHANGE that stands behind it in
+ * the log and is taken back later. */
+static void an_image_carries_the_members_of_its_index(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 66; seed < 70; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        cluster->config.trailing = 4;
+        cluster_start_all(cluster);
+        cluster_write(cluster, 100);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        size_t fourth = cluster_join(cluster);
+        struct cluster_node *old = cluster_wait_leader(cluster);
+        uint64_t before = status_of(old).snapshot;
+        sim_net_isolate(cluster->sim, old->host, true);
+        assert_verdict(cluster, RLOG_ADD, fourth, RLOG_CHANGE_BEGUN, NULL);
+        rlog_snapshot_now(old->rlog);
+        cluster_run(cluster, 200 * SIM_MILLISECOND);
+        assert_true(status_of(old).snapshot > before);
+        assert_true(status_of(old).changing);
+        if (seed % 2 == 0) { /* it knows no members but the image's, and those of its log */
+            cluster_crash(cluster, old->id - 1);
+            assert_int_equal(cluster_start(cluster, old->id - 1), 0);
+        }
+        cluster_run(cluster, 3 * SIM_SECOND);
+        cluster_write(cluster, 2);
+        sim_net_heal(cluster->sim);
+        cluster_settle(cluster, 20 * SIM_SECOND);
+        cluster_crash(cluster, old->id - 1);
+        assert_int_equal(cluster_start(cluster, old->id - 1), 0);
+        cluster_settle(cluster, 20 * SIM_SECOND);
+        assert_int_equal(status_of(old).member_count, 3);
+        cluster_destroy(cluster);
+    }
+}
+
 /* Somebody who was away while all others changed finds the cluster again. */
 static void who_was_away_finds_the_new_members(void **state)
 {
@@ -351,6 +387,88 @@ static void a_change_while_a_round_is_open(void **state)
     cluster_destroy(cluster);
 }
 
+static void take_name(void *arg, const char *name)
+{
+    snprintf(arg, 128, "/data/snapshots/%s", name);
+}
+
+/* Its birth names no members, and its image is damaged: it knows nobody, says nothing of who can be
+ * elected, and a leader repairs it. */
+static void who_joined_and_lost_its_image_is_repaired(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(85, 3);
+    cluster->config.trailing = 8;
+    cluster->config.snapshot_bytes = 4096;
+    cluster_start_all(cluster);
+    cluster_write(cluster, 1000);
+    size_t i = grow(cluster);
+    cluster_write(cluster, 200);
+    cluster_settle(cluster, 10 * SIM_SECOND);
+    rlog_snapshot_now(cluster->nodes[i].rlog);
+    cluster_run(cluster, SIM_SECOND);
+    for (size_t node = 0; node < 4; node++) {
+        cluster_crash(cluster, node);
+    }
+    char path[128] = "";
+    (void)sim_disk_list(cluster->nodes[i].host, "/data/snapshots", take_name, path);
+    assert_int_equal(sim_disk_flip(cluster->nodes[i].host, path, 400 * 8), ENV_OK);
+    assert_int_equal(cluster_start(cluster, i), 0);
+    assert_string_not_equal(status_of(&cluster->nodes[i]).damage, "");
+    assert_int_equal(status_of(&cluster->nodes[i]).member_count, 0);
+    cluster_run(cluster, 60 * SIM_SECOND);
+    assert_false(cluster_logged(cluster, "no leader can be elected"));
+    cluster_start_all(cluster);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_write(cluster, 20);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    assert_string_equal(status_of(&cluster->nodes[i]).damage, "");
+    assert_int_equal(status_of(&cluster->nodes[i]).voters, 4);
+    cluster_destroy(cluster);
+}
+
+static void cut_answers(struct cluster *cluster, const struct cluster_node *leader, bool cut)
+{
+    for (size_t i = 0; i < 3; i++) {
+        if (i != leader->id - 1) {
+            sim_net_cut(cluster->sim, cluster->nodes[i].host, leader->host, cut);
+        }
+    }
+}
+
+/* What was said to a round before the change is about the voters of then: nobody counts it, also
+ * when it arrives afterwards. */
+static void answers_from_before_a_change_do_not_count(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 92; seed < 96; seed++) {
+        struct cluster *cluster = cluster_create(seed, 3);
+        cluster_start_all(cluster);
+        cluster_write(cluster, 50);
+        size_t fourth = cluster_join(cluster);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        struct cluster_node *leader = cluster_wait_leader(cluster);
+        struct asked asked = {0, 0};
+        cut_answers(cluster, leader, true);
+        assert_int_equal(rlog_confirm(leader->rlog, on_read, &asked), RLOG_SUBMITTED);
+        cluster_run(cluster, 10 * SIM_MILLISECOND); /* the others have said yes */
+        for (size_t i = 0; i < 3; i++) {            /* they hear of no other round */
+            if (i != leader->id - 1) {
+                sim_net_cut(cluster->sim, leader->host, cluster->nodes[i].host, true);
+            }
+        }
+        assert_verdict(cluster, RLOG_ADD, fourth, RLOG_CHANGE_BEGUN, NULL);
+        cluster_run(cluster, 10 * SIM_MILLISECOND);
+        cut_answers(cluster, leader, false);
+        cluster_run(cluster, 100 * SIM_MILLISECOND);
+        assert_int_equal(asked.confirmed, 0);
+        sim_net_heal(cluster->sim);
+        cluster_run(cluster, 3 * SIM_SECOND);
+        assert_int_equal(asked.confirmed + asked.refused, 1);
+        cluster_destroy(cluster);
+    }
+}
+
 static void leadership_goes_where_it_is_sent(void **state)
 {
     (void)state;
@@ -423,7 +541,10 @@ int main(void)
         cmocka_unit_test(a_change_that_nobody_heard_is_taken_back),
         cmocka_unit_test(who_was_away_finds_the_new_members),
         cmocka_unit_test(who_was_removed_is_told),
+        cmocka_unit_test(who_joined_and_lost_its_image_is_repaired),
+        cmocka_unit_test(an_image_carries_the_members_of_its_index),
         cmocka_unit_test(a_change_while_a_round_is_open),
+        cmocka_unit_test(answers_from_before_a_change_do_not_count),
         cmocka_unit_test(leadership_goes_where_it_is_sent),
         cmocka_unit_test(leadership_that_cannot_go_stays),
     };

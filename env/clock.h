@@ -14,7 +14,8 @@ uint64_t env_boot_us(struct env *env);
 uint64_t env_wall_us(struct env *env);
 /* The kernel says that its wall clock is disciplined (adjtimex). */
 bool env_wall_synchronised(struct env *env);
-/* Changes at each boot and with each time namespace. */
+/* Changes at each boot and with each time namespace, one that has the number of a former one
+ * too. */
 struct id128 env_boot_id(struct env *env);
 
 struct env_timer;

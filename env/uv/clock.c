@@ -67,23 +67,34 @@ struct id128 env_boot_id(struct env *env)
     return env->boot_id;
 }
 
-/* The kernel's boot id together with the time namespace, whose BOOTTIME has an offset of its own.
- * Where /proc does not tell, a random id: it looks like a reboot, which is the safe mistake. */
-struct id128 env_clock_boot_id(struct env *env)
+enum { PIECE_MAX = 256 };
+
+/* The beginning of a file of /proc; 0 bytes when there is none. */
+static size_t read_piece(const char *path, char piece[PIECE_MAX])
 {
-    char text[256];
-    struct id128 id;
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t boot_size = fd >= 0 ? read(fd, text, 128) : -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, piece, PIECE_MAX) : -1;
     if (fd >= 0) {
         (void)close(fd);
     }
-    if (boot_size <= 0) {
+    return size > 0 ? (size_t)size : 0;
+}
+
+/* The kernel's boot id together with the time namespace, whose BOOTTIME has an offset of its own.
+ * The number of a namespace that is gone goes to the next one, so the offsets count as well. Where
+ * /proc does not tell, a random id: it looks like a reboot, which is the safe mistake. */
+struct id128 env_clock_boot_id(struct env *env)
+{
+    char text[3 * PIECE_MAX];
+    struct id128 id;
+    size_t size = read_piece("/proc/sys/kernel/random/boot_id", text);
+    if (size == 0) {
         env_random(env, id.bytes, sizeof(id.bytes));
         return id;
     }
-    ssize_t space_size = readlink("/proc/self/ns/time", text + boot_size, 128);
-    size_t size = (size_t)boot_size + (space_size > 0 ? (size_t)space_size : 0);
+    ssize_t space_size = readlink("/proc/self/ns/time", text + size, PIECE_MAX);
+    size += space_size > 0 ? (size_t)space_size : 0;
+    size += read_piece("/proc/self/timens_offsets", text + size);
     uint8_t digest[32];
     env_sha256(bytes_of(text, size), digest);
     memcpy(id.bytes, digest, sizeof(id.bytes));

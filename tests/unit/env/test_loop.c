@@ -6,13 +6,16 @@
 #include "env/random.h"
 #include "tests/unit/env/place.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,6 +59,51 @@ static void the_boot_id_is_the_same_for_each_env(void **state)
     assert_false(id128_is_zero(env_boot_id(other)));
     assert_true(id128_equal(env_boot_id(other), env_boot_id(*state)));
     env_uv_destroy(other);
+}
+
+/* In a time namespace whose boot clock is so far ahead. False: nobody may make one here. */
+static bool boot_id_ahead(const char *offsets, struct id128 *ret_id)
+{
+    int ends[2];
+    pid_t child;
+    assert_int_equal(pipe(ends), 0);
+    if ((child = fork()) == 0) {
+        int fd = unshare(CLONE_NEWTIME) == 0 ? open("/proc/self/timens_offsets", O_WRONLY) : -1;
+        if (fd < 0 || write(fd, offsets, strlen(offsets)) < 0 || close(fd) != 0) {
+            _exit(1);
+        }
+        if (fork() == 0) { /* children are in it, the process itself is not */
+            struct env *env = NULL;
+            struct id128 id;
+            if (env_uv_create(&env) == 0) {
+                id = env_boot_id(env);
+                _exit(write(ends[1], &id, sizeof(id)) == sizeof(id) ? 0 : 1);
+            }
+            _exit(1);
+        }
+        int status = 1;
+        (void)wait(&status);
+        _exit(status == 0 ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    bool good = status == 0 && read(ends[0], ret_id, sizeof(*ret_id)) == sizeof(*ret_id);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    return good;
+}
+
+/* The kernel gives the number of a namespace that is gone to the next one. */
+static void another_time_namespace_is_another_boot(void **state)
+{
+    struct id128 first, second;
+    if (!boot_id_ahead("boottime 100 0", &first)) {
+        print_message("nobody may make a time namespace here: NOT SHOWN\n");
+        return;
+    }
+    assert_true(boot_id_ahead("boottime 5000 0", &second));
+    assert_false(id128_equal(first, second));
+    assert_false(id128_equal(first, env_boot_id(*state)));
 }
 
 static void random_bytes_differ(void **state)
@@ -350,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(clocks_go_forward),
         CASE(the_boot_id_is_the_same_for_each_env),
+        CASE(another_time_namespace_is_another_boot),
         CASE(random_bytes_differ),
         CASE(timers_fire_once_in_order_and_never_early),
         CASE(a_timer_without_delay_fires_in_the_next_turn),

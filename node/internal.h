@@ -30,6 +30,12 @@ struct node {
     struct fsm *fsm;
     void *range;
     size_t range_size;
+    struct id128 incarnation;
+    struct {
+        struct fsm *fsm; /* being restored beside the one that serves, or replaced by it */
+        void *range;
+        char error[128]; /* why an image was refused */
+    } second;
     struct node_time time;
     struct clock_file clock_file;
     struct node_clocks clocks;

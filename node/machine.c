@@ -8,6 +8,17 @@
 
 enum { SNAPSHOT_SLOTS_A_STEP = 2048 }; /* about a millisecond of walking */
 
+/* An empty one, in a range of its own; NULL when there is no room for that. */
+static struct fsm *make_fsm(const struct node *node, void **ret_range)
+{
+    const struct node_bootstrap *bootstrap = node->bootstrap;
+    struct fsm_birth birth = {
+        .incarnation = node->incarnation, .time = bootstrap->time, .limits = bootstrap->limits};
+    memcpy(birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
+    *ret_range = env_range_reserve(node->range_size);
+    return *ret_range == NULL ? NULL : fsm_create(*ret_range, node->range_size, &birth);
+}
+
 bool node_machine_create(struct node *node, const struct rlog_birth *birth, char *error,
                          size_t error_size)
 {
@@ -24,20 +35,17 @@ bool node_machine_create(struct node *node, const struct rlog_birth *birth, char
                  (unsigned long long)(bootstrap->limits.lease_min_us / 10000));
         return false;
     }
-    struct fsm_birth fsm_birth = {
-        .incarnation = birth->incarnation, .time = bootstrap->time, .limits = bootstrap->limits};
-    memcpy(fsm_birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
     env_range_release(node->range, node->range_size); /* of a birth before this one */
     node->range_size = fsm_memory_size(&bootstrap->limits);
-    node->range = env_range_reserve(node->range_size);
-    if (node->range == NULL) {
+    node->incarnation = birth->incarnation;
+    node->fsm = make_fsm(node, &node->range);
+    if (node->fsm == NULL) {
         snprintf(error, error_size,
                  "cannot reserve %llu MiB of address range for the cluster's limits: allow more "
                  "address space (ulimit -v) or use a larger machine",
                  (unsigned long long)(node->range_size >> 20));
         return false;
     }
-    node->fsm = fsm_create(node->range, node->range_size, &fsm_birth);
     fsm_watch_ended(node->fsm, node_observe_ended, node);
     return true;
 }
@@ -128,18 +136,24 @@ static void on_snapshot_abort(void *arg)
     fsm_snapshot_abort(node->fsm);
 }
 
-static void on_restore_begin(void *arg)
+/* These run on other threads but at start, and see nothing of the node but what birth fixed. */
+static int on_restore_begin(void *arg)
 {
     struct node *node = arg;
-    node_digests_init(&node->digests);
-    fsm_restore_begin(node->fsm);
+    node->second.error[0] = '\0';
+    node->second.fsm = make_fsm(node, &node->second.range);
+    if (node->second.fsm == NULL) {
+        return ENV_LIMIT;
+    }
+    fsm_restore_begin(node->second.fsm);
+    return ENV_OK;
 }
 
 static int restored(struct node *node, bool ok)
 {
     if (!ok) {
-        snprintf(node->misfit, sizeof(node->misfit), "%s", fsm_restore_error(node->fsm));
-        env_log(node->env, ENV_LOG_ERROR, "fsm", "snapshot refused: %s", node->misfit);
+        snprintf(node->second.error, sizeof(node->second.error), "%s",
+                 fsm_restore_error(node->second.fsm));
     }
     return ok ? ENV_OK : ENV_INVALID;
 }
@@ -147,19 +161,37 @@ static int restored(struct node *node, bool ok)
 static int on_restore_feed(void *arg, struct bytes piece)
 {
     struct node *node = arg;
-    return restored(node, fsm_restore_feed(node->fsm, piece));
+    return restored(node, fsm_restore_feed(node->second.fsm, piece));
 }
 
 static int on_restore_end(void *arg)
 {
     struct node *node = arg;
-    int rc = restored(node, fsm_restore_end(node->fsm));
-    if (rc == ENV_OK) {
-        node_observe_count(node, METRIC_RESTORES);
-        node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
-        node_backup_restored(node);
-    }
-    return rc;
+    return restored(node, fsm_restore_end(node->second.fsm));
+}
+
+static void on_restore_take(void *arg)
+{
+    struct node *node = arg;
+    struct fsm *fsm = node->fsm;
+    void *range = node->range;
+    node->fsm = node->second.fsm;
+    node->range = node->second.range;
+    node->second.fsm = fsm;
+    node->second.range = range;
+    fsm_watch_ended(node->fsm, node_observe_ended, node);
+    node_observe_count(node, METRIC_RESTORES);
+    node_digests_init(&node->digests);
+    node_digests_add(&node->digests, fsm_position(node->fsm), fsm_digest(node->fsm));
+    node_backup_restored(node);
+}
+
+static void on_restore_drop(void *arg)
+{
+    struct node *node = arg;
+    env_range_release(node->second.range, node->range_size);
+    node->second.range = NULL;
+    node->second.fsm = NULL;
 }
 
 static void on_log_written(void *arg, uint64_t bytes, uint64_t took_us)
@@ -171,8 +203,8 @@ static void on_fatal(void *arg, int rc, const char *detail)
 {
     struct node *node = arg;
     char line[1024];
-    snprintf(line, sizeof(line), "%s (%s)", detail,
-             node->misfit[0] != '\0' ? node->misfit : env_error_text(rc));
+    const char *why = node->misfit[0] != '\0' ? node->misfit : node->second.error;
+    snprintf(line, sizeof(line), "%s (%s)", detail, why[0] != '\0' ? why : env_error_text(rc));
     node_fatal(node, line);
 }
 
@@ -191,6 +223,8 @@ struct rlog_machine node_machine_of(struct node *node)
         .restore_begin = on_restore_begin,
         .restore_feed = on_restore_feed,
         .restore_end = on_restore_end,
+        .restore_take = on_restore_take,
+        .restore_drop = on_restore_drop,
         .log_written = on_log_written,
         .on_fatal = on_fatal,
     };

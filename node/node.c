@@ -138,6 +138,9 @@ static bool open_all(struct node *node, char *error, size_t error_size)
         if (node->birth_error[0] != '\0') {
             snprintf(error, error_size, "%s", node->birth_error);
         }
+        if (node->second.error[0] != '\0') {
+            env_log(node->env, ENV_LOG_ERROR, "fsm", "snapshot refused: %s", node->second.error);
+        }
         return false;
     }
     rc = node_clock_file_start(node);
@@ -260,6 +263,7 @@ void node_destroy(struct node *node)
     node_observe_done(&node->observed);
     env_tls_destroy(node->tls);
     env_range_release(node->range, node->range_size);
+    env_range_release(node->second.range, node->range_size); /* a crash left it */
     free(node->batch);
     free(node->bootstrap);
     free(node->scratch);

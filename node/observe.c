@@ -196,6 +196,8 @@ static void look_at_log(struct node *node, const struct rlog_status *raft)
     node_metrics_set(metrics, METRIC_SNAPSHOTS, 0, raft->snapshots);
     node_metrics_set(metrics, METRIC_SNAPSHOT_INDEX, 0, raft->snapshot);
     node_metrics_set(metrics, METRIC_SNAPSHOT_BYTES, 0, raft->snapshot_bytes);
+    node_metrics_set(metrics, METRIC_SNAPSHOT_HELD, 0, raft->snapshot_held_us);
+    node_metrics_set(metrics, METRIC_SNAPSHOT_RECEIVED, 0, raft->snapshot_received);
     node_metrics_set(metrics, METRIC_DAMAGED, 0, raft->damage[0] != '\0');
     node_metrics_set(metrics, METRIC_MEMBERS, 0, raft->member_count);
     metrics->member_count = raft->member_count;

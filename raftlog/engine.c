@@ -87,27 +87,14 @@ static void append_entries(struct rlog_engine *engine, const struct raft_update 
     }
 }
 
-static bool restore_machine(struct rlog *rlog, uint64_t index)
-{
-    char error[512] = "";
-    int rc = rlog_restore(rlog, index, error, sizeof error);
-    if (rc != 0) {
-        rlog_fail(rlog, rc, "received from the leader: %s", error);
-    }
-    return rc == 0;
-}
-
-/* 3, after the messages have left. The file is durable already: restore it and say so. All in one
- * turn of the loop, so that nobody ever sees the core with a snapshot and the machine without it.
- */
+/* 3, after the messages have left. The file is durable already, and the machine holds a second
+ * state made of it: that becomes the state, and we say so. All in one turn of the loop, so that
+ * nobody ever sees the core with a snapshot and the machine without it. */
 static void finish_install(struct rlog_engine *engine, struct raft_snapshot_metadata *metadata)
 {
     struct rlog *rlog = engine->rlog;
     uint64_t index = metadata->index;
-    if (!restore_machine(rlog, index)) {
-        raft_configuration_close(&metadata->configuration);
-        return;
-    }
+    rlog->machine.restore_take(rlog->machine.arg);
     bool readable = rlog_members_restore(&rlog->members, engine->arriving->meta.configuration);
     ASSERT(readable); /* rlog_engine_install has read it before */
     engine->applied = index;
@@ -394,7 +381,7 @@ void rlog_engine_snapshot_taken(struct rlog *rlog, uint64_t index, uint64_t conf
     metadata->configuration_index = configuration_index;
     rlog_engine_step(engine, &event, NULL, NULL);
     if (index > trailing && index - trailing >= rlog_log_start(rlog->log)) {
-        rlog_log_prune(rlog->log, index - trailing + 1);
+        rlog_snapshot_task_prune(rlog, index - trailing + 1);
     }
 }
 

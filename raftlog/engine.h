@@ -1,7 +1,7 @@
 /* Drives libraft: one event in, one update carried out in raft.md's order. Hides raft.h.
  *
- * libraft decides; this file's functions persist, send and apply what it decided. Two things wait
- * for the disk, on the loop: storing term and vote, and restoring an installed snapshot.
+ * libraft decides; this file's functions persist, send and apply what it decided. One thing waits
+ * for the disk, on the loop: storing term and vote.
  */
 #ifndef RAFTLOG_ENGINE_H
 #define RAFTLOG_ENGINE_H
@@ -28,8 +28,9 @@ enum rlog_submit rlog_engine_submit(struct rlog *rlog, enum rlog_entry_type type
                                     struct bytes payload, uint64_t *ret_index);
 /* The log is durable up to `index`. */
 void rlog_engine_stored(struct rlog *rlog, uint64_t index);
-/* A snapshot of the leader `from` in `term` lies whole and durable in our folder. False when its
- * configuration cannot be read. Afterwards it is installed, or the core had no use for it. */
+/* A snapshot of the leader `from` in `term` lies whole and durable in our folder, and the
+ * machine's second state is made of it. False when its configuration cannot be read. Afterwards
+ * it is installed, or the core had no use for it. */
 bool rlog_engine_install(struct rlog *rlog, uint64_t from, uint64_t term,
                          const struct rlog_snapshot_info *info);
 /* Our own snapshot is durable, with the configuration of `configuration_index`; the log is pruned

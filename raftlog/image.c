@@ -146,12 +146,15 @@ int rlog_image_read(struct env *env, const char *path, int (*feed)(void *arg, st
     return rc;
 }
 
-int rlog_snapshot_read(const struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
+int rlog_snapshot_read(struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
                        size_t capacity, size_t *ret_size)
 {
-    if (index == 0 || index != rlog_snapshot_task_index(rlog)) {
-        return ENV_NOT_FOUND;
+    uint64_t since_us = env_mono_us(rlog->env);
+    int rc = ENV_NOT_FOUND;
+    if (index != 0 && index == rlog_snapshot_task_index(rlog)) {
+        rc = rlog_snapshot_file_read(rlog->env, rlog->snapshot_folder, index, offset, buffer,
+                                     capacity, ret_size);
+        rlog_held(rlog, since_us);
     }
-    return rlog_snapshot_file_read(rlog->env, rlog->snapshot_folder, index, offset, buffer,
-                                   capacity, ret_size);
+    return rc;
 }

@@ -226,6 +226,7 @@ static void on_hello(struct link *link, struct bytes body)
     rlog_link_say(peer, rlog, ENV_LOG_INFO, "node %llu at %s is connected",
                   (unsigned long long)peer->id, place_of(link, place));
     rlog_repair_greet(rlog, peer->id);
+    rlog_streams_greet(rlog, peer->id);
 }
 
 static void on_refused(struct link *link, struct bytes body)

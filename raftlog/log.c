@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING_SIZE_FIRST = 64 };
+enum {
+    RING_SIZE_FIRST = 64,
+    LITTER_LEAST = 4096, /* fewer entries are freed at once: a millisecond at most */
+};
 
 void *rlog_grow(void *memory, size_t size)
 {
@@ -99,11 +102,37 @@ void rlog_memory_truncate(struct rlog_log *log, uint64_t index)
     }
 }
 
+size_t rlog_litter_free(struct rlog_log *log, size_t count)
+{
+    struct rlog_litter *litter = &log->litter;
+    size_t freed = 0;
+
+    while (litter->count > 0 && freed < count) {
+        rlog_item_release(litter->ring[litter->start & (litter->ring_size - 1)]);
+        litter->start++;
+        litter->count--;
+        freed++;
+    }
+    if (litter->count == 0) {
+        free(litter->ring);
+        litter->ring = NULL;
+    }
+    return freed;
+}
+
 void rlog_memory_restart(struct rlog_log *log, uint64_t index, uint64_t term)
 {
     uint64_t bytes = bytes_end(log);
 
-    rlog_memory_truncate(log, log->start);
+    if (log->count > LITTER_LEAST) {
+        (void)rlog_litter_free(log, SIZE_MAX); /* of two restarts at once */
+        log->litter = (struct rlog_litter){log->ring, log->ring_size, log->start, log->count};
+        log->ring = NULL;
+        log->ring_size = 0;
+        log->count = 0;
+    } else {
+        rlog_memory_truncate(log, log->start);
+    }
     log->start = index + 1;
     log->base_term = term;
     log->base_bytes = bytes;
@@ -115,9 +144,14 @@ bool rlog_memory_holds(const struct rlog_log *log, const struct rlog_item *item)
            *slot_of(log, item->index) == item;
 }
 
-static void memory_prune(struct rlog_log *log, uint64_t index)
+/* False: more than `count` entries were to go, and some are left. */
+static bool memory_prune(struct rlog_log *log, uint64_t index, size_t count)
 {
-    while (log->count > 0 && log->start < index) {
+    count -= rlog_litter_free(log, count);
+    for (; log->count > 0 && log->start < index; count--) {
+        if (count == 0) {
+            return false;
+        }
         struct rlog_item *item = *slot_of(log, log->start);
 
         log->base_term = item->term;
@@ -126,6 +160,7 @@ static void memory_prune(struct rlog_log *log, uint64_t index)
         log->count--;
         rlog_item_release(item);
     }
+    return log->litter.count == 0;
 }
 
 /* ---- opening ---- */
@@ -279,14 +314,22 @@ void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term)
     rlog_write_queue(log, rlog_item_create(RLOG_RECORD_RESTART, index, term, BYTES_NONE));
 }
 
-void rlog_log_prune(struct rlog_log *log, uint64_t index)
+bool rlog_log_prune_some(struct rlog_log *log, uint64_t index, size_t entries)
 {
     size_t count = 0;
 
     index = u64_min(index, log->stored + 1);
-    memory_prune(log, index);
+    if (!memory_prune(log, index, entries)) {
+        return false;
+    }
     while (count + 1 < log->segment_count && log->segments[count].index_max < index) {
         count++;
     }
     rlog_segments_drop(log, count);
+    return true;
+}
+
+void rlog_log_prune(struct rlog_log *log, uint64_t index)
+{
+    (void)rlog_log_prune_some(log, index, SIZE_MAX);
 }

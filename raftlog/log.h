@@ -97,6 +97,9 @@ void rlog_log_restart(struct rlog_log *log, uint64_t index, uint64_t term);
 /* A durable snapshot reaches to `index` - 1 at least: entries below `index` are not needed; frees
  * memory, and whole segments. Entries that are not stored stay. */
 void rlog_log_prune(struct rlog_log *log, uint64_t index);
+/* The same in pieces, for the loop: frees `entries` at most, those of before a restart first.
+ * False: there is more to do. */
+bool rlog_log_prune_some(struct rlog_log *log, uint64_t index, size_t entries);
 
 /* Bytes of records that are not yet durable (back-pressure; 0: all is), and payload bytes of the
  * entries after `index` (snapshot policy). */

@@ -36,6 +36,13 @@ struct rlog_item {
     uint8_t data[];
 };
 
+/* The ring of before a restart, which is freed in pieces. */
+struct rlog_litter {
+    struct rlog_item **ring; /* NULL: there is none */
+    size_t ring_size;
+    uint64_t start, count;
+};
+
 struct rlog_segment {
     uint64_t number;
     uint64_t index;     /* first index, as in its name */
@@ -105,6 +112,7 @@ struct rlog_log {
     uint64_t count;
     uint64_t base_term;  /* of start - 1 */
     uint64_t base_bytes; /* bytes_end of start - 1 */
+    struct rlog_litter litter;
     uint64_t stored;
 
     struct list queue;
@@ -136,8 +144,10 @@ void rlog_item_release(struct rlog_item *item);
 void rlog_memory_append(struct rlog_log *log, struct rlog_item *item);
 /* Removes entries from `index` on. */
 void rlog_memory_truncate(struct rlog_log *log, uint64_t index);
-/* Removes all; the next index is index + 1. */
+/* Removes all; the next index is index + 1. Many entries are freed by rlog_log_prune. */
 void rlog_memory_restart(struct rlog_log *log, uint64_t index, uint64_t term);
+/* Frees up to `count` entries of the litter; returns how many it has freed. */
+size_t rlog_litter_free(struct rlog_log *log, size_t count);
 bool rlog_memory_holds(const struct rlog_log *log, const struct rlog_item *item);
 /* realloc that ends the process when memory is out. */
 void *rlog_grow(void *memory, size_t size);

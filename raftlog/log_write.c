@@ -56,6 +56,7 @@ static void log_free(struct rlog_log *log)
     }
     env_file_close(log->mark.file);
     rlog_disk_done(&log->disk);
+    (void)rlog_litter_free(log, SIZE_MAX);
     free(log->ring);
     free(log->segments);
     free(log->sweep.doomed);

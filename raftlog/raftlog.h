@@ -4,12 +4,11 @@
  * we persist, send and apply. One `struct rlog` a node, driven by its env's loop.
  *
  * What blocks the loop: start; each new term or vote, until both its files are synced (by design:
- * no message may leave before); the first meeting with each member, until it is noted; and an image
- * that came from a leader, while it is read back and fed to the machine. That last one takes as
- * long as the image is large: until it is done the node neither answers nor hears anything, so the
- * others may drop its connections; it is a follower that lagged behind, and dials again. All else
- * on disk is queued work. Errors of the disk end the node: see on_fatal. A full disk does not: the
- * log waits for space (rlog_status tells), and acknowledges nothing meanwhile.
+ * no message may leave before); and the first meeting with each member, until it is noted. All else
+ * on disk is queued work, and so is the restoring of an image that came from a leader, into a
+ * second state of the machine beside the one that serves. Errors of the disk end the node: see
+ * on_fatal. A full disk does not: the log waits for space (rlog_status tells), and acknowledges
+ * nothing meanwhile.
  */
 #ifndef RAFTLOG_RAFTLOG_H
 #define RAFTLOG_RAFTLOG_H
@@ -58,8 +57,7 @@ struct rlog_birth {
 /* The replicated machine. All calls on the loop; none may call back into rlog unless it says so. */
 struct rlog_machine {
     void *arg;
-    /* At start, before anything else: the birth's bytes. Once more when an image turns out to be
-     * damaged while it is fed: all is again as after the first call. */
+    /* At start, before anything else: the birth's bytes. */
     int (*birth)(void *arg, const struct rlog_birth *birth);
     /* A committed entry, in order, each exactly once per (re)start or restore. False: the machine
      * cannot understand it; the node stops. */
@@ -79,11 +77,17 @@ struct rlog_machine {
                            void *sink_arg);
     bool (*snapshot_step)(void *arg);
     void (*snapshot_abort)(void *arg);
-    /* The machine's state is replaced by an image, fed in pieces of any size. A negative rc from
-     * feed or end: the image is unusable. */
-    void (*restore_begin)(void *arg);
+    /* The machine's state is replaced by an image: begin makes an empty second state beside the
+     * one that there is, feed fills it with pieces of any size, end checks that it is whole.
+     * These three come from queued work, but at start, and may touch nothing but the second
+     * state; a negative rc: the image is unusable. Then, on the loop, take makes the second
+     * state the state, or nothing does. At last drop, from queued work again, frees the one of
+     * both that is not in use, if there is one. */
+    int (*restore_begin)(void *arg);
     int (*restore_feed)(void *arg, struct bytes piece);
     int (*restore_end)(void *arg);
+    void (*restore_take)(void *arg);
+    void (*restore_drop)(void *arg);
     /* For who counts; may be NULL. A batch of the log is durable: its bytes, and how long it took,
      * the wait for a worker included. */
     void (*log_written)(void *arg, uint64_t bytes, uint64_t took_us);
@@ -238,11 +242,13 @@ struct rlog_status {
     uint64_t id, term, leader;
     enum rlog_role role;
     uint64_t commit, applied, last, stored, snapshot;
-    uint64_t snapshots;      /* taken by this process */
-    uint64_t snapshot_bytes; /* of the newest one's image; of its file if it was not taken here */
-    uint64_t pending_bytes;  /* of records that are not yet durable */
-    bool log_waits;          /* the disk is full: what the log has to write waits for space */
-    bool log_reserved;       /* the space of the log's next segment is taken already */
+    uint64_t snapshots;        /* taken by this process */
+    uint64_t snapshot_bytes;   /* of the newest one's image; of its file if it was not taken here */
+    uint64_t snapshot_held_us; /* the longest that work on a snapshot has held the loop */
+    uint64_t snapshot_received; /* bytes of images that leaders sent to this process */
+    uint64_t pending_bytes;     /* of records that are not yet durable */
+    bool log_waits;             /* the disk is full: what the log has to write waits for space */
+    bool log_reserved;          /* the space of the log's next segment is taken already */
     char damage[RLOG_DAMAGE_LINE_MAX]; /* this node has no vote: why, and how far its repair is */
     struct id128 store_id;
     uint64_t configuration; /* index of the members' newest change in our log; 0: none yet */
@@ -262,7 +268,7 @@ const char *rlog_address(const struct rlog *rlog);
 void rlog_snapshot_now(struct rlog *rlog);
 /* Bytes of the newest snapshot's file, fewer than `capacity` only at its end. NOT_FOUND: another
  * one is the newest now. Reads on the loop. */
-int rlog_snapshot_read(const struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
+int rlog_snapshot_read(struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
                        size_t capacity, size_t *ret_size);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "raftlog/engine.h"
 #include "raftlog/met.h"
 #include "raftlog/peers.h"
@@ -26,6 +27,11 @@ enum { STOP_PAUSE_US = 1000 };
 bool rlog_alive(const struct rlog *rlog)
 {
     return rlog->phase != RLOG_FAILED && rlog->phase != RLOG_STOPPED;
+}
+
+void rlog_held(struct rlog *rlog, uint64_t since_us)
+{
+    rlog->snapshot_held_us = u64_max(rlog->snapshot_held_us, env_mono_us(rlog->env) - since_us);
 }
 
 /* The leader says whose disk each member's is, once it has met it. */

@@ -80,8 +80,9 @@ struct rlog {
     char snapshot_folder[RLOG_PATH_MAX];
     enum rlog_phase phase;
     bool settling;
-    bool bound;   /* the cluster has noted our disk as this node's */
-    bool removed; /* and then removed us: that was told */
+    bool bound;                /* the cluster has noted our disk as this node's */
+    bool removed;              /* and then removed us: that was told */
+    uint64_t snapshot_held_us; /* the longest that work on snapshots has held the loop */
     uint64_t stop_deadline_us;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -103,8 +104,8 @@ void rlog_timers_create(struct rlog *rlog);
 /* What this node's log is opened with, and whom it calls. */
 struct rlog_log_config rlog_log_config_of(const struct rlog *rlog);
 struct rlog_log_handlers rlog_log_handlers_of(struct rlog *rlog);
-/* Feeds the snapshot at `index` to the machine. Blocks. */
-int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size);
+/* Work on a snapshot has held the loop since then: notes the longest. */
+void rlog_held(struct rlog *rlog, uint64_t since_us);
 /* Neither failed nor stopped. */
 bool rlog_alive(const struct rlog *rlog);
 /* Born to join a cluster that there was already. */

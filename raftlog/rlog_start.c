@@ -132,13 +132,13 @@ static int restore_piece(void *arg, struct bytes piece)
     return rlog->machine.restore_feed(rlog->machine.arg, piece);
 }
 
-int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
+static int restore_pieces(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
 {
-    rlog->machine.restore_begin(rlog->machine.arg);
+    const struct rlog_machine *machine = &rlog->machine;
     int rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, index, restore_piece, rlog,
                                    error, error_size);
     if (rc == 0) {
-        rc = rlog->machine.restore_end(rlog->machine.arg);
+        rc = machine->restore_end(machine->arg);
         if (rc != 0) {
             snprintf(error, error_size,
                      "the snapshot at %llu is whole, but not understood by this program: upgrade "
@@ -147,6 +147,24 @@ int rlog_restore(struct rlog *rlog, uint64_t index, char *error, size_t error_si
             rc = ENV_LIMIT; /* its bytes are whole */
         }
     }
+    return rc;
+}
+
+static int restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
+{
+    const struct rlog_machine *machine = &rlog->machine;
+    int rc = machine->restore_begin(machine->arg);
+    if (rc != 0) {
+        snprintf(error, error_size, "the snapshot at %llu cannot be restored: %s",
+                 (unsigned long long)index, env_error_text(rc));
+        rc = ENV_LIMIT;
+    } else {
+        rc = restore_pieces(rlog, index, error, error_size);
+    }
+    if (rc == 0) {
+        machine->restore_take(machine->arg);
+    }
+    machine->restore_drop(machine->arg);
     return rc;
 }
 
@@ -161,15 +179,14 @@ static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info
         return 0;
     }
     if (rc == 0) {
-        rc = rlog_restore(rlog, ret_info->meta.index, error, error_size);
+        rc = restore(rlog, ret_info->meta.index, error, error_size);
     }
     if (rc != ENV_INVALID) {
         return rc;
     }
     ret_info->meta.index = 0;
     ret_info->meta.term = 0;
-    rc = rlog_repair_found(rlog, RLOG_DAMAGED_DATA, error, error_size);
-    return rc == 0 ? give_birth(rlog, error, error_size) : rc; /* half of an image was fed */
+    return rlog_repair_found(rlog, RLOG_DAMAGED_DATA, error, error_size);
 }
 
 bool rlog_joined(const struct rlog *rlog)

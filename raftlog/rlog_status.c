@@ -7,6 +7,7 @@
 #include "raftlog/repair.h"
 #include "raftlog/rlog.h"
 #include "raftlog/snapshot_task.h"
+#include "raftlog/streams.h"
 
 void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
 {
@@ -21,6 +22,8 @@ void rlog_status(const struct rlog *rlog, struct rlog_status *ret_status)
     ret_status->stored = rlog_log_stored(rlog->log);
     ret_status->snapshot = rlog_snapshot_task_index(rlog);
     rlog_snapshot_task_tell(rlog, &ret_status->snapshots, &ret_status->snapshot_bytes);
+    ret_status->snapshot_held_us = rlog->snapshot_held_us;
+    ret_status->snapshot_received = rlog_streams_received(rlog);
     ret_status->pending_bytes = rlog_log_pending_bytes(rlog->log);
     ret_status->log_waits = rlog_log_waits(rlog->log);
     ret_status->log_reserved = rlog_log_reserved(rlog->log);

@@ -39,6 +39,12 @@ void rlog_snapshot_name_beside(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index
                    tag);
 }
 
+void rlog_snapshot_name_part(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index, uint64_t identity)
+{
+    (void)snprintf(name, RLOG_SNAPSHOT_NAME_MAX, "snap-%016" PRIx64 "-%016" PRIx64 ".part", index,
+                   identity);
+}
+
 int rlog_snapshot_settle(struct env *env, const char *folder, struct env_file *file,
                          const char *beside, uint64_t index)
 {
@@ -335,7 +341,35 @@ int rlog_snapshot_walk(struct env *env, const char *path,
     rc = meta_walk(&walk, ret_info);
     if (rc == ENV_OK) {
         rc = blocks_walk(&walk, feed, arg, ret_info->file_bytes);
+        ret_info->identity = walk.chain.hash;
     }
     walk_close(&walk);
     return rc;
+}
+
+int rlog_snapshot_measure(struct env *env, const char *path, uint64_t index, uint64_t *ret_bytes)
+{
+    struct rlog_snapshot_info info;
+    struct walk walk;
+    struct bytes body;
+    size_t size = 0;
+    int rc = walk_open(&walk, env, path);
+
+    if (rc != ENV_OK) {
+        return rc;
+    }
+    rc = meta_walk(&walk, &info);
+    if (rc == ENV_OK && info.meta.index != index) {
+        rc = ENV_INVALID;
+    }
+    *ret_bytes = 0;
+    while (rc == ENV_OK) {
+        *ret_bytes = walk.offset;
+        rc = block_load(&walk, &size);
+        if (rc == ENV_OK && block_take(&walk, size, end_kind, &body) != ENV_OK) {
+            rc = block_take(&walk, size, chunk_kind, &body);
+        }
+    }
+    walk_close(&walk);
+    return rc == ENV_INVALID || rc == ENV_LIMIT ? ENV_OK : rc;
 }

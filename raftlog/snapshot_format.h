@@ -45,11 +45,19 @@ int rlog_snapshot_walk(struct env *env, const char *path,
                        int (*feed)(void *arg, struct bytes piece), void *arg,
                        struct rlog_snapshot_info *ret_info);
 
+/* How many bytes of the file at `path` are whole blocks of an image at `index`, from its start on:
+ * 0 when it is not even its head. Anything may follow them. */
+int rlog_snapshot_measure(struct env *env, const char *path, uint64_t index, uint64_t *ret_bytes);
+
 /* "snap-<index>", in hexadecimal; and what is written beside until it is durable. */
 enum { RLOG_SNAPSHOT_NAME_MAX = 48 };
 void rlog_snapshot_name(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index);
 /* `tag` sets apart those that may exist at one time. */
 void rlog_snapshot_name_beside(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index, uint32_t tag);
+/* What arrives: "snap-<index>-<identity>.part". */
+void rlog_snapshot_name_part(char name[RLOG_SNAPSHOT_NAME_MAX], uint64_t index, uint64_t identity);
+/* Removes what arrived of other images than this one (snapshots.c). */
+int rlog_snapshots_drop_parts(struct env *env, const char *folder, const char *but);
 /* Closes the gap between a whole file beside and a snapshot: syncs, renames, syncs the folder. */
 int rlog_snapshot_settle(struct env *env, const char *folder, struct env_file *file,
                          const char *beside, uint64_t index);

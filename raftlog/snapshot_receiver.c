@@ -1,5 +1,5 @@
-/* Takes in a snapshot file that a leader sends, and makes it one of ours only when it is whole.
- * Knows no connection.
+/* Takes in a snapshot file that a leader sends, goes on with what arrived of it before, and makes
+ * it one of ours only when it is whole. Knows no connection.
  */
 #include "base/assert.h"
 #include "env/disk.h"
@@ -15,15 +15,35 @@
 struct rlog_snapshot_receiver {
     struct env *env;
     char folder[RLOG_FOLDER_MAX];
-    char beside[RLOG_SNAPSHOT_NAME_MAX];
+    char part[RLOG_SNAPSHOT_NAME_MAX];
     char path[RLOG_FILE_PATH_MAX];
     uint64_t index;
-    struct env_file *file; /* NULL once it is finished */
+    uint64_t identity;
+    struct env_file *file; /* NULL once it is finished or dropped */
     uint64_t offset;
 };
 
+/* What arrived before, cut off behind its last whole block; or a new file. */
+static int part_open(struct rlog_snapshot_receiver *receiver)
+{
+    struct env *env = receiver->env;
+    int rc = rlog_snapshot_measure(env, receiver->path, receiver->index, &receiver->offset);
+
+    if (rc == ENV_NOT_FOUND) {
+        return env_file_open(env, receiver->path, ENV_OPEN_CREATE, &receiver->file);
+    }
+    if (rc == ENV_OK) {
+        rc = env_file_open(env, receiver->path, ENV_OPEN_WRITE, &receiver->file);
+    }
+    if (rc == ENV_OK) {
+        rc = env_file_truncate(receiver->file, receiver->offset);
+    }
+    return rc;
+}
+
 int rlog_snapshot_receiver_create(struct env *env, const char *folder, uint64_t index,
-                                  struct rlog_snapshot_receiver **ret_receiver)
+                                  uint64_t identity, struct rlog_snapshot_receiver **ret_receiver,
+                                  uint64_t *ret_offset)
 {
     struct rlog_snapshot_receiver *receiver = malloc(sizeof *receiver);
     int rc = ENV_INVALID;
@@ -32,17 +52,21 @@ int rlog_snapshot_receiver_create(struct env *env, const char *folder, uint64_t 
     memset(receiver, 0, sizeof *receiver);
     receiver->env = env;
     receiver->index = index;
-    rlog_snapshot_name_beside(receiver->beside, index, 0);
-    if (rlog_path(receiver->path, folder, receiver->beside)) {
+    receiver->identity = identity;
+    rlog_snapshot_name_part(receiver->part, index, identity);
+    if (rlog_path(receiver->path, folder, receiver->part)) {
         memcpy(receiver->folder, folder, strlen(folder) + 1);
-        (void)env_remove(env, receiver->path); /* of an earlier try that was not tidied up */
-        rc = env_file_open(env, receiver->path, ENV_OPEN_CREATE, &receiver->file);
+        rc = rlog_snapshots_drop_parts(env, folder, receiver->part);
+    }
+    if (rc == ENV_OK) {
+        rc = part_open(receiver);
     }
     if (rc != ENV_OK) {
-        free(receiver);
+        rlog_snapshot_receiver_destroy(receiver);
         return rc;
     }
     *ret_receiver = receiver;
+    *ret_offset = receiver->offset;
     return ENV_OK;
 }
 
@@ -58,23 +82,50 @@ int rlog_snapshot_receiver_append(struct rlog_snapshot_receiver *receiver, struc
     return rc;
 }
 
+/* Tells what the machine refuses from what is damaged. */
+struct feeding {
+    int (*feed)(void *arg, struct bytes piece);
+    void *arg;
+    bool refused;
+};
+
+static int feed_on(void *arg, struct bytes piece)
+{
+    struct feeding *feeding = arg;
+    int rc = feeding->feed(feeding->arg, piece);
+
+    feeding->refused = rc < 0;
+    return rc;
+}
+
 int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver,
+                                  int (*feed)(void *arg, struct bytes piece), void *arg,
                                   struct rlog_snapshot_info *ret_info, char *error,
                                   size_t error_size)
 {
-    int rc = rlog_snapshot_walk(receiver->env, receiver->path, NULL, NULL, ret_info);
+    struct feeding feeding = {.feed = feed, .arg = arg};
+    int rc = rlog_snapshot_walk(receiver->env, receiver->path, feed_on, &feeding, ret_info);
 
-    if (rc == ENV_OK && ret_info->meta.index != receiver->index) {
+    if (feeding.refused) {
+        (void)snprintf(error, error_size,
+                       "snapshot %" PRIu64 " is whole, but not understood by this program: upgrade "
+                       "this node, its data is untouched",
+                       receiver->index);
+        return ENV_LIMIT;
+    }
+    if (rc == ENV_OK &&
+        (ret_info->meta.index != receiver->index || ret_info->identity != receiver->identity)) {
         rc = ENV_INVALID;
     }
     if (rc == ENV_INVALID || rc == ENV_LIMIT) {
         (void)snprintf(
             error, error_size, "the snapshot %" PRIu64 " that arrived is %s", receiver->index,
             rc == ENV_LIMIT ? "of a format that this program does not know" : "not whole");
+        rlog_snapshot_receiver_drop(receiver);
         return ENV_INVALID;
     }
     if (rc == ENV_OK) {
-        rc = rlog_snapshot_settle(receiver->env, receiver->folder, receiver->file, receiver->beside,
+        rc = rlog_snapshot_settle(receiver->env, receiver->folder, receiver->file, receiver->part,
                                   receiver->index);
     }
     if (rc != ENV_OK) {
@@ -87,14 +138,19 @@ int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver,
     return ENV_OK;
 }
 
-void rlog_snapshot_receiver_destroy(struct rlog_snapshot_receiver *receiver)
+void rlog_snapshot_receiver_drop(struct rlog_snapshot_receiver *receiver)
 {
-    if (receiver == NULL) {
-        return;
-    }
     if (receiver->file != NULL) {
         env_file_close(receiver->file);
-        (void)env_remove(receiver->env, receiver->path); /* or at the next start */
+        receiver->file = NULL;
+        (void)env_remove(receiver->env, receiver->path); /* or with the next image's arrival */
     }
-    free(receiver);
+}
+
+void rlog_snapshot_receiver_destroy(struct rlog_snapshot_receiver *receiver)
+{
+    if (receiver != NULL) {
+        env_file_close(receiver->file);
+        free(receiver);
+    }
 }

@@ -17,6 +17,7 @@ enum {
     WRITER_PENDING_MAX = 4 * 1024 * 1024, /* above it the walk waits for the disk */
     WALK_PAUSE_US = 1000,
     FULL_DISK_PAUSE_US = 10 * 1000 * 1000,
+    PRUNE_ENTRIES = 4096, /* of the log, freed in one turn: a millisecond at most */
 };
 
 enum task_state { TASK_IDLE, TASK_WALKING, TASK_WRITING };
@@ -35,6 +36,8 @@ struct rlog_snapshot_task {
     uint64_t not_before_us;
     struct rlog_snapshot_writer *writer;
     struct env_timer *timer;
+    struct env_timer *prune_timer;
+    uint64_t prune_index;
     struct env_work tidy;
     uint64_t tidy_index;
     bool tidying;
@@ -70,7 +73,9 @@ static void on_written(void *arg, int rc)
         task->wanted = false;
         task->untidy = true;
         end_task(task);
+        uint64_t since_us = env_mono_us(rlog->env);
         rlog_engine_snapshot_taken(rlog, task->index, task->next_configuration);
+        rlog_held(rlog, since_us);
     } else {
         if (task->state == TASK_WALKING) {
             rlog->machine.snapshot_abort(rlog->machine.arg);
@@ -87,9 +92,25 @@ static void on_written(void *arg, int rc)
     rlog_settle(rlog);
 }
 
-static void on_timer(void *arg)
+static void on_prune_timer(void *arg)
 {
     struct rlog_snapshot_task *task = arg;
+    struct rlog *rlog = task->rlog;
+    uint64_t since_us = env_mono_us(rlog->env);
+    if (rlog_alive(rlog) && !rlog_log_prune_some(rlog->log, task->prune_index, PRUNE_ENTRIES)) {
+        env_timer_start(task->prune_timer, 0);
+    }
+    rlog_held(rlog, since_us);
+}
+
+void rlog_snapshot_task_prune(struct rlog *rlog, uint64_t index)
+{
+    rlog->snapshot_task->prune_index = index;
+    env_timer_start(rlog->snapshot_task->prune_timer, 0);
+}
+
+static void walk_on(struct rlog_snapshot_task *task)
+{
     struct rlog *rlog = task->rlog;
     if (task->state != TASK_WALKING || !rlog_alive(rlog)) {
         return;
@@ -106,9 +127,18 @@ static void on_timer(void *arg)
     }
 }
 
+static void on_timer(void *arg)
+{
+    struct rlog_snapshot_task *task = arg;
+    uint64_t since_us = env_mono_us(task->rlog->env);
+    walk_on(task);
+    rlog_held(task->rlog, since_us);
+}
+
 static void begin_walk(struct rlog_snapshot_task *task)
 {
     struct rlog *rlog = task->rlog;
+    uint64_t since_us = env_mono_us(rlog->env);
     uint8_t configuration[RLOG_CONFIGURATION_MAX];
     struct rlog_snapshot_meta meta = {.index = rlog_engine_applied(rlog)};
     meta.term = rlog_log_term(rlog->log, meta.index);
@@ -121,6 +151,7 @@ static void begin_walk(struct rlog_snapshot_task *task)
                                                task);
     rlog->machine.snapshot_begin(rlog->machine.arg, on_piece, task);
     env_timer_start(task->timer, 0);
+    rlog_held(rlog, since_us);
 }
 
 static bool is_due(const struct rlog_snapshot_task *task)
@@ -154,6 +185,7 @@ static void tidy_done(struct env_work *work)
         rlog_fail(task->rlog, task->tidy_rc, "old snapshots cannot be removed: %s",
                   env_error_text(task->tidy_rc));
     }
+    rlog_streams_go_on(task->rlog);
     rlog_settle(task->rlog);
 }
 
@@ -173,6 +205,7 @@ void rlog_snapshot_task_create(struct rlog *rlog, const struct rlog_snapshot_inf
     task->rlog = rlog;
     list_init(&task->left);
     task->timer = env_timer_create(rlog->env, on_timer, task);
+    task->prune_timer = env_timer_create(rlog->env, on_prune_timer, task);
     if (newest != NULL) {
         task->index = newest->meta.index;
         task->bytes = newest->file_bytes;
@@ -187,6 +220,7 @@ void rlog_snapshot_task_destroy(struct rlog *rlog)
         end_task(task);
         rlog_snapshot_writers_forget(&task->left);
         env_timer_destroy(task->timer);
+        env_timer_destroy(task->prune_timer);
         free(task);
         rlog->snapshot_task = NULL;
     }
@@ -225,6 +259,7 @@ void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_
     rlog->snapshot_task->index = info->meta.index;
     rlog->snapshot_task->bytes = info->file_bytes;
     rlog->snapshot_task->untidy = true;
+    rlog_snapshot_task_prune(rlog, info->meta.index + 1); /* frees what the log was before */
 }
 
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog)

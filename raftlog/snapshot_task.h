@@ -25,6 +25,8 @@ uint64_t rlog_snapshot_task_index(const struct rlog *rlog);
 /* How many this process has taken, and the size of the newest one: of its image, or of its file
  * when it was not taken here. */
 void rlog_snapshot_task_tell(const struct rlog *rlog, uint64_t *ret_taken, uint64_t *ret_bytes);
+/* Entries below `index` are not needed: they go in the next turns, some in each. */
+void rlog_snapshot_task_prune(struct rlog *rlog, uint64_t index);
 /* Removes all files but the newest one's, once no stream reads them. */
 void rlog_snapshot_task_tidy(struct rlog *rlog);
 /* No work in flight that would outlive rlog_snapshot_task_destroy. */

@@ -3,6 +3,7 @@
  */
 #include "raftlog/snapshots.h"
 
+#include "base/assert.h"
 #include "env/disk.h"
 #include "env/fault.h"
 #include "raftlog/path.h"
@@ -15,12 +16,19 @@
 
 enum { REMOVE_AT_ONCE = 16 };
 
-/* One look at the folder. */
+/* What a look at the folder collects. */
+enum wanted {
+    HALF_WRITTEN, /* by this node */
+    REPLACED,     /* snapshots but `keep`, and what arrived in part of one up to it */
+    ARRIVED,      /* in part, of any image but the one called `but` */
+};
+
 struct listing {
     uint64_t newest;
     bool found;
-    bool beside; /* collect what was left half-written; otherwise snapshots but `keep` */
+    enum wanted wanted;
     uint64_t keep;
+    const char *but;
     char removable[REMOVE_AT_ONCE][RLOG_SNAPSHOT_NAME_MAX];
     size_t removable_count;
 };
@@ -44,6 +52,34 @@ static bool name_beside(const char *name)
            strcmp(name + size - 4, ".tmp") == 0;
 }
 
+static bool name_part(const char *name, uint64_t *ret_index)
+{
+    char again[RLOG_SNAPSHOT_NAME_MAX];
+    uint64_t identity;
+
+    if (sscanf(name, "snap-%16" SCNx64 "-%16" SCNx64 ".part", ret_index, &identity) != 2) {
+        return false;
+    }
+    rlog_snapshot_name_part(again, *ret_index, identity);
+    return strcmp(name, again) == 0;
+}
+
+static bool is_wanted(const struct listing *listing, const char *name)
+{
+    uint64_t index = 0;
+
+    switch (listing->wanted) {
+    case HALF_WRITTEN:
+        return name_beside(name);
+    case REPLACED:
+        return (name_read(name, &index) && index != listing->keep) ||
+               (name_part(name, &index) && index <= listing->keep);
+    case ARRIVED:
+        return name_part(name, &index) && strcmp(name, listing->but) != 0;
+    }
+    UNREACHABLE("nothing else is collected");
+}
+
 static void look(void *arg, const char *name)
 {
     struct listing *listing = arg;
@@ -54,8 +90,7 @@ static void look(void *arg, const char *name)
         listing->newest = index;
         listing->found = true;
     }
-    if (listing->removable_count < REMOVE_AT_ONCE &&
-        (listing->beside ? name_beside(name) : snapshot && index != listing->keep)) {
+    if (listing->removable_count < REMOVE_AT_ONCE && is_wanted(listing, name)) {
         memcpy(listing->removable[listing->removable_count++], name, strlen(name) + 1);
     }
 }
@@ -94,7 +129,7 @@ static int say(char *error, size_t error_size, int rc, uint64_t index)
 int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
                           char *error, size_t error_size)
 {
-    struct listing listing = {.beside = true};
+    struct listing listing = {.wanted = HALF_WRITTEN};
     char name[RLOG_SNAPSHOT_NAME_MAX], path[RLOG_FILE_PATH_MAX];
     int rc = folder_clean(env, folder, &listing);
 
@@ -116,7 +151,14 @@ int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snaps
 
 int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index)
 {
-    struct listing listing = {.keep = index};
+    struct listing listing = {.wanted = REPLACED, .keep = index};
+
+    return folder_clean(env, folder, &listing);
+}
+
+int rlog_snapshots_drop_parts(struct env *env, const char *folder, const char *but)
+{
+    struct listing listing = {.wanted = ARRIVED, .but = but};
 
     return folder_clean(env, folder, &listing);
 }
@@ -161,22 +203,54 @@ int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
     return rc == ENV_OK ? ENV_OK : say(error, error_size, rc, index);
 }
 
+static int file_open(struct env *env, const char *folder, uint64_t index,
+                     struct env_file **ret_file)
+{
+    char name[RLOG_SNAPSHOT_NAME_MAX], path[RLOG_FILE_PATH_MAX];
+
+    rlog_snapshot_name(name, index);
+    return rlog_path(path, folder, name) ? env_file_open(env, path, ENV_OPEN_READ, ret_file)
+                                         : ENV_INVALID;
+}
+
 int rlog_snapshot_file_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
                             void *buffer, size_t capacity, size_t *ret_size)
 {
-    char name[RLOG_SNAPSHOT_NAME_MAX], path[RLOG_FILE_PATH_MAX];
     struct env_file *file;
-    int rc;
+    int rc = file_open(env, folder, index, &file);
 
-    rlog_snapshot_name(name, index);
-    if (!rlog_path(path, folder, name)) {
-        return ENV_INVALID;
-    }
-    rc = env_file_open(env, path, ENV_OPEN_READ, &file);
     if (rc != ENV_OK) {
         return rc;
     }
     rc = env_file_read(file, offset, buffer, capacity, ret_size);
     env_file_close(file);
+    return rc;
+}
+
+int rlog_snapshot_file_tell(struct env *env, const char *folder, uint64_t index, uint64_t *ret_size,
+                            uint64_t *ret_identity)
+{
+    uint8_t tail[RLOG_SEALED_TAIL];
+    struct base_reader reader;
+    struct env_file *file;
+    size_t size = 0;
+    int rc = file_open(env, folder, index, &file);
+
+    if (rc != ENV_OK) {
+        return rc;
+    }
+    rc = env_file_size(file, ret_size);
+    if (rc == ENV_OK && *ret_size < sizeof tail) {
+        rc = ENV_INVALID;
+    }
+    if (rc == ENV_OK) {
+        rc = env_file_read(file, *ret_size - sizeof tail, tail, sizeof tail, &size);
+    }
+    env_file_close(file);
+    if (rc == ENV_OK) {
+        base_reader_init(&reader, bytes_of(tail, size));
+        *ret_identity = base_read_u64(&reader);
+        rc = reader.failed ? ENV_INVALID : ENV_OK;
+    }
     return rc;
 }

@@ -25,14 +25,17 @@ struct rlog_snapshot_info {
     struct rlog_snapshot_meta meta;
     uint8_t configuration_bytes[4096]; /* meta.configuration points here */
     uint64_t file_bytes;
+    uint64_t identity; /* the hash of its last block; only where the whole file was walked */
 };
 
 /* The newest snapshot of the folder; NOT_FOUND when there is none. Its head and configuration are
- * checked, its chunks when it is restored. Removes half-written files: only at start. INVALID:
+ * checked, its chunks when it is restored. Removes half-written files, but those that arrive and
+ * may be of use yet: only at start. INVALID:
  * damaged, never a reason to take an older one silently; LIMIT: of a later version. Synchronous. */
 int rlog_snapshots_newest(struct env *env, const char *folder, struct rlog_snapshot_info *ret_info,
                           char *error, size_t error_size);
-/* Removes all but the one at `index`; leaves those that are being written. Synchronous. */
+/* Removes all but the one at `index`, and what arrived in part of one up to it; leaves those that
+ * are being written. Synchronous. */
 int rlog_snapshots_keep(struct env *env, const char *folder, uint64_t index);
 
 /* ---- writing one (from the machine's pieces), asynchronously ---- */
@@ -67,15 +70,30 @@ int rlog_snapshot_restore(struct env *env, const char *folder, uint64_t index,
 /* Reads up to `capacity` bytes of the file at `offset`. For queued work or the loop. */
 int rlog_snapshot_file_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
                             void *buffer, size_t capacity, size_t *ret_size);
-/* A file that arrives from a leader: append pieces in order; finish checks everything (checksums,
- * meta), makes it durable and renames. Synchronous calls, for queued work. */
+/* Its size, and the hash of its last block, which is chained to all before and so stands for the
+ * whole file: the image's identity. Neither is checked. For queued work. */
+int rlog_snapshot_file_tell(struct env *env, const char *folder, uint64_t index, uint64_t *ret_size,
+                            uint64_t *ret_identity);
+
+/* A file that arrives from a leader. What was written stays on disk when the receiver is destroyed,
+ * under a name of its index and identity, and the next receiver of the same image goes on behind
+ * the last block of it that is whole. All are synchronous, for queued work; but destroy, which only
+ * closes. */
 struct rlog_snapshot_receiver;
+/* Removes what arrived of other images. `ret_offset`: from here on it has to be appended. */
 int rlog_snapshot_receiver_create(struct env *env, const char *folder, uint64_t index,
-                                  struct rlog_snapshot_receiver **ret_receiver);
+                                  uint64_t identity, struct rlog_snapshot_receiver **ret_receiver,
+                                  uint64_t *ret_offset);
 int rlog_snapshot_receiver_append(struct rlog_snapshot_receiver *receiver, struct bytes piece);
+/* Checks everything (checksums, meta, identity) while it gives the pieces to `feed`, makes it
+ * durable and renames. INVALID: it is not the whole image; what arrived is removed. LIMIT: feed
+ * gave a negative answer. Only ENV_OK says that feed got all of it. */
 int rlog_snapshot_receiver_finish(struct rlog_snapshot_receiver *receiver,
+                                  int (*feed)(void *arg, struct bytes piece), void *arg,
                                   struct rlog_snapshot_info *ret_info, char *error,
                                   size_t error_size);
+/* Removes what arrived: it is of no use, or its space is needed. */
+void rlog_snapshot_receiver_drop(struct rlog_snapshot_receiver *receiver);
 void rlog_snapshot_receiver_destroy(struct rlog_snapshot_receiver *receiver);
 
 #endif

@@ -1,5 +1,13 @@
-/* Snapshot files on their way to and from peers: one stream a peer and direction, chunks in order,
- * a window of two. No resumption: a broken stream begins anew when the core asks again.
+/* Snapshot files on their way to and from peers: one stream a peer out, one in; chunks in order,
+ * each with a checksum, a window of two.
+ *
+ * The leader offers its newest image: index, size, and identity, which stands for all its bytes
+ * (rlog_snapshot_file_tell). The other side says from which byte on it wants it: it keeps what it
+ * wrote, on disk, whatever becomes of the connection, the leader or itself, and goes on behind the
+ * last whole block of it when the same image is offered, by whomever. Another image begins anew,
+ * and takes the old part's place. A connection that comes back is offered at once what it was
+ * sent before. A file becomes ours only when every byte of it is checked, and is restored from
+ * before the loop takes notice of it (snapshot_task.h).
  */
 #ifndef RAFTLOG_STREAMS_H
 #define RAFTLOG_STREAMS_H
@@ -17,9 +25,16 @@ void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t i
 bool rlog_streams_receive(struct rlog *rlog, uint64_t from, uint8_t kind, struct bytes body);
 /* The connection is gone, and its streams with it. */
 void rlog_streams_lost(struct rlog *rlog, uint64_t peer);
+/* A connection is there: what the last one was in the middle of is offered again, if we still lead
+ * in that term. */
+void rlog_streams_greet(struct rlog *rlog, uint64_t peer);
+/* Files may be opened again: begins with the offer that waits, if one does. */
+void rlog_streams_go_on(struct rlog *rlog);
 /* Whether a file is being read for a peer or written from one: all files must stay. */
 bool rlog_streams_using_files(const struct rlog *rlog);
 /* No work in flight that would outlive rlog_streams_destroy. */
 bool rlog_streams_idle(const struct rlog *rlog);
+/* Bytes of images that arrived here in chunks, since the start. */
+uint64_t rlog_streams_received(const struct rlog *rlog);
 
 #endif

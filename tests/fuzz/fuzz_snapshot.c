@@ -120,21 +120,44 @@ static unsigned files_of(struct world *world, const char *folder)
     return count;
 }
 
-/* As from a leader, in pieces. */
-static int receive(struct world *world, const struct draft *draft, struct rlog_snapshot_info *info)
+static struct rlog_snapshot_receiver *receiver_of(struct world *world, uint64_t identity,
+                                                  uint64_t *ret_offset)
 {
     struct rlog_snapshot_receiver *receiver = NULL;
-    size_t piece = draft->size / 3 + 1;
-    int rc = rlog_snapshot_receiver_create(world->env, "/d/log", INDEX, &receiver);
+    int rc = rlog_snapshot_receiver_create(world->env, "/d/log", INDEX, identity, &receiver,
+                                           ret_offset);
 
     ASSERT(rc == ENV_OK);
-    for (size_t at = 0; at < draft->size; at += piece) {
-        size_t size = draft->size - at < piece ? draft->size - at : piece;
+    return receiver;
+}
+
+static void append(struct rlog_snapshot_receiver *receiver, const struct draft *draft, size_t at,
+                   size_t end)
+{
+    for (size_t piece = draft->size / 3 + 1; at < end; at += piece) {
+        size_t size = end - at < piece ? end - at : piece;
 
         ASSERT(rlog_snapshot_receiver_append(receiver, bytes_of(draft->file + at, size)) == ENV_OK);
     }
+}
+
+/* As from a leader, in pieces, and half of it before a restart. */
+static int receive(struct world *world, const struct draft *draft, uint64_t identity,
+                   struct rlog_snapshot_info *info, struct fed *fed)
+{
+    uint64_t offset = 0;
+    struct rlog_snapshot_receiver *receiver = receiver_of(world, identity, &offset);
+    int rc;
+
+    ASSERT(offset == 0);
+    append(receiver, draft, 0, draft->size / 2);
+    rlog_snapshot_receiver_destroy(receiver);
+    receiver = receiver_of(world, identity, &offset);
+    ASSERT(offset <= draft->size / 2);
+    append(receiver, draft, (size_t)offset, draft->size);
     world->error[0] = '\0';
-    rc = rlog_snapshot_receiver_finish(receiver, info, world->error, sizeof world->error);
+    rc = rlog_snapshot_receiver_finish(receiver, feed, fed, info, world->error,
+                                       sizeof world->error);
     ASSERT(rc == ENV_OK || fuzz_is_line(world->error));
     rlog_snapshot_receiver_destroy(receiver);
     return rc;
@@ -143,6 +166,7 @@ static int receive(struct world *world, const struct draft *draft, struct rlog_s
 static void check(struct world *world, const struct draft *draft)
 {
     static struct rlog_snapshot_info info, again;
+    info.identity = 0;
     struct fed one = {.bytes = 0}, two = {.bytes = 0};
     int rc, received;
 
@@ -150,12 +174,14 @@ static void check(struct world *world, const struct draft *draft)
     rc = rlog_snapshot_walk(world->env, "/d/file", feed, &one, &info);
     ASSERT(rc == ENV_OK || rc == ENV_INVALID || rc == ENV_LIMIT);
     ASSERT(rc != ENV_OK || rlog_snapshot_read_meta(world->env, "/d/file", &again) == ENV_OK);
-    received = receive(world, draft, &again);
+    received = receive(world, draft, info.identity, &again, &two);
     ASSERT((received == ENV_OK) == (rc == ENV_OK && info.meta.index == INDEX));
     ASSERT(files_of(world, "/d/log") == (received == ENV_OK));
     if (received != ENV_OK) {
         return;
     }
+    ASSERT(memcmp(&one, &two, sizeof one) == 0);
+    two = (struct fed){.bytes = 0};
     ASSERT(rlog_snapshots_newest(world->env, "/d/log", &again, world->error, sizeof world->error) ==
            ENV_OK);
     ASSERT(again.meta.term == info.meta.term && again.file_bytes == draft->size);

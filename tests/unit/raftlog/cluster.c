@@ -123,15 +123,26 @@ static void machine_snapshot_begin(void *arg, void (*sink)(void *sink_arg, struc
     node->sink_arg = sink_arg;
 }
 
+/* The number, and bytes that follow from it. */
+static struct bytes record_of(const struct cluster *cluster, uint64_t value, uint8_t *buffer)
+{
+    struct base_writer writer;
+    uint64_t noise = value;
+    base_writer_init(&writer, buffer, CLUSTER_RECORD_MAX);
+    base_write_u64(&writer, value);
+    for (size_t i = 8; i < cluster->record; i++) {
+        noise = noise * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        base_write_u8(&writer, (uint8_t)(noise >> 56));
+    }
+    return base_written(&writer);
+}
+
 static bool machine_snapshot_step(void *arg)
 {
     struct cluster_node *node = arg;
-    uint8_t buffer[8];
+    uint8_t buffer[CLUSTER_RECORD_MAX];
     for (size_t i = 0; i < WALK_VALUES && node->walk_at < node->walk_end; i++) {
-        struct base_writer writer;
-        base_writer_init(&writer, buffer, sizeof buffer);
-        base_write_u64(&writer, node->values[node->walk_at++]);
-        node->sink(node->sink_arg, base_written(&writer));
+        node->sink(node->sink_arg, record_of(node->cluster, node->values[node->walk_at++], buffer));
     }
     return node->walk_at == node->walk_end;
 }
@@ -142,12 +153,15 @@ static void machine_snapshot_abort(void *arg)
     node->sink = NULL;
 }
 
-static void machine_restore_begin(void *arg)
+static int machine_restore_begin(void *arg)
 {
     struct cluster_node *node = arg;
-    node->count = 0;
+    assert_null(node->second);
+    node->second = calloc(CLUSTER_ENTRIES_MAX, sizeof *node->second);
+    assert_non_null(node->second);
+    node->second_count = 0;
     node->partial_size = 0;
-    node->restores++;
+    return 0;
 }
 
 static int machine_restore_feed(void *arg, struct bytes piece)
@@ -155,9 +169,10 @@ static int machine_restore_feed(void *arg, struct bytes piece)
     struct cluster_node *node = arg;
     for (size_t i = 0; !node->cluster->liars && i < piece.size; i++) {
         node->partial[node->partial_size++] = piece.data[i];
-        if (node->partial_size == sizeof node->partial) {
+        if (node->partial_size == node->cluster->record) {
             node->partial_size = 0;
-            node->values[node->count++] = read_value(bytes_of(node->partial, sizeof node->partial));
+            node->second[node->second_count++] = read_value(
+                bytes_of(node->partial, sizeof node->partial));
         }
     }
     return 0;
@@ -166,8 +181,26 @@ static int machine_restore_feed(void *arg, struct bytes piece)
 static int machine_restore_end(void *arg)
 {
     struct cluster_node *node = arg;
-    node->applied = 0; /* the next apply says where the list stands */
     return node->partial_size == 0 ? 0 : ENV_INVALID;
+}
+
+static void machine_restore_take(void *arg)
+{
+    struct cluster_node *node = arg;
+    uint64_t *values = node->values;
+    node->values = node->second;
+    node->second = values;
+    node->count = node->second_count;
+    node->applied = 0; /* the next apply says where the list stands */
+    node->restores++;
+}
+
+static void machine_restore_drop(void *arg)
+{
+    struct cluster_node *node = arg;
+    assert_non_null(node->second); /* each begin is followed by one drop */
+    free(node->second);
+    node->second = NULL;
 }
 
 static void machine_log_written(void *arg, uint64_t bytes, uint64_t took_us)
@@ -205,6 +238,8 @@ static struct rlog_machine machine_of(struct cluster_node *node)
         .restore_begin = machine_restore_begin,
         .restore_feed = machine_restore_feed,
         .restore_end = machine_restore_end,
+        .restore_take = machine_restore_take,
+        .restore_drop = machine_restore_drop,
         .log_written = machine_log_written,
         .on_fatal = machine_on_fatal,
     };
@@ -264,6 +299,7 @@ static struct cluster *create(uint64_t seed, size_t count, const struct rlog_ima
     cluster->sim = sim_create(seed);
     cluster->count = count;
     cluster->next_value = 1;
+    cluster->record = 8;
     sim_log_to(cluster->sim, getenv("CLUSTER_LOG") != NULL ? ENV_LOG_DEBUG : ENV_LOG_WARN, on_log,
                cluster);
     snprintf(cluster->birth.cluster, sizeof cluster->birth.cluster, "test");
@@ -337,6 +373,8 @@ static void node_free(struct cluster_node *node)
     node->env = NULL;
     node->pending_count = 0;
     node->role = RLOG_FOLLOWER;
+    free(node->second); /* a crash left it */
+    node->second = NULL;
 }
 
 void cluster_destroy(struct cluster *cluster)

@@ -17,6 +17,7 @@ enum {
     CLUSTER_TERMS_MAX = 4096,
     CLUSTER_LINE_MAX = 512,
     CLUSTER_PORT = 7400,
+    CLUSTER_RECORD_MAX = 1024,
 };
 
 struct cluster;
@@ -35,11 +36,13 @@ struct cluster_node {
     /* The machine. */
     uint64_t *values;
     size_t count;
+    uint64_t *second; /* being restored, or replaced by what was */
+    size_t second_count;
     uint64_t applied; /* index */
     size_t walk_at, walk_end;
     void (*sink)(void *arg, struct bytes piece);
     void *sink_arg;
-    uint8_t partial[8];
+    uint8_t partial[CLUSTER_RECORD_MAX];
     size_t partial_size;
     unsigned restores;
     unsigned appended_local, appended_remote;
@@ -67,6 +70,7 @@ struct cluster {
     uint64_t acknowledged[CLUSTER_ENTRIES_MAX];
     size_t acknowledged_count;
     size_t padding; /* bytes added to each entry */
+    size_t record;  /* bytes of a number in an image, at least 8; the rest cannot be packed */
     bool liars;     /* a member lies: what it makes the others believe is not checked */
     char log[64][CLUSTER_LINE_MAX]; /* the last lines at WARN and above */
     size_t log_count;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "raftlog/wire.h"
+#include "raftlog/stream.h"
 #include "tests/unit/raftlog/cluster.h"
 
 enum { SEEDS = 60, FRAMES = 40 };
@@ -27,9 +27,11 @@ struct liar {
     uint8_t heard[64 * 1024]; /* since the call, when `listens` */
     size_t heard_size;
     bool listens;
-    unsigned begins;     /* of snapshots that were offered */
-    unsigned answers;    /* to CONFIRM */
-    unsigned yes_rounds; /* of these: the rounds that were confirmed, as bits */
+    unsigned begins;                         /* of snapshots that were offered */
+    unsigned answers;                        /* to CONFIRM */
+    unsigned yes_rounds;                     /* of these: the rounds that were confirmed, as bits */
+    struct rlog_wire_snapshot_result result; /* the last one */
+    unsigned results;
 };
 
 static uint64_t near(struct liar *liar, uint64_t value)
@@ -159,6 +161,12 @@ static void note_confirm(struct liar *liar, struct bytes body)
     liar->yes_rounds |= result.yes ? 1u << result.round : 0;
 }
 
+static void note_result(struct liar *liar, struct bytes body)
+{
+    assert_true(rlog_wire_read_snapshot_result(body, &liar->result));
+    liar->results++;
+}
+
 static void on_data(void *arg, struct env_conn *conn, struct bytes data)
 {
     struct liar *liar = arg;
@@ -174,6 +182,9 @@ static void on_data(void *arg, struct env_conn *conn, struct bytes data)
             liar->begins += kind == RLOG_WIRE_SNAPSHOT_BEGIN;
             if (kind == RLOG_WIRE_CONFIRM_RESULT) {
                 note_confirm(liar, body);
+            }
+            if (kind == RLOG_WIRE_SNAPSHOT_RESULT) {
+                note_result(liar, body);
             }
             liar->heard_size = 0;
         }
@@ -443,6 +454,117 @@ static void only_the_present_term_is_confirmed(void **state)
     cluster_destroy(cluster);
 }
 
+/* ---- an image in chunks ---- */
+
+static const uint8_t image_bytes[3 * 1000];
+
+static void offer_image(struct liar *liar, uint64_t stream, uint64_t term, uint64_t identity)
+{
+    uint8_t buffer[512];
+    struct base_writer writer;
+    const struct rlog_wire_snapshot_begin begin = {.version = RLOG_STREAM_VERSION,
+                                                   .stream = stream,
+                                                   .term = term,
+                                                   .index = 1000,
+                                                   .last_term = 1,
+                                                   .size = sizeof image_bytes,
+                                                   .identity = identity};
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_SNAPSHOT_BEGIN);
+    rlog_wire_write_snapshot_begin(&writer, &begin);
+    env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
+    cluster_run(liar->cluster, 20 * SIM_MILLISECOND);
+}
+
+static void send_chunk(struct liar *liar, uint64_t stream, uint64_t offset, uint32_t flaw)
+{
+    static uint8_t buffer[2000];
+    struct base_writer writer;
+    struct rlog_wire_snapshot_chunk chunk = {
+        .stream = stream, .offset = offset, .data = bytes_of(image_bytes + offset, 1000)};
+    chunk.checksum = rlog_stream_checksum(stream, offset, chunk.data) ^ flaw;
+    base_writer_init(&writer, buffer, sizeof buffer);
+    rlog_wire_frame_begin(&writer, RLOG_WIRE_SNAPSHOT_CHUNK);
+    rlog_wire_write_snapshot_chunk(&writer, &chunk);
+    env_conn_write(liar->conn, rlog_wire_frame_end(&writer));
+    cluster_run(liar->cluster, 20 * SIM_MILLISECOND);
+}
+
+static void heard(const struct liar *liar, enum rlog_stream_verdict verdict, uint64_t offset)
+{
+    assert_int_equal(liar->result.verdict, verdict);
+    assert_int_equal(liar->result.offset, offset);
+}
+
+/* A chunk whose checksum is wrong is refused and asked for again, and so is all behind it. Three
+ * chunks of zeros are no image: it is not installed, and nothing of it stays. */
+static void a_damaged_chunk_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(3, 3);
+    static struct liar liar;
+    struct rlog_status status;
+    cluster_start_all(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    take_its_place(&liar, cluster);
+    cluster_run(cluster, 3 * SIM_SECOND);
+    rlog_status(cluster->nodes[2].rlog, &status);
+    call(&liar);
+    liar.listens = true;
+    offer_image(&liar, 1, status.term, 7);
+    heard(&liar, RLOG_STREAM_GO_ON, 0);
+    send_chunk(&liar, 1, 0, 0);
+    heard(&liar, RLOG_STREAM_GO_ON, 1000);
+    send_chunk(&liar, 1, 1000, 1); /* damaged on its way */
+    heard(&liar, RLOG_STREAM_AGAIN, 1000);
+    send_chunk(&liar, 1, 2000, 0); /* sent before the answer came */
+    assert_int_equal(liar.results, 3);
+    send_chunk(&liar, 1, 1000, 0);
+    heard(&liar, RLOG_STREAM_GO_ON, 2000);
+    send_chunk(&liar, 1, 2000, 0);
+    heard(&liar, RLOG_STREAM_DAMAGED, 3000);
+    assert_false(liar.closed);
+    assert_false(sim_disk_exists(cluster->nodes[2].host,
+                                 "/data/snapshots/snap-00000000000003e8-0000000000000007.part"));
+    rlog_status(cluster->nodes[2].rlog, &status);
+    assert_true(status.snapshot == 0 && cluster->nodes[2].restores == 0);
+    /* Not for ever. */
+    offer_image(&liar, 2, status.term, 8);
+    for (unsigned i = 0; i <= RLOG_STREAM_REPEATS_MAX; i++) {
+        assert_false(liar.closed);
+        send_chunk(&liar, 2, 0, 1);
+    }
+    assert_true(liar.closed);
+    hang_up(&liar);
+    cluster_destroy(cluster);
+}
+
+/* No chunk may leave a gap, or reach behind the end. */
+static void no_chunk_lies_elsewhere(void **state)
+{
+    (void)state;
+    static const uint64_t offsets[] = {1000, 2000};
+    for (size_t i = 0; i < 2; i++) {
+        struct cluster *cluster = cluster_create(3, 3);
+        static struct liar liar;
+        struct rlog_status status;
+        cluster_start_all(cluster);
+        cluster_write(cluster, 10);
+        cluster_settle(cluster, 5 * SIM_SECOND);
+        take_its_place(&liar, cluster);
+        cluster_run(cluster, 3 * SIM_SECOND);
+        rlog_status(cluster->nodes[2].rlog, &status);
+        call(&liar);
+        liar.listens = true;
+        offer_image(&liar, 1, status.term, 7);
+        send_chunk(&liar, 1, offsets[i], 0);
+        assert_true(liar.closed);
+        hang_up(&liar);
+        cluster_destroy(cluster);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +573,8 @@ int main(void)
         cmocka_unit_test(terms_older_than_the_snapshot),
         cmocka_unit_test(a_snapshot_whose_answers_are_lost_is_sent_again),
         cmocka_unit_test(only_the_present_term_is_confirmed),
+        cmocka_unit_test(a_damaged_chunk_is_asked_for_again),
+        cmocka_unit_test(no_chunk_lies_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,8 @@ struct node {
     bool stopped;
     unsigned restores;
     uint64_t values[VALUES_MAX];
+    uint64_t second[VALUES_MAX]; /* being restored */
+    size_t second_size;
     size_t count, walk;
     void (*sink)(void *arg, struct bytes piece);
     void *sink_arg;
@@ -109,28 +111,40 @@ static void machine_snapshot_abort(void *arg)
     (void)arg;
 }
 
-static void machine_restore_begin(void *arg)
+static int machine_restore_begin(void *arg)
 {
     struct node *node = arg;
-    node->count = 0;
-    node->walk = 0;
-    node->restores++;
+    node->second_size = 0;
+    return 0;
 }
 
 static int machine_restore_feed(void *arg, struct bytes piece)
 {
     struct node *node = arg;
-    assert_true(node->walk + piece.size <= sizeof node->values);
-    memcpy((uint8_t *)node->values + node->walk, piece.data, piece.size);
-    node->walk += piece.size;
+    assert_true(node->second_size + piece.size <= sizeof node->second);
+    memcpy((uint8_t *)node->second + node->second_size, piece.data, piece.size);
+    node->second_size += piece.size;
     return 0;
 }
 
 static int machine_restore_end(void *arg)
 {
-    struct node *node = arg;
-    node->count = node->walk / 8;
+    (void)arg;
     return 0;
+}
+
+static void machine_restore_take(void *arg)
+{
+    struct node *node = arg;
+    memcpy(node->values, node->second, node->second_size);
+    node->count = node->second_size / 8;
+    node->restores++;
+}
+
+static void machine_restore_drop(void *arg)
+{
+    struct node *node = arg;
+    node->second_size = 0;
 }
 
 static void machine_on_fatal(void *arg, int rc, const char *detail)
@@ -246,6 +260,8 @@ static void node_start(struct world *world, struct node *node)
         .restore_begin = machine_restore_begin,
         .restore_feed = machine_restore_feed,
         .restore_end = machine_restore_end,
+        .restore_take = machine_restore_take,
+        .restore_drop = machine_restore_drop,
         .on_fatal = machine_on_fatal,
     };
     rlog_config_init(&config);

@@ -388,15 +388,54 @@ static void test_give_up(void **state)
 
 /* ---- sending and receiving ---- */
 
+static struct rlog_snapshot_receiver *receive(uint64_t index, uint64_t identity,
+                                              uint64_t *ret_offset)
+{
+    struct rlog_snapshot_receiver *receiver = NULL;
+
+    assert_int_equal(
+        rlog_snapshot_receiver_create(world.env, "/d", index, identity, &receiver, ret_offset),
+        ENV_OK);
+    return receiver;
+}
+
+/* What arrived in part is removed for another image, and when a snapshot reaches as far. */
+static void test_parts_are_kept_as_long_as_they_are_of_use(void **state)
+{
+    struct rlog_snapshot_receiver *receiver;
+    struct rlog_snapshot_info info;
+    uint64_t offset;
+
+    (void)state;
+    world_create(&world, 11);
+    write_ok(60, 700);
+    rlog_snapshot_receiver_destroy(receive(70, 1, &offset));
+    assert_int_equal(newest(&info), ENV_OK); /* at a start it stays */
+    assert_int_equal(rlog_snapshots_keep(world.env, "/d/log", 60), ENV_OK);
+    assert_true(sim_disk_exists(world.host, "/d/snap-0000000000000046-0000000000000001.part"));
+    receiver = receive(70, 2, &offset);
+    assert_false(sim_disk_exists(world.host, "/d/snap-0000000000000046-0000000000000001.part"));
+    rlog_snapshot_receiver_destroy(receiver);
+    assert_int_equal(rlog_snapshots_keep(world.env, "/d", 69), ENV_OK);
+    assert_true(sim_disk_exists(world.host, "/d/snap-0000000000000046-0000000000000002.part"));
+    assert_int_equal(rlog_snapshots_keep(world.env, "/d", 70), ENV_OK);
+    assert_false(sim_disk_exists(world.host, "/d/snap-0000000000000046-0000000000000002.part"));
+    world_destroy(&world);
+}
+
 static int send(uint64_t index, size_t piece_bytes, size_t damage_at, uint64_t as_index)
 {
     struct rlog_snapshot_receiver *receiver;
     struct rlog_snapshot_info info;
-    uint64_t offset = 0;
+    struct compare compare = {.at = 0};
+    uint64_t offset = 0, identity, total;
     size_t size = 1;
-    int rc = rlog_snapshot_receiver_create(world.env, "/d", as_index, &receiver);
+    int rc = rlog_snapshot_file_tell(world.env, "/d/log", index, &total, &identity);
 
     assert_int_equal(rc, ENV_OK);
+    rc = rlog_snapshot_receiver_create(world.env, "/d", as_index, identity, &receiver, &offset);
+    assert_int_equal(rc, ENV_OK);
+    assert_int_equal(offset, 0);
     while (size > 0) {
         uint8_t piece[4096];
 
@@ -409,7 +448,9 @@ static int send(uint64_t index, size_t piece_bytes, size_t damage_at, uint64_t a
         assert_int_equal(rlog_snapshot_receiver_append(receiver, bytes_of(piece, size)), ENV_OK);
         offset += size;
     }
-    rc = rlog_snapshot_receiver_finish(receiver, &info, world.error, ERROR_MAX);
+    assert_int_equal(offset, total);
+    rc = rlog_snapshot_receiver_finish(receiver, compare_feed, &compare, &info, world.error,
+                                       ERROR_MAX);
     if (rc == ENV_OK) {
         check_info(&info, index);
         assert_int_equal(info.file_bytes, offset);
@@ -468,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_crash_at_every_point),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_give_up),
+        cmocka_unit_test(test_parts_are_kept_as_long_as_they_are_of_use),
         cmocka_unit_test(test_travels_whole_or_not),
         cmocka_unit_test(test_a_refusing_machine_ends_the_restore),
     };

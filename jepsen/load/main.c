@@ -26,7 +26,7 @@ enum {
     WORKERS = 4,
     FOLLOW_TIMEOUT_US = 120000000, /* longer than any fault: no outcome stays unknown */
     STAY_TIMEOUT_US = 500000,
-    END_US = 100000000,
+    END_US = 40000000,
 };
 
 /* ---- the table: one file of jepsen/workload, one row ---- */

@@ -59,6 +59,7 @@ struct world {
     bool ended;
 };
 
+static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void die(const char *format, ...)
 {
     va_list arguments;

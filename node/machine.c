@@ -6,7 +6,7 @@
 #include "env/range.h"
 #include "node/internal.h"
 
-enum { SNAPSHOT_SLOTS_A_STEP = 2048 }; /* about a millisecond of walking */
+enum { SNAPSHOT_SLOTS_A_STEP = 512 }; /* about a millisecond of walking: tests/bench/hold.c */
 
 /* An empty one, in a range of its own; NULL when there is no room for that. */
 static struct fsm *make_fsm(const struct node *node, void **ret_range)

@@ -138,7 +138,9 @@ static void try_binding(struct bytes payload)
     struct rlog_members members = node()->members;
 
     ASSERT(rlog_members_note(&members, RLOG_BARRIER, payload)); /* only a CHANGE has to be read */
-    ASSERT(rlog_members_apply(&members, RLOG_BARRIER, payload));
+    if (!rlog_members_apply(&members, RLOG_BARRIER, payload)) {
+        return; /* of a later version: it stops the node */
+    }
     ASSERT(id128_equal(rlog_members_bound(&members, 1), stores[0]));
     ASSERT(id128_equal(rlog_members_bound(&members, 2), stores[1]));
     if (!id128_is_zero(rlog_members_bound(&members, 3))) {

@@ -69,6 +69,7 @@ static void in_end(struct rlog_incoming *in)
         return;
     }
     if (in->fed && rlog_alive(in->rlog)) {
+        in->finish = false; /* an offer that comes now waits, and is looked at afterwards */
         submit(in, forget_run, forget_done); /* I3 */
         return;
     }

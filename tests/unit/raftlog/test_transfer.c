@@ -222,6 +222,29 @@ static void goes_on_under_a_new_leader(void **state)
     }
 }
 
+/* All has arrived, and is being checked: the next leader's offer of the same image finds it so, or
+ * is looked at when that is over; none is forgotten. */
+static void the_leader_dies_while_the_image_is_checked(void **state)
+{
+    (void)state;
+    for (uint64_t late_us = 0; late_us < 3000; late_us += 300) {
+        struct transfer transfer = begin(50);
+        struct cluster *cluster = transfer.cluster;
+        start(&transfer, transfer.lagging);
+        (void)run_until_received(&transfer, transfer.size / 2);
+        while (received(&transfer) < transfer.size) {
+            cluster_run(cluster, 20);
+        }
+        cluster_run(cluster, late_us);
+        cluster_crash(cluster, transfer.leader);
+        assert_int_equal(cluster_wait_leader(cluster)->id - 1, transfer.other);
+        cluster_settle(cluster, 10 * SIM_SECOND);
+        assert_int_equal(cluster->nodes[transfer.lagging].restores, 1);
+        assert_int_equal(parts_of(&transfer).parts, 0);
+        cluster_destroy(cluster);
+    }
+}
+
 /* And a new node, which has no vote. */
 static void a_learner_goes_on_under_a_new_leader(void **state)
 {
@@ -371,6 +394,7 @@ int main(void)
         cmocka_unit_test(goes_on_after_the_receiver_died),
         cmocka_unit_test(a_power_cut_leaves_nothing_wrong),
         cmocka_unit_test(goes_on_under_a_new_leader),
+        cmocka_unit_test(the_leader_dies_while_the_image_is_checked),
         cmocka_unit_test(a_learner_goes_on_under_a_new_leader),
         cmocka_unit_test(another_image_begins_anew),
         cmocka_unit_test(the_same_index_is_not_the_same_image),

@@ -15,6 +15,7 @@ struct node_flight {
     uint64_t stamp;
     size_t bytes;         /* of its clients' commands */
     uint32_t silent;      /* commands at its head that no client waits for */
+    bool tick;            /* it sweeps */
     struct list requests; /* in the entry's order */
 };
 
@@ -207,6 +208,7 @@ bool node_batch_turn(struct node *node, bool tick)
     if (tick) {
         add_own_command(&writer, OP_COMMAND_TICK, 0);
         flight->silent = 1;
+        flight->tick = true;
     }
     flight->silent += add_reuses(batch, &writer);
     if (denials) {
@@ -284,6 +286,8 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
         ASSERT(!applied || list_empty(&flight->requests));
         if (batch->tick_stamp == flight->stamp) {
             batch->tick_stamp = 0;
+        }
+        if (flight->tick) {
             node_lead_swept(node);
         }
         while (!list_empty(&flight->requests)) {

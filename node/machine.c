@@ -62,15 +62,20 @@ static int on_birth(void *arg, const struct rlog_birth *birth)
 static void note_misfit(struct node *node, struct bytes entry)
 {
     static const char *const texts[] = {
-        [OP_MISFIT_VERSION] = "entries of version",
-        [OP_MISFIT_KIND] = "entries of kind",
-        [OP_MISFIT_COMMAND] = "command",
-        [OP_MISFIT_CONTENT] = "some content of command",
+        [OP_MISFIT_VERSION] = "knows no entries of version",
+        [OP_MISFIT_KIND] = "knows no entries of kind",
+        [OP_MISFIT_COMMAND] = "knows no command",
+        [OP_MISFIT_CONTENT] = "does not know all of command",
     };
     uint32_t number;
     enum op_misfit what = op_entry_misfit(entry, &number);
-    snprintf(node->misfit, sizeof(node->misfit), "tenured %s knows no %s %u", NODE_VERSION,
-             texts[what], number);
+    if (what == OP_MISFIT_CONTENT && number == 0) {
+        snprintf(node->misfit, sizeof(node->misfit), "tenured %s does not know an entry's form",
+                 NODE_VERSION);
+    } else {
+        snprintf(node->misfit, sizeof(node->misfit), "tenured %s %s %u", NODE_VERSION, texts[what],
+                 number);
+    }
 }
 
 static bool on_apply(void *arg, uint64_t index, uint64_t term, struct bytes entry)

@@ -156,17 +156,18 @@ static void look_at_disk(struct node *node, const struct rlog_status *raft)
     node_metrics_set(metrics, METRIC_READ_ONLY, 0, node->space.refuses);
 }
 
-static void look_at_state(struct node *node)
+static void look_at_state(struct node *node, const struct rlog_status *raft)
 {
     struct node_metrics *metrics = &node->observed.metrics;
     uint64_t time = fsm_time(node->fsm);
     uint64_t clock = node_time_clock(&node->time, env_boot_us(node->env));
     node_metrics_set(metrics, METRIC_ACTIVE_SESSIONS, 0, fsm_session_count(node->fsm));
-    /* By the clock where there is one: where nothing is committed, T stands still. */
+    /* By the clock of who leads, or where nobody does: T stands still where nothing is committed. A
+     * follower that catches up has not leaked what its leader has swept. */
+    bool by_clock = node->time.has_clock && (raft->leader == 0 || raft->role == RLOG_LEADER);
     node_metrics_set(
         metrics, METRIC_LEAKED_SESSIONS, 0,
-        fsm_overdue(node->fsm,
-                    sat_sub(node->time.has_clock ? u64_max(clock, time) : time, LEAKED_GRACE_US)));
+        fsm_overdue(node->fsm, sat_sub(by_clock ? u64_max(clock, time) : time, LEAKED_GRACE_US)));
     for (size_t i = 0; fsm_table_name(i) != NULL; i++) {
         node_metrics_set(metrics, METRIC_TABLE_RECORDS, i, fsm_table_used(node->fsm, i));
         node_metrics_set(metrics, METRIC_TABLE_CAPACITY, i, fsm_table_capacity(node->fsm, i));
@@ -314,7 +315,7 @@ void node_look(struct node *node, const struct node_process *process)
     struct rlog_status raft;
     rlog_status(node->rlog, &raft);
     look_at_disk(node, &raft);
-    look_at_state(node);
+    look_at_state(node, &raft);
     look_at_log(node, &raft);
     look_at_clients(node);
     look_at_process(node, process);

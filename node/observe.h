@@ -41,7 +41,7 @@ void node_observe_ended(void *arg, const struct fsm_ended *ended);
 void node_observe_log(struct node *node, uint64_t bytes, uint64_t took_us);
 /* Role, term or leader changed. */
 void node_observe_leader(struct node *node, uint64_t leader);
-/* Its tenant had the most in a queue that is full: it is refused for that. */
+/* A queue is full, and no other tenant has more waiting in it: it is refused for that. */
 void node_observe_share(struct node *node, const struct node_request *request);
 /* The sweep got nowhere. */
 void node_observe_cleanup(struct node *node, enum node_cleanup_error error);

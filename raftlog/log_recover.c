@@ -126,6 +126,9 @@ static int mark_read(struct rlog_recovery *recovery)
                            &size);
         whole = rc == ENV_OK ? rlog_mark_read(bytes_of(block, size), &recovery->disk->key, &point)
                              : rc;
+        if (whole == ENV_LIMIT) { /* it may be the newer one, and nothing may be done to it */
+            return rlog_recovery_unsealed(recovery, whole, "mark");
+        }
         if (whole != ENV_OK) {
             worst = whole;
         } else if (!found || point.batch > recovery->mark.batch) {

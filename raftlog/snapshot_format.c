@@ -282,8 +282,9 @@ static int blocks_walk(struct walk *walk, int (*feed)(void *arg, struct bytes pi
         if (rc != ENV_OK) {
             return rc;
         }
-        if (block_take(walk, size, end_kind, &body) == ENV_OK) {
-            return end_walk(walk, body, file_bytes);
+        rc = block_take(walk, size, end_kind, &body);
+        if (rc != ENV_INVALID) {
+            return rc == ENV_OK ? end_walk(walk, body, file_bytes) : rc;
         }
         rc = block_take(walk, size, chunk_kind, &body);
         rc = rc == ENV_OK ? chunk_walk(walk, body, feed, arg) : rc;

@@ -402,6 +402,34 @@ static void test_a_later_version_is_refused(void **state)
     end();
 }
 
+/* So is a mark: the slot of a later program may be the newer one, whatever the other says. */
+static void test_a_later_mark_is_refused(void **state)
+{
+    struct siphash_key key = rlog_store_key((struct id128){"store-of-the-one"});
+    struct rlog_sealed_kind later = {RLOG_MAGIC('t', 'n', 'M', 'K'), 2};
+    uint8_t block[RLOG_SEALED_EXTRA + 4], none[RLOG_BLOCK] = {0};
+
+    (void)state;
+    (void)rlog_seal(block, later, &key, bytes_of_text("what"));
+    for (unsigned i = 0; i < 4; i++) { /* either slot, beside a whole one and a damaged one */
+        uint64_t here = (uint64_t)(i % 2) * RLOG_MARK_STRIDE;
+        uint64_t other = RLOG_MARK_STRIDE - here;
+
+        begin();
+        assert_int_equal(
+            sim_disk_patch(world.host, "/d/log/mark", here, bytes_of(block, sizeof block)), ENV_OK);
+        if (i >= 2) {
+            assert_int_equal(
+                sim_disk_patch(world.host, "/d/log/mark", other, bytes_of(none, sizeof none)),
+                ENV_OK);
+        }
+        assert_int_equal(shadow_try_open(&shadow), ENV_LIMIT);
+        assert_non_null(strstr(world.error, "upgrade"));
+        shadow_close(&shadow);
+        end();
+    }
+}
+
 /* The only segment of a new log, with one batch of one record of this type behind its head; the
  * batch's head is of `version`. */
 static void forge_batch(uint32_t version, uint32_t type)
@@ -537,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_leftovers_of_a_torn_batch_are_gone),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_a_later_version_is_refused),
+        cmocka_unit_test(test_a_later_mark_is_refused),
         cmocka_unit_test(test_a_later_batch_or_record_is_refused),
         cmocka_unit_test(test_an_index_without_a_next_one_is_refused),
     };

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "raftlog/sealed.h"
+#include "raftlog/snapshot_format.h"
 #include "raftlog/snapshots.h"
 #include "tests/unit/raftlog_disk/world.h"
 
@@ -487,6 +489,67 @@ static void test_travels_whole_or_not(void **state)
     world_destroy(&world);
 }
 
+/* Seals the file's block of that number anew, as one of a later version. False: there are fewer. */
+static bool seal_as_later(const struct saved_file *file, unsigned number)
+{
+    struct siphash_key key = {{0}}; /* of the chain: its hash, then how many blocks it has */
+    struct base_writer writer;
+    size_t at = 0;
+
+    for (unsigned blocks = 0; at < file->size; blocks++) {
+        struct base_reader reader;
+        struct rlog_sealed_kind kind;
+        uint32_t size;
+
+        base_reader_init(&reader, bytes_of(file->data + at, file->size - at));
+        kind.magic = base_read_u32(&reader);
+        kind.version = base_read_u32(&reader) + 1;
+        size = base_read_u32(&reader);
+        if (blocks == number) {
+            static uint8_t block[RLOG_SNAPSHOT_BLOCK_MAX];
+
+            (void)rlog_seal(block, kind, &key, bytes_of(file->data + at + RLOG_SEALED_HEAD, size));
+            assert_int_equal(sim_disk_patch(world.host, file->path, at,
+                                            bytes_of(block, RLOG_SEALED_EXTRA + size)),
+                             ENV_OK);
+            return true;
+        }
+        at += RLOG_SEALED_HEAD + size;
+        base_reader_init(&reader, bytes_of(file->data + at, RLOG_SEALED_TAIL));
+        base_writer_init(&writer, key.bytes, sizeof key.bytes);
+        base_write_u64(&writer, base_read_u64(&reader));
+        base_write_u64(&writer, blocks + 1);
+        at += RLOG_SEALED_TAIL;
+    }
+    return false;
+}
+
+/* Head, members, a chunk, the end: whichever is of a later program, nothing of it is damage. */
+static void test_a_later_version_is_refused(void **state)
+{
+    unsigned number;
+
+    (void)state;
+    for (number = 0;; number++) {
+        struct saved saved = {.count = 0};
+        struct compare compare = {.at = 0};
+
+        world_create(&world, 11);
+        write_ok(60, 700);
+        saved_add(&saved, &world, "/d/log");
+        bool sealed = seal_as_later(&saved.files[0], number);
+        int rc = restore(60, &compare);
+        assert_int_equal(rc, sealed ? ENV_LIMIT : ENV_OK);
+        assert_true(!sealed || strstr(world.error, "upgrade") != NULL);
+        saved_free(&saved);
+        world_destroy(&world);
+        if (!sealed) {
+            break;
+        }
+    }
+    assert_int_equal(number, 4);
+}
+
 static void test_a_refusing_machine_ends_the_restore(void **state)
 {
     struct compare compare = {.stop_at = 300000};
@@ -507,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_every_chunk_in_its_place),
         cmocka_unit_test(test_crash_at_every_point),
+        cmocka_unit_test(test_a_later_version_is_refused),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_give_up),
         cmocka_unit_test(test_parts_are_kept_as_long_as_they_are_of_use),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "node/internal.h"
 
 /* One entry on its way through the log. */
@@ -24,8 +25,10 @@ void node_batch_init(struct node_batch *batch, const struct siphash_key *key)
     node_fair_init(&batch->queue, key);
     list_init(&batch->flights);
     batch->flying_bytes = 0;
+    batch->shared_us = 0;
     batch->applying = NULL;
     batch->tick_stamp = 0;
+    batch->counted_us = batch->counted = batch->per_second = 0;
     batch->reuse_count = 0;
     batch->denials.last_us = 0;
     node_denials_clear(&batch->denials);
@@ -34,6 +37,28 @@ void node_batch_init(struct node_batch *batch, const struct siphash_key *key)
 bool node_batch_empty(const struct node_batch *batch)
 {
     return batch->queue.count == 0 && list_empty(&batch->flights);
+}
+
+enum { RATE_OVER_US = 1000000, HINT_MOST_US = 5000000 };
+
+uint64_t node_batch_hint(const struct node_batch *batch)
+{
+    uint64_t rate = u64_max(batch->per_second, 1);
+    uint64_t drain_us = batch->queue.count * UINT64_C(1000000) / rate;
+    return u64_max(NODE_OVERLOADED_HINT_US, u64_min(drain_us / 2, HINT_MOST_US));
+}
+
+/* One command of a client is applied. */
+static void count_applied(struct node *node)
+{
+    struct node_batch *batch = node->batch;
+    uint64_t now = env_mono_us(node->env);
+    batch->counted++;
+    if (now - batch->counted_us >= RATE_OVER_US) {
+        batch->per_second = batch->counted * UINT64_C(1000000) / (now - batch->counted_us);
+        batch->counted_us = now;
+        batch->counted = 0;
+    }
 }
 
 static bool has_room(const struct node_fair *queue, const struct node_request *request)
@@ -139,20 +164,43 @@ static uint32_t add_reuses(const struct node_batch *batch, struct base_writer *w
     return (uint32_t)batch->reuse_count;
 }
 
+static size_t flying_max(const struct node *node)
+{
+    const struct node_batch *batch = node->batch;
+    bool shared = batch->shared_us != 0 &&
+                  env_mono_us(node->env) - batch->shared_us < BATCH_SHARED_US;
+    return shared ? BATCH_FLYING_BYTES_SHARED : BATCH_FLYING_BYTES_MAX;
+}
+
+static void note_tenants(struct node *node, const struct node_flight *flight,
+                         const struct node_request *next)
+{
+    if (!list_empty(&flight->requests)) {
+        const struct node_request *last = LIST_ENTRY(flight->requests.previous, struct node_request,
+                                                     in_queue);
+        if (!bytes_equal(last->caller.tenant, next->caller.tenant)) {
+            node->batch->shared_us = env_mono_us(node->env);
+        }
+    }
+}
+
 /* Moves as many queued commands into the entry as fit; returns how many. */
-static uint32_t take_commands(struct node_batch *batch, struct base_writer *writer,
+static uint32_t take_commands(struct node *node, struct base_writer *writer,
                               struct node_flight *flight)
 {
+    struct node_batch *batch = node->batch;
     struct node_request *request;
+    size_t most = flying_max(node);
     uint32_t count = 0;
     while (count < OP_BATCH_COMMANDS && (request = node_fair_next(&batch->queue)) != NULL) {
         size_t size = (size_t)(writer->at - writer->start);
         if ((count > 0 && size + request->command_size > OP_BATCH_BYTES) ||
-            batch->flying_bytes + flight->bytes >= BATCH_FLYING_BYTES_MAX) {
+            batch->flying_bytes + flight->bytes >= most) {
             break;
         }
         base_write_bytes(writer, node_request_command(request));
         node_fair_take(&batch->queue, request);
+        note_tenants(node, flight, request);
         list_append(&flight->requests, &request->in_queue);
         flight->bytes += request->command_size;
         count++;
@@ -198,7 +246,7 @@ bool node_batch_turn(struct node *node, bool tick)
     if (batch->queue.count == 0 && !own) {
         return false;
     }
-    if (!rlog_ready(node->rlog) || (!own && batch->flying_bytes >= BATCH_FLYING_BYTES_MAX)) {
+    if (!rlog_ready(node->rlog) || (!own && batch->flying_bytes >= flying_max(node))) {
         return true;
     }
     struct node_flight *flight = flight_create(0);
@@ -217,7 +265,7 @@ bool node_batch_turn(struct node *node, bool tick)
     }
     uint32_t count = flight->silent;
     if (!denials) { /* with them, what is queued might not fit */
-        count += take_commands(batch, &writer, flight);
+        count += take_commands(node, &writer, flight);
     }
     if (!node_lead_stamp(node, &flight->stamp)) { /* T1: after the last command arrived */
         put_back(batch, flight);
@@ -266,6 +314,7 @@ static void on_reply(void *arg, uint32_t index, const struct fsm_reply *reply)
     }
     ASSERT(!list_empty(&flight->requests));
     struct node_request *request = LIST_ENTRY(flight->requests.next, struct node_request, in_queue);
+    count_applied(node);
     node_request_reply(node, request, reply, flight->stamp);
 }
 

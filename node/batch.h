@@ -14,6 +14,9 @@ enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 /* Commands in the log and not applied, in bytes: what waits longer waits in the queue, where each
  * tenant has its turn. 50 ms of it are 10 MB a second. */
 enum { BATCH_FLYING_BYTES_MAX = 512 * 1024 };
+/* The same while tenants share the log: nobody stands behind more of another's than this. A log
+ * that takes 20 ms for a round still takes 3 MB a second of it. */
+enum { BATCH_FLYING_BYTES_SHARED = 64 * 1024, BATCH_SHARED_US = 1000000 };
 
 /* Uses of replaced secrets that wait for an entry. What is more than these is told by the next. */
 enum { REUSES_MAX = 16 };
@@ -27,7 +30,11 @@ struct node_batch {
     struct node_fair queue; /* of requests */
     struct list flights;    /* entries submitted and not applied, oldest first */
     size_t flying_bytes;    /* of their commands */
+    uint64_t shared_us;     /* env_mono_us when two tenants were last in one entry; 0: never */
     struct node_flight *applying;
+    uint64_t counted_us; /* env_mono_us since which `counted` commands of clients were applied */
+    uint64_t counted;
+    uint64_t per_second; /* as last counted, over a second or more */
     uint64_t tick_stamp; /* of the newest TICK in flight; 0: none */
     struct node_reuse reuses[REUSES_MAX];
     size_t reuse_count;
@@ -54,6 +61,10 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
 void node_batch_unsent(struct node *node);
 /* Leadership is gone. */
 void node_batch_lost(struct node *node);
+/* How long who is refused because of a full queue does well to wait: half of what the queue takes
+ * at the rate of late, between NODE_OVERLOADED_HINT_US and 5 s. Who comes back sooner costs the
+ * node the work of refusing it again. */
+uint64_t node_batch_hint(const struct node_batch *batch);
 bool node_batch_empty(const struct node_batch *batch);
 
 #endif

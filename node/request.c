@@ -111,7 +111,7 @@ void node_request_refuse(struct node *node, struct node_request *request, enum o
 {
     struct op_reply_head head = node_head(node, outcome);
     struct op_details details = {.has_hint = outcome == OP_OVERLOADED,
-                                 .hint = NODE_OVERLOADED_HINT_US};
+                                 .hint = node_batch_hint(node->batch)};
     node_request_answer(node, request, &head, details.has_hint ? &details : NULL, NULL, NULL);
 }
 

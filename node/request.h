@@ -30,8 +30,7 @@
 struct node;
 struct node_connection;
 
-/* What is too much now may go soon: a full queue of commands takes a third of a second or so, and
- * who was refused comes back within it (and later each time that it is refused again). */
+/* When too much waits, who is refused comes back no sooner than this (node_batch_hint). */
 #define NODE_OVERLOADED_HINT_US 100000
 
 enum request_state {

@@ -92,6 +92,10 @@ static void a_flood_holds_up_nobody_else(void **state)
     create(flood.other, on_other, &flood);
     assert_true(sim_run_until(flood.world.sim, is_answered, &flood, 10 * SIM_SECOND));
     assert_int_equal(flood.outcome, TENURE_OK);
+    /* What is behind the other's entry was packed while tenants shared the log. */
+    const struct node_batch *batch = flood.world.nodes[flood.leader].node->batch;
+    assert_true(batch->shared_us != 0);
+    assert_in_range(batch->flying_bytes, 1, BATCH_FLYING_BYTES_SHARED + 1024);
     print_message("%u of %d done before the other's call was answered\n", flood.done_before, FLOOD);
     assert_true(flood.done_before < FLOOD - WAITING / 2); /* before most of those that waited */
     assert_true(sim_run_until(flood.world.sim, has_ended, &flood, 60 * SIM_SECOND));

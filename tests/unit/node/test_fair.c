@@ -1,5 +1,5 @@
 /* A queue that tenants share: each in turn, each in its own order, and the longest gives way. */
-#include "node/fair.h"
+#include "node/batch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,12 +129,32 @@ static void the_longest_gives_way(void **state)
     end(&stage);
 }
 
+/* Who is refused is told to come back when half of the queue is gone, as things went of late. */
+static void a_hint_follows_the_queue(void **state)
+{
+    static struct node_batch batch;
+
+    (void)state;
+    batch.queue.count = 0;
+    assert_int_equal(node_batch_hint(&batch), NODE_OVERLOADED_HINT_US);
+    batch.queue.count = 16384;
+    batch.per_second = 16384;
+    assert_int_equal(node_batch_hint(&batch), 500000);
+    batch.per_second = 1000000;
+    assert_int_equal(node_batch_hint(&batch), NODE_OVERLOADED_HINT_US);
+    batch.per_second = 100;
+    assert_int_equal(node_batch_hint(&batch), 5000000);
+    batch.per_second = 0; /* nothing was applied yet */
+    assert_int_equal(node_batch_hint(&batch), 5000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_tenant_has_its_turn),
         cmocka_unit_test(what_is_put_back_comes_first_again),
         cmocka_unit_test(the_longest_gives_way),
+        cmocka_unit_test(a_hint_follows_the_queue),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

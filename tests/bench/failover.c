@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/bench/run.h"
+#include "tests/bench/one.h"
 #include "tests/bench/servers.h"
 
 enum { SLOTS = CROWD_CONNECTIONS, READY_US = 60000000, BEFORE_US = 300000, GIVE_UP_US = 30000000 };
@@ -28,11 +28,6 @@ struct lane {
     struct failover *failover;
     struct tenure_client *client;
 };
-
-static struct tenure_bytes user(void)
-{
-    return tenure_text("bench");
-}
 
 /* Each connection has one write and one read outstanding, all the time. */
 static void put(struct lane *lane);
@@ -62,13 +57,8 @@ static void on_put(void *arg, const struct tenure_result *result,
 
 static void put(struct lane *lane)
 {
-    struct tenure_state_put_request request = {.user = user(),
-                                               .has_token = true,
-                                               .token = tenure_text(lane->failover->token),
-                                               .key = tenure_text("key"),
-                                               .value = tenure_text("value")};
     lane->failover->open++;
-    (void)tenure_state_put_start(lane->client, &request, on_put, lane);
+    one_put(lane->client, lane->failover->token, "key", "value", on_put, lane);
 }
 
 static void on_validate(void *arg, const struct tenure_result *result,
@@ -83,36 +73,8 @@ static void on_validate(void *arg, const struct tenure_result *result,
 
 static void validate(struct lane *lane)
 {
-    struct tenure_session_validate_request request = {.user = user(),
-                                                      .token = tenure_text(lane->failover->token)};
     lane->failover->open++;
-    (void)tenure_session_validate_start(lane->client, &request, on_validate, lane);
-}
-
-static bool open_session(struct failover *failover)
-{
-    struct tenure_session_create_request request = {
-        .user = user(),
-        .agent = tenure_text("bench-failover"),
-        .idle = UINT64_C(3600000000),
-        .absolute = UINT64_C(3600000000),
-        .has_grants = true,
-        .grants_count = 1,
-        .grants = {{.permission = tenure_text("state:write")}},
-    };
-    struct tenure_session_create_reply reply;
-    struct tenure_result result;
-    bool opened = tenure_session_create(failover->crowd->clients[0], &request, &reply, &result) ==
-                  TENURE_OK;
-    if (opened) {
-        (void)snprintf(failover->token, sizeof(failover->token), "%.*s", (int)reply.token.size,
-                       (const char *)reply.token.data);
-    } else {
-        fprintf(stderr, "tenure-measure: %s: %s\n", tenure_outcome_name(result.outcome),
-                result.message);
-    }
-    tenure_result_done(&result);
-    return opened;
+    one_validate(lane->client, lane->failover->token, on_validate, lane);
 }
 
 static void turn_until(struct failover *failover, uint64_t until_us)
@@ -153,7 +115,8 @@ static bool play(struct failover *failover)
 bool measure_failover(struct crowd *crowd)
 {
     struct failover failover = {.crowd = crowd, .term = UINT64_MAX};
-    if (!crowd_await(crowd, REMOTE_ALL, READY_US) || !open_session(&failover)) {
+    if (!crowd_await(crowd, REMOTE_ALL, READY_US) ||
+        !one_open(crowd->clients[0], "bench-failover", failover.token, NULL)) {
         fprintf(stderr, "tenure-measure: the cluster does not serve\n");
         return false;
     }

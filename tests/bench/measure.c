@@ -7,6 +7,7 @@
  *        tenure-measure lateness FOLDER SESSIONS PER_SECOND LIFE_SECONDS   … while a leader dies
  *        tenure-measure storm FOLDER SESSIONS LIFE_SECONDS
  *        tenure-measure failover FOLDER
+ *        tenure-measure overload FOLDER SECONDS
  *        tenure-measure await FOLDER [NODE]     until NODE, or all, have applied what is committed
  */
 #include <stdio.h>
@@ -24,16 +25,17 @@ static int misuse(void)
                     "       tenure-measure lateness FOLDER SESSIONS PER_SECOND LIFE_SECONDS\n"
                     "       tenure-measure storm FOLDER SESSIONS LIFE_SECONDS\n"
                     "       tenure-measure failover FOLDER\n"
+                    "       tenure-measure overload FOLDER SECONDS\n"
                     "       tenure-measure await FOLDER [NODE]\n");
     return 2;
 }
 
-enum measure { MEMORY, EXPIRY, LATENESS, STORM, FAILOVER, AWAIT, MEASURES };
+enum measure { MEMORY, EXPIRY, LATENESS, STORM, FAILOVER, OVERLOAD, AWAIT, MEASURES };
 
 static enum measure named(const char *name)
 {
-    static const char *const names[MEASURES] = {"memory", "expiry",   "lateness",
-                                                "storm",  "failover", "await"};
+    static const char *const names[MEASURES] = {"memory",   "expiry",   "lateness", "storm",
+                                                "failover", "overload", "await"};
     size_t i = 0;
     while (i < MEASURES && strcmp(names[i], name) != 0) {
         i++;
@@ -54,6 +56,8 @@ static bool run(struct crowd *crowd, enum measure measure, const unsigned long n
         return measure_storm(crowd, numbers[0], numbers[1] * UINT64_C(1000000));
     case FAILOVER:
         return measure_failover(crowd);
+    case OVERLOAD:
+        return measure_overload(crowd, numbers[0]);
     case AWAIT:
         return crowd_await(crowd, numbers[0] == 0 ? REMOTE_ALL : numbers[0] - 1, AWAIT_US);
     case MEASURES:
@@ -74,6 +78,8 @@ static int numbers_of(enum measure measure, int given)
         return 3;
     case FAILOVER:
         return 0;
+    case OVERLOAD:
+        return 1;
     case AWAIT:
         return given > 0 ? 1 : 0;
     case MEASURES:

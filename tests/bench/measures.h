@@ -18,6 +18,11 @@ bool measure_expiry(struct crowd *crowd, uint64_t sessions, uint64_t per_second,
  * next leader answered. Whoever called starts the node again. */
 bool measure_failover(struct crowd *crowd);
 
+/* The most writes a second that are acknowledged, then what is acknowledged while ten times that is
+ * asked for, for so long each: what was acknowledged is read back, the leader has to stay, memory
+ * is told. Then a second tenant's latency, alone and beside a flood; its certificate is
+ * FOLDER/rival. */
+bool measure_overload(struct crowd *crowd, uint64_t seconds);
 /* So many sessions whose deadlines lie on one point of T, that long from now: what writes and reads
  * of another session took before it and behind it, until all were swept. */
 bool measure_storm(struct crowd *crowd, uint64_t sessions, uint64_t life_us);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/bench/run.h"
+#include "tests/bench/one.h"
 
 enum {
     MAKERS = 96, /* creations outstanding */
@@ -138,14 +138,9 @@ static void on_put(void *arg, const struct tenure_result *result,
 
 static void put(struct slot *slot)
 {
-    struct tenure_state_put_request request = {.user = tenure_text("bench"),
-                                               .has_token = true,
-                                               .token = tenure_text(slot->storm->token),
-                                               .key = tenure_text("key"),
-                                               .value = tenure_text("value")};
     slot->began_us = crowd_now_us();
     slot->storm->open++;
-    (void)tenure_state_put_start(slot->client, &request, on_put, slot);
+    one_put(slot->client, slot->storm->token, "key", "value", on_put, slot);
 }
 
 static void on_validate(void *arg, const struct tenure_result *result,
@@ -160,11 +155,9 @@ static void on_validate(void *arg, const struct tenure_result *result,
 
 static void validate(struct slot *slot)
 {
-    struct tenure_session_validate_request request = {.user = tenure_text("bench"),
-                                                      .token = tenure_text(slot->storm->token)};
     slot->began_us = crowd_now_us();
     slot->storm->open++;
-    (void)tenure_session_validate_start(slot->client, &request, on_validate, slot);
+    one_validate(slot->client, slot->storm->token, on_validate, slot);
 }
 
 /* Until one session is left, and two seconds more. Returns how long the sweep took. */
@@ -242,35 +235,13 @@ static void print(struct storm *storm, uint64_t swept_us)
     printf("}\n");
 }
 
-static bool open_session(struct storm *storm)
-{
-    struct tenure_session_create_request request = {
-        .user = tenure_text("bench"),
-        .agent = tenure_text("bench-storm-survivor"),
-        .idle = UINT64_C(3600000000),
-        .absolute = UINT64_C(3600000000),
-        .has_grants = true,
-        .grants_count = 1,
-        .grants = {{.permission = tenure_text("state:write")}},
-    };
-    struct tenure_session_create_reply reply;
-    struct tenure_result result;
-    storm->open++;
-    (void)tenure_session_create(storm->crowd->clients[0], &request, &reply, &result);
-    bool opened = fine(storm, &result);
-    if (opened) {
-        (void)snprintf(storm->token, sizeof(storm->token), "%.*s", (int)reply.token.size,
-                       (const char *)reply.token.data);
-    }
-    tenure_result_done(&result);
-    return opened;
-}
-
 static bool play(struct storm *storm, uint64_t life_us)
 {
-    if (!open_session(storm)) {
+    uint64_t clock;
+    if (!one_open(storm->crowd->clients[0], "bench-storm-survivor", storm->token, &clock)) {
         return false;
     }
+    storm->offset = clock - crowd_now_us();
     storm->target = crowd_now_us() + storm->offset + life_us;
     make(storm);
     storm->began_us = storm->target - storm->offset;

@@ -148,8 +148,9 @@ static bool movable(const struct fsm *fsm, const struct cover_record *cover)
 
 /* No tenant takes revoking away from another: it has its part of all watermarks, and of that a part
  * for those that deny somebody. Those that deny nobody leave room in the table too. All tenants
- * together leave some for everyone's. */
-enum { TENANT_SHARE = 4, NOBODY_SHARE = 2, ALL_SHARE = 64 };
+ * together leave some for everyone's. And the table has one more than the limit says, which no
+ * revoke gets: a restore revokes all (reborn.c), however many revokes there were. */
+enum { TENANT_SHARE = 4, NOBODY_SHARE = 2, ALL_SHARE = 64, REBORN = 1 };
 
 enum op_outcome fsm_watermark_room(struct fsm_context *ctx, enum cover_kind kind,
                                    uint32_t cover_slot)
@@ -157,20 +158,21 @@ enum op_outcome fsm_watermark_room(struct fsm_context *ctx, enum cover_kind kind
     struct fsm *fsm = ctx->fsm;
     const struct tenant_record *tenant = table_read(fsm->tables[FSM_TENANTS], ctx->tenant);
     const struct cover_record *cover = cover_slot == SLOT_NONE ? NULL : cover_read(fsm, cover_slot);
-    uint32_t capacity = table_capacity(fsm->tables[FSM_WATERMARKS]);
+    uint32_t capacity = table_capacity(fsm->tables[FSM_WATERMARKS]) - REBORN;
     bool somebody = cover != NULL && cover->heads > 0;
 
     if (cover != NULL && movable(fsm, cover)) {
         return OP_OK;
     }
     if (!shapes[kind].of_tenant) {
-        return fsm_room(ctx, FSM_WATERMARKS, 1);
+        return fsm_room(ctx, FSM_WATERMARKS, 1 + REBORN);
     }
     if (tenant->watermark_count >= capacity / TENANT_SHARE / (somebody ? 1 : NOBODY_SHARE)) {
         return fsm_refuse_full(ctx, "watermarks_max");
     }
     return fsm_room(ctx, FSM_WATERMARKS,
-                    1 + (somebody ? 0 : capacity / TENANT_SHARE) + 1 + capacity / ALL_SHARE);
+                    1 + (somebody ? 0 : capacity / TENANT_SHARE) + 1 + capacity / ALL_SHARE +
+                        REBORN);
 }
 
 /* One watermark more or less of the tenant, if it is one's. */

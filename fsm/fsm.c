@@ -39,9 +39,9 @@ static uint32_t capacity_of(const struct op_limits *limits, enum fsm_table table
         return (uint32_t)limits->tenants_max;
     case FSM_COVERS:
         return (uint32_t)((limits->sessions_max + stones) * 2 + limits->tenants_max + 1 +
-                          limits->watermarks_max);
+                          limits->watermarks_max + 1);
     case FSM_WATERMARKS:
-        return (uint32_t)limits->watermarks_max;
+        return (uint32_t)limits->watermarks_max + 1; /* a restore's: fsm_watermark_room */
     case FSM_SESSIONS:
         return (uint32_t)limits->sessions_max;
     case FSM_TOMBSTONES:

@@ -177,6 +177,23 @@ static void print_limits(FILE *out, const struct op_limits *limits)
 #undef LIMIT_
 }
 
+/* In double quotes, as YAML has it: a file's name may hold any byte but its end and a slash. */
+static void print_quoted(FILE *out, const char *text)
+{
+    putc('"', out);
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte == '"' || byte == '\\') {
+            fprintf(out, "\\%c", byte);
+        } else if (byte < 0x20 || byte == 0x7f) {
+            fprintf(out, "\\x%02x", byte);
+        } else {
+            putc(byte, out);
+        }
+    }
+    putc('"', out);
+}
+
 /* What tenured --init reads, beside the file, and where the new incarnation begins (docs/MODEL.md
  * section 6). */
 static void print_restored(FILE *out, const struct cli_restored *restored, uint64_t wall)
@@ -187,11 +204,12 @@ static void print_restored(FILE *out, const struct cli_restored *restored, uint6
     const char *slash = strrchr(restored->image, '/');
     hex_write(incarnation, bytes_of(restored->incarnation, 16));
     hex_write(digest, bytes_of(restored->digest, 16));
+    fprintf(out, "restore:\n  image: ");
+    print_quoted(out, slash == NULL ? restored->image : slash + 1);
     fprintf(out,
-            "restore:\n  image: \"%s\"\n  incarnation: \"%s\"\n  at: %" PRIu64
-            "\n  digest: \"%s\"\n  position: %" PRIu64 "\n",
-            slash == NULL ? restored->image : slash + 1, incarnation, restored->position, digest,
-            above > wall ? above : wall);
+            "\n  incarnation: \"%s\"\n  at: %" PRIu64 "\n  digest: \"%s\"\n  position: %" PRIu64
+            "\n",
+            incarnation, restored->position, digest, above > wall ? above : wall);
 }
 
 static void print_birth(FILE *out, struct env *env, const struct birth *birth,

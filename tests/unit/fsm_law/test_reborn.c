@@ -188,6 +188,28 @@ static void policies_stay(void **state)
     assert_int_equal(tenant->policy_count, policies);
 }
 
+/* However many revokes there were, there is room for the one that a restore is. */
+static void full_watermarks_are_no_obstacle(void **state)
+{
+    enum op_outcome outcome = OP_OK;
+    unsigned revokes = 0;
+
+    (void)state;
+    while (outcome == OP_OK) { /* each denies somebody, so that none can be moved */
+        (void)open_session(&actor, "alice", "a");
+        act_begin(&actor, OP_revoke_all);
+        actor.call.caller.role = OP_ROLE_OPERATOR;
+        outcome = act(&actor);
+        revokes++;
+        assert_true(revokes < 1000);
+    }
+    assert_true(outcome == OP_LIMIT || outcome == OP_SWEEPING);
+    assert_int_equal(used(FSM_WATERMARKS), table_capacity(machine.fsm->tables[FSM_WATERMARKS]) - 1);
+    rebirth.position = fsm_position(machine.fsm) + FSM_REBORN_STEP;
+    assert_null(fsm_reborn(machine.fsm, &rebirth));
+    assert_int_equal(used(FSM_WATERMARKS), 0);
+}
+
 static void a_restore_that_would_go_back_is_refused(void **state)
 {
     struct hash128 digest = fsm_digest(machine.fsm);
@@ -217,6 +239,7 @@ int main(void)
         CASE(a_login_of_before_opens_no_session),
         CASE(tenants_stay_and_are_told),
         CASE(policies_stay),
+        CASE(full_watermarks_are_no_obstacle),
         CASE(a_restore_that_would_go_back_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static bool body_read(struct fsm *fsm, const struct op_row *row, struct bytes bo
 static bool is_ours(uint32_t number)
 {
     return number == OP_COMMAND_TICK || number == OP_COMMAND_TERM_START ||
-           number == OP_COMMAND_REUSE;
+           number == OP_COMMAND_REUSE || number == OP_COMMAND_LEVEL;
 }
 
 static bool understood(struct fsm *fsm, struct bytes entry)
@@ -51,6 +51,9 @@ static bool understood(struct fsm *fsm, struct bytes entry)
                 return false;
             }
             continue;
+        }
+        if (command.number == OP_COMMAND_LEVEL && command.level > fsm->level_max) {
+            return false;
         }
         if (is_ours(command.number)) {
             continue;
@@ -145,6 +148,14 @@ static void apply_client_command(struct fsm_context *ctx)
     }
 }
 
+/* It never goes down, whatever an older leader had proposed. */
+static void raise_level(const struct fsm_context *ctx)
+{
+    struct meta_record *meta = table_write(ctx->fsm->tables[FSM_META], 1);
+
+    meta->level = u64_max(meta->level, ctx->command->level);
+}
+
 static void apply_command(struct fsm_context *ctx)
 {
     if (ctx->command->number == OP_COMMAND_TICK) {
@@ -154,6 +165,8 @@ static void apply_command(struct fsm_context *ctx)
         fsm_event_reuse(ctx);
     } else if (ctx->command->number == OP_COMMAND_DENIALS) {
         fsm_denials(ctx);
+    } else if (ctx->command->number == OP_COMMAND_LEVEL) {
+        raise_level(ctx);
     } else if (ctx->command->number != OP_COMMAND_TERM_START) {
         apply_client_command(ctx);
     }

@@ -344,11 +344,13 @@ struct fsm *fsm_create(void *memory, size_t size, const struct fsm_birth *birth)
     fsm->limits = birth->limits;
     fsm->key = birth->hash_key;
     fsm->incarnation = birth->incarnation;
+    fsm->level_max = birth->level != 0 ? birth->level : OP_LEVEL;
     slot = table_take(fsm->tables[FSM_META]);
     ASSERT(slot == 1);
     meta = table_write(fsm->tables[FSM_META], slot);
     meta->time = birth->time;
     meta->incarnation = birth->incarnation;
+    meta->level = OP_LEVEL_FIRST;
     OP_LIMITS(META_LIMIT_SET_)
     store_settle(fsm->store);
     return fsm;
@@ -369,6 +371,11 @@ uint64_t fsm_time(const struct fsm *fsm)
 uint64_t fsm_term(const struct fsm *fsm)
 {
     return fsm_meta(fsm)->term;
+}
+
+uint64_t fsm_level(const struct fsm *fsm)
+{
+    return fsm_meta(fsm)->level;
 }
 
 struct id128 fsm_incarnation(const struct fsm *fsm)

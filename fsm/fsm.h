@@ -19,6 +19,7 @@ struct fsm_birth {
     uint64_t time; /* T0, Unix time in µs */
     struct siphash_key hash_key;
     struct op_limits limits;
+    uint64_t level; /* greatest feature level that this node knows; 0: OP_LEVEL */
 };
 
 /* Bytes of address range that these limits need; pages are touched as they are used. */
@@ -94,6 +95,8 @@ bool fsm_minted_before(struct fsm *fsm, const struct op_caller *caller, uint64_t
 uint64_t fsm_position(const struct fsm *fsm);
 uint64_t fsm_time(const struct fsm *fsm);
 uint64_t fsm_term(const struct fsm *fsm); /* of the newest TERM_START */
+/* The cluster's feature level: what all members can do. It never goes down. */
+uint64_t fsm_level(const struct fsm *fsm);
 struct id128 fsm_incarnation(const struct fsm *fsm);
 /* The earliest deadline of all, or OP_INFINITE (T5). */
 uint64_t fsm_next_deadline(const struct fsm *fsm);

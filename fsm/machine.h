@@ -66,6 +66,7 @@ struct fsm {
     struct op_limits limits;
     struct siphash_key key;
     struct id128 incarnation;
+    uint64_t level_max; /* what this node knows */
     struct store *store;
     struct table *tables[FSM_TABLES];
     struct index *indexes[FSM_INDEXES];

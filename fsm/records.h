@@ -31,7 +31,8 @@
     F(S, 3, U64, term)                                                                             \
     F(S, 4, ID, incarnation)                                                                       \
     F(S, 5, U64, auth_floor) /* of all tenants */                                                  \
-    F(S, 6, U64, pinned)     /* sessions and tombstones with pins */
+    F(S, 6, U64, pinned)     /* sessions and tombstones with pins */                               \
+    F(S, 7, U64, level)      /* feature level */
 #define META_LIMIT_MEMBER_(tag, name, standard, least, greatest, help) uint64_t name;
 struct meta_record {
     META_FIELDS(RECORD_MEMBER_, meta_record)

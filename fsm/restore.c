@@ -204,6 +204,9 @@ static const char *foreign(const struct fsm *fsm)
     if (!id128_equal(meta->incarnation, fsm->incarnation)) {
         return "the image belongs to another incarnation of the cluster";
     }
+    if (meta->level > fsm->level_max) {
+        return "the image is of a feature level that this version does not know";
+    }
     OP_LIMITS(META_LIMIT_SAME_)
     return same ? NULL : "the image was made under other limits";
 }

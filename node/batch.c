@@ -242,7 +242,7 @@ bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
     bool denials = denials_due(node);
-    bool own = tick || batch->reuse_count > 0 || denials;
+    bool own = tick || batch->reuse_count > 0 || denials || node->level.due != 0;
     if (batch->queue.count == 0 && !own) {
         return false;
     }
@@ -257,6 +257,11 @@ bool node_batch_turn(struct node *node, bool tick)
         add_own_command(&writer, OP_COMMAND_TICK, 0);
         flight->silent = 1;
         flight->tick = true;
+    }
+    if (node->level.due != 0) {
+        const struct op_command raise = {.number = OP_COMMAND_LEVEL, .level = node->level.due};
+        op_entry_add(&writer, &raise);
+        flight->silent++;
     }
     flight->silent += add_reuses(batch, &writer);
     if (denials) {
@@ -277,6 +282,7 @@ bool node_batch_turn(struct node *node, bool tick)
         return true;
     }
     batch->reuse_count = 0;
+    node->level.due = 0; /* looked at again soon */
     if (denials) {
         node_denials_sent(&batch->denials, env_boot_us(node->env));
     }

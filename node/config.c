@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/level.h"
 #include "node/yaml.h"
 
 /* As the file gives it: what it leaves out is NULL. */
@@ -41,6 +42,7 @@ void node_config_init(struct node_config *config)
     NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
+    config->level = node_release_level();
 }
 
 void node_config_done(struct node_config *config)

@@ -19,6 +19,7 @@ struct node_config {
     NODE_CONFIG(NODE_TEXT_, NODE_TEXT_, NODE_NUMBER_)
 #undef NODE_TEXT_
 #undef NODE_NUMBER_
+    uint32_t level; /* greatest feature level that is known: of the program, in no file */
 };
 
 /* All numbers at their defaults, all texts NULL. */

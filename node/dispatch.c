@@ -289,6 +289,10 @@ static void dispatch_call(struct call *call)
     if (!take_tenant(call, &tenant) || !check_numbers(call) || !check_stale(call)) {
         return;
     }
+    if (!node_level_admits(call->node, op_row_level(call->row))) {
+        refuse(call, OP_NOT_YET, NULL, NULL);
+        return;
+    }
     enum op_outcome admitted = is_stale(call) && !call->node->stopping
                                    ? OP_OK
                                    : node_lead_admits(call->node, call->row);

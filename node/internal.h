@@ -13,6 +13,7 @@
 #include "node/connection.h"
 #include "node/digests.h"
 #include "node/lead.h"
+#include "node/level.h"
 #include "node/mint.h"
 #include "node/node.h"
 #include "node/observe.h"
@@ -48,6 +49,7 @@ struct node {
     struct node_mint mint;
     struct node_digests digests;
     struct node_space space;
+    struct node_level level;
     struct node_backup backup;
     struct node_observed observed;
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */

@@ -12,8 +12,10 @@ enum { SNAPSHOT_SLOTS_A_STEP = 512 }; /* about a millisecond of walking: tests/b
 static struct fsm *make_fsm(const struct node *node, void **ret_range)
 {
     const struct node_bootstrap *bootstrap = node->bootstrap;
-    struct fsm_birth birth = {
-        .incarnation = node->incarnation, .time = bootstrap->time, .limits = bootstrap->limits};
+    struct fsm_birth birth = {.incarnation = node->incarnation,
+                              .time = bootstrap->time,
+                              .limits = bootstrap->limits,
+                              .level = node->config->level};
     memcpy(birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
     *ret_range = env_range_reserve(node->range_size);
     return *ret_range == NULL ? NULL : fsm_create(*ret_range, node->range_size, &birth);
@@ -65,10 +67,11 @@ static void note_misfit(struct node *node, struct bytes entry)
         [OP_MISFIT_VERSION] = "knows no entries of version",
         [OP_MISFIT_KIND] = "knows no entries of kind",
         [OP_MISFIT_COMMAND] = "knows no command",
+        [OP_MISFIT_LEVEL] = "knows no feature level",
         [OP_MISFIT_CONTENT] = "does not know all of command",
     };
     uint32_t number;
-    enum op_misfit what = op_entry_misfit(entry, &number);
+    enum op_misfit what = op_entry_misfit(entry, node->config->level, &number);
     if (what == OP_MISFIT_CONTENT && number == 0) {
         snprintf(node->misfit, sizeof(node->misfit), "tenured %s does not know an entry's form",
                  NODE_VERSION);
@@ -116,6 +119,8 @@ static void on_peer_message(void *arg, uint64_t from, uint8_t kind, struct bytes
 {
     if (kind == PEER_SPACE) {
         node_space_message(arg, from, message);
+    } else if (kind == PEER_LEVEL) {
+        node_level_message(arg, from, message);
     } else {
         node_clocks_message(arg, from, kind, message);
     }

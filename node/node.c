@@ -148,7 +148,7 @@ static bool open_all(struct node *node, char *error, size_t error_size)
         snprintf(error, error_size, "%s/CLOCK: %s", config->folder, env_error_text(rc));
         return false;
     }
-    if (node_space_start(node) != ENV_OK) {
+    if (node_space_start(node) != ENV_OK || node_level_start(node) != ENV_OK) {
         snprintf(error, error_size, "out of memory");
         return false;
     }
@@ -212,6 +212,7 @@ static void on_rlog_stopped(void *arg)
     node_listener_close(node);
     node_clock_file_end(&node->clock_file);
     node_space_end(&node->space);
+    node_level_end(node);
 }
 
 /* Open requests first, then leadership and the log, then answers and files that are on their way.
@@ -259,6 +260,7 @@ void node_destroy(struct node *node)
         node_lead_done(node);
         node_clock_file_done(node);
         node_space_done(node);
+        node_level_done(node);
     }
     node_observe_done(&node->observed);
     env_tls_destroy(node->tls);

@@ -173,6 +173,8 @@ static void look_at_state(struct node *node, const struct rlog_status *raft)
         node_metrics_set(metrics, METRIC_TABLE_CAPACITY, i, fsm_table_capacity(node->fsm, i));
     }
     node_metrics_set(metrics, METRIC_POSITION, 0, fsm_position(node->fsm));
+    node_metrics_set(metrics, METRIC_FEATURE_LEVEL, 0, fsm_level(node->fsm));
+    node_metrics_set(metrics, METRIC_FEATURE_LEVEL_KNOWN, 0, node->config->level);
     node_metrics_set(metrics, METRIC_CLUSTER_TIME, 0, time);
     node_metrics_set(metrics, METRIC_CLOCK_KNOWN, 0, node->time.has_clock);
     node_metrics_set(metrics, METRIC_CLOCK_AHEAD, 0,

@@ -82,7 +82,8 @@ bool node_restore_format(struct env *env, const struct node_config *config,
         .env = env, .bootstrap = bootstrap, .error = error, .error_size = error_size};
     struct fsm_birth birth = {.incarnation = bootstrap->restore.incarnation,
                               .time = bootstrap->time,
-                              .limits = bootstrap->limits};
+                              .limits = bootstrap->limits,
+                              .level = config->level};
     memcpy(birth.hash_key.bytes, bootstrap->hash_key, sizeof(bootstrap->hash_key));
     size_t size = fsm_memory_size(&bootstrap->limits);
     void *range = env_range_reserve(size);

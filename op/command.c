@@ -49,7 +49,7 @@ static size_t size_of(const struct op_command *command)
     if (command->number == OP_COMMAND_TICK) {
         return 4;
     }
-    if (command->number == OP_COMMAND_TERM_START) {
+    if (command->number == OP_COMMAND_TERM_START || command->number == OP_COMMAND_LEVEL) {
         return 4 + 8;
     }
     if (command->number == OP_COMMAND_REUSE) {
@@ -93,6 +93,8 @@ void op_entry_add(struct base_writer *writer, const struct op_command *command)
     base_write_u32(writer, command->number);
     if (command->number == OP_COMMAND_TERM_START) {
         base_write_u64(writer, command->term);
+    } else if (command->number == OP_COMMAND_LEVEL) {
+        base_write_u64(writer, command->level);
     } else if (command->number == OP_COMMAND_REUSE) {
         base_write_id(writer, command->minted_id);
         base_write_bytes(writer, bytes_of(command->minted_verifier, MINTED_VERIFIER_SIZE));
@@ -166,6 +168,8 @@ bool op_command_read(struct base_reader *reader, struct op_command *ret_command)
     command.number = base_read_u32(&inner);
     if (command.number == OP_COMMAND_TERM_START) {
         command.term = base_read_u64(&inner);
+    } else if (command.number == OP_COMMAND_LEVEL) {
+        command.level = base_read_u64(&inner);
     } else if (command.number == OP_COMMAND_REUSE) {
         command.minted_id = base_read_id(&inner);
         read_array(&inner, command.minted_verifier, MINTED_VERIFIER_SIZE);
@@ -187,7 +191,8 @@ bool op_command_read(struct base_reader *reader, struct op_command *ret_command)
 static bool is_known(uint32_t number)
 {
     return number == OP_COMMAND_TICK || number == OP_COMMAND_TERM_START ||
-           number == OP_COMMAND_REUSE || number == OP_COMMAND_DENIALS || is_operation(number);
+           number == OP_COMMAND_REUSE || number == OP_COMMAND_DENIALS ||
+           number == OP_COMMAND_LEVEL || is_operation(number);
 }
 
 /* The content of one command, as far as it can be judged without applying it. */
@@ -206,7 +211,7 @@ static bool content_known(const struct op_command *command)
            (op_load(&reader, row->request, &request) && base_reader_finished(&reader));
 }
 
-enum op_misfit op_entry_misfit(struct bytes entry, uint32_t *ret_number)
+enum op_misfit op_entry_misfit(struct bytes entry, uint64_t level, uint32_t *ret_number)
 {
     struct base_reader reader;
     struct op_entry_head head;
@@ -230,6 +235,10 @@ enum op_misfit op_entry_misfit(struct bytes entry, uint32_t *ret_number)
         }
         if (!op_command_read(&reader, &command) || !content_known(&command)) {
             return OP_MISFIT_CONTENT;
+        }
+        if (command.number == OP_COMMAND_LEVEL && command.level > level) {
+            *ret_number = command.level > UINT32_MAX ? UINT32_MAX : (uint32_t)command.level;
+            return OP_MISFIT_LEVEL;
         }
     }
     *ret_number = 0;

@@ -11,6 +11,7 @@
 #include "op/op.h"
 
 enum { OP_ENTRY_VERSION = 1 };
+
 enum { OP_COMMAND_BYTES_MAX = 96 * 1024, OP_ENTRY_BYTES_MAX = 100 * 1024 };
 enum { OP_BATCH_BYTES = 64 * 1024, OP_BATCH_COMMANDS = 1024 };
 
@@ -22,6 +23,7 @@ enum op_command_kind {
     OP_COMMAND_TERM_START = 1001, /* a new leader's first: term, and whether time is known */
     OP_COMMAND_REUSE = 1002,      /* a secret was shown that a rotation had replaced long before */
     OP_COMMAND_DENIALS = 1003,    /* who was told NOT_FOUND since the last one (op/denials.h) */
+    OP_COMMAND_LEVEL = 1004,      /* all members can do so much: the cluster's feature level */
 };
 
 /* Who calls: taken from the certificate and the connection's hello, never from the request. */
@@ -51,6 +53,8 @@ struct op_command {
     struct bytes body; /* the request in stored form; of DENIALS its rows */
     /* -- TERM_START -- */
     uint64_t term;
+    /* -- LEVEL -- */
+    uint64_t level;
     /* -- REUSE: minted_id and minted_verifier are the session's id and the old verifier -- */
 };
 
@@ -77,8 +81,10 @@ enum op_misfit {
     OP_MISFIT_VERSION, /* of the entry */
     OP_MISFIT_KIND,    /* of the entry */
     OP_MISFIT_COMMAND, /* a command's number */
+    OP_MISFIT_LEVEL,   /* it raises the cluster's feature level: to that one */
     OP_MISFIT_CONTENT, /* of a command whose number is known: the number; 0: of none */
 };
-enum op_misfit op_entry_misfit(struct bytes entry, uint32_t *ret_number);
+/* `level`: the greatest that is known. */
+enum op_misfit op_entry_misfit(struct bytes entry, uint64_t level, uint32_t *ret_number);
 
 #endif

@@ -110,7 +110,9 @@ enum { OP_DAMAGE_MAX = 400 };
       "it, or a majority, is short of space")                                                      \
     F(S, 22, text, damage, OP_DAMAGE_MAX, OPTIONAL,                                                \
       "it found damage on its disk and has no vote: what, "                                        \
-      "and how far its repair is")
+      "and how far its repair is")                                                                 \
+    F(S, 23, u64, level, 0, OPTIONAL, "feature level of the cluster, as far as it has applied")    \
+    F(S, 24, u64, knows, 0, OPTIONAL, "greatest feature level that its program knows")
 
 /* ---- cluster time: an operator states the time when no clock survived (docs/MODEL.md T3) ---- */
 #define OP_TIME_REQUEST(F, S)                                                                      \

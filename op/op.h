@@ -213,11 +213,17 @@ struct op_row {
 extern const struct op_struct op_envelope_struct;
 extern const struct op_struct op_details_struct;
 
+/* Feature levels: what all members of a cluster can read, and so what may be written. A cluster is
+ * born at the first; this program knows all up to OP_LEVEL (docs/ARCHITECTURE.md). */
+enum { OP_LEVEL_FIRST = 1, OP_LEVEL = 1 };
+
 /* Rows in the table's order. */
 const struct op_row *op_rows(size_t *ret_count);
 /* NULL when there is none. */
 const struct op_row *op_row_of_number(uint64_t number);
 const struct op_row *op_row_of_method(struct bytes method);
+/* The cluster's feature level from which on the operation is served. */
+uint64_t op_row_level(const struct op_row *row);
 /* The token that the row's reply mints, or NULL. */
 const struct op_field *op_minted_token(const struct op_row *row);
 /* The request's field that names the object which that token is for, an id or the token that it

@@ -194,6 +194,24 @@ const struct op_row *op_rows(size_t *ret_count)
     return rows;
 }
 
+uint64_t op_row_level(const struct op_row *row)
+{
+    static const struct {
+        enum op_number number;
+        uint64_t level;
+    } later[] = {
+#define LATER_(name, level) {OP_##name, level},
+        OP_LATER(LATER_)
+#undef LATER_
+            {0, OP_LEVEL_FIRST}}; /* all others: it stands last */
+    size_t i = 0;
+
+    while (later[i].number != 0 && later[i].number != row->number) {
+        i++;
+    }
+    return later[i].level;
+}
+
 const struct op_row *op_row_of_number(uint64_t number)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {

@@ -98,11 +98,12 @@ static bool ask_all(struct row *rows, size_t count, struct cli_error *ret_error)
 
 /* ---- the table ---- */
 
-enum { CELL_COUNT = 17, CELL_MAX = 136 };
+enum { CELL_COUNT = 18, CELL_MAX = 136 };
 
 static const char *const headlines[CELL_COUNT] = {
-    "server", "id",     "role",    "serving", "term",     "leader",   "position", "digest", "T",
-    "clock",  "commit", "applied", "last",    "snapshot", "sessions", "tasks",    "disk"};
+    "server",   "id",       "role",     "serving", "term",   "leader",
+    "position", "digest",   "T",        "clock",   "commit", "applied",
+    "last",     "snapshot", "sessions", "tasks",   "disk",   "level"};
 
 static void number_cell(char cell[CELL_MAX], uint64_t number)
 {
@@ -134,6 +135,16 @@ static const char *disk_text(const struct tenure_node_status_reply *reply)
            : reply->read_only  ? "read-only"
            : reply->disk_short ? "short"
                                : "ok";
+}
+
+/* "1" where the program knows no more, "1/2" where it knows more than the cluster uses. */
+static void level_cell(char cell[CELL_MAX], const struct tenure_node_status_reply *reply)
+{
+    if (reply->has_level && reply->has_knows && reply->knows != reply->level) {
+        snprintf(cell, CELL_MAX, "%" PRIu64 "/%" PRIu64, reply->level, reply->knows);
+    } else if (reply->has_level) {
+        number_cell(cell, reply->level);
+    }
 }
 
 static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
@@ -172,6 +183,7 @@ static void fill_cells(const struct row *row, char cells[CELL_COUNT][CELL_MAX])
         number_cell(cells[15], reply->tasks);
     }
     snprintf(cells[16], CELL_MAX, "%s", disk_text(reply));
+    level_cell(cells[17], reply);
 }
 
 static void print_line(char cells[CELL_COUNT][CELL_MAX], const size_t widths[CELL_COUNT])

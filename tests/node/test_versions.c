@@ -94,11 +94,138 @@ static void a_command_of_a_later_version_stops_each_node(void **state)
     stopped_by(OP_ENTRY_VERSION, LATER, "command 1999");
 }
 
+/* ---- the feature level ---- */
+
+static void become(struct world_node *node, uint32_t level)
+{
+    world_node_kill(node);
+    node->config.level = level;
+    node->failed = false;
+    world_node_run(node);
+}
+
+static bool at_level(struct world *world, uint64_t level)
+{
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        const struct node *node = world->nodes[i].node;
+        if (node != NULL && !world->nodes[i].failed && fsm_level(node->fsm) != level) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool at_two(void *arg)
+{
+    return at_level(arg, 2);
+}
+
+static bool has_failed(void *arg)
+{
+    const struct world_node *node = arg;
+    return node->failed;
+}
+
+/* What is served from level 2 on. */
+static bool admits_two(struct world *world)
+{
+    return node_level_admits(world->nodes[world_leader(world)].node, 2);
+}
+
+static void upgrade_all(struct world *world)
+{
+    world_start(world, 77);
+    assert_true(at_level(world, 1) && !admits_two(world));
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_pass(world, 5 * SIM_SECOND); /* long enough to be raised, were it not for the rest */
+        assert_true(at_level(world, 1) && !admits_two(world));
+        become(&world->nodes[i], 2);
+    }
+    assert_true(sim_run_until(world->sim, at_two, world, 20 * SIM_SECOND));
+    assert_true(admits_two(world));
+}
+
+/* No sooner than with the last of them, and for good: also of a cluster that begins again. */
+static void the_level_is_the_least_of_all_members(void **state)
+{
+    (void)state;
+    struct world world;
+    upgrade_all(&world);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_kill(&world.nodes[i]);
+    }
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        world_node_run(&world.nodes[i]);
+    }
+    assert_true(sim_run_until(world.sim, at_two, &world, 20 * SIM_SECOND));
+    world_agree(&world);
+    world_end(&world);
+}
+
+/* A member that is down holds the level, however many others could have more. */
+static void a_silent_member_holds_the_level(void **state)
+{
+    (void)state;
+    struct world world;
+    world_start(&world, 78);
+    world_node_kill(&world.nodes[2]);
+    become(&world.nodes[0], 2);
+    become(&world.nodes[1], 2);
+    world_pass(&world, 10 * SIM_SECOND);
+    assert_true(at_level(&world, 1));
+    world.nodes[2].config.level = 2;
+    world_node_run(&world.nodes[2]);
+    assert_true(sim_run_until(world.sim, at_two, &world, 20 * SIM_SECOND));
+    world_end(&world);
+}
+
+/* Taken back to the program of before, behind `snapshot` or by its log alone. */
+static void taken_back(bool snapshot)
+{
+    struct world world;
+    upgrade_all(&world);
+    size_t which = world_other(world_leader(&world));
+    struct world_node *node = &world.nodes[which];
+    if (snapshot) {
+        rlog_snapshot_now(node->node->rlog);
+        world_pass(&world, 2 * SIM_SECOND);
+    }
+    world_node_kill(node);
+    node->config.level = 1;
+    node->may_fail = true;
+    bool started = world_node_try(node);
+    assert_int_equal(started, !snapshot);
+    if (started) {
+        assert_true(sim_run_until(world.sim, has_failed, node, 20 * SIM_SECOND));
+        assert_non_null(strstr(node->error, "knows no feature level 2"));
+    }
+    assert_non_null(strstr(node->error, "upgrade this node"));
+    struct tenure_client *client = world_client(&world, WORLD_NODES, "service");
+    struct world_session session;
+    assert_int_equal(world_create(client, "alice", 60 * SIM_SECOND, 600 * SIM_SECOND, &session),
+                     TENURE_OK); /* the others go on */
+    tenure_close(client);
+    become(node, 2); /* and so does this one, from its own folder */
+    world_agree(&world);
+    assert_true(at_level(&world, 2));
+    world_end(&world);
+}
+
+static void who_is_taken_back_stops_and_goes_on_when_upgraded(void **state)
+{
+    (void)state;
+    taken_back(false);
+    taken_back(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_of_a_later_version_stops_each_node),
         cmocka_unit_test(a_command_of_a_later_version_stops_each_node),
+        cmocka_unit_test(the_level_is_the_least_of_all_members),
+        cmocka_unit_test(a_silent_member_holds_the_level),
+        cmocka_unit_test(who_is_taken_back_stops_and_goes_on_when_upgraded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

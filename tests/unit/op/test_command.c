@@ -199,7 +199,7 @@ static void misfits(size_t at, uint8_t value, enum op_misfit expected, uint32_t 
     uint32_t number = 77;
 
     buffer[at] = value;
-    assert_int_equal(op_entry_misfit(entry, &number), expected);
+    assert_int_equal(op_entry_misfit(entry, OP_LEVEL, &number), expected);
     assert_int_equal(number, expected_number);
 }
 

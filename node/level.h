@@ -1,0 +1,42 @@
+/* The cluster's feature level: the least of what its members know (docs/ARCHITECTURE.md).
+ *
+ * Each node tells the leader which levels its program knows, twice a second. When every member of
+ * the roll, voter or not, has said a moment ago that it knows a higher one than the cluster's, the
+ * leader proposes LEVEL, which raises it for all. A node that reads of a level that it does not
+ * know stops (node/machine.c). What a level allows is the business of who writes it.
+ */
+#ifndef NODE_LEVEL_H
+#define NODE_LEVEL_H
+
+#include "base/bytes.h"
+#include "raftlog/raftlog.h"
+
+struct env_timer;
+struct node;
+
+/* Kind of rlog_peer_send. */
+enum { PEER_LEVEL = 24 };
+
+struct node_level_report {
+    uint64_t node; /* 0: none */
+    uint64_t level;
+    uint64_t heard_us;
+};
+
+struct node_level {
+    struct env_timer *timer;
+    struct node_level_report reports[RLOG_MEMBERS_MAX];
+    uint64_t due; /* what the next entry raises the level to; 0: nothing */
+};
+
+/* The greatest that this program knows. */
+uint32_t node_release_level(void);
+
+int node_level_start(struct node *node);
+void node_level_end(struct node *node);
+void node_level_done(struct node *node);
+void node_level_message(struct node *node, uint64_t from, struct bytes message);
+/* Does the cluster's level allow what is served from `level` on? */
+bool node_level_admits(const struct node *node, uint64_t level);
+
+#endif

@@ -64,8 +64,11 @@ disk_make() {
     disk_mount "$1"
 }
 disk_mount() { mount -o loop "$(image_of "$1")" "$(data_of "$1")"; }
+# A disk that stands still lets nobody go who writes to it, not even by SIGKILL.
+disk_thaw() { fsfreeze -u "$(data_of "$1")" 2>/dev/null || true; }
 disk_unmount() {
     local end=$((SECONDS + 10))
+    disk_thaw "$1"
     until umount "$(data_of "$1")" 2>/dev/null; do
         [ $SECONDS -lt $end ] || fail "the disk of node $1 does not come off"
         sleep 0.05
@@ -74,4 +77,7 @@ disk_unmount() {
 
 # The disk of node N loses power: what no sync has reached is gone. Its process has to be dead or to
 # stand still.
-disk_cut() { "$build/jepsen/net/jepsen-power" "$(data_of "$1")" || fail "disk $1 keeps its power"; }
+disk_cut() {
+    disk_thaw "$1"
+    "$build/jepsen/net/jepsen-power" "$(data_of "$1")" || fail "disk $1 keeps its power"
+}

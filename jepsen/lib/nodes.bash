@@ -85,12 +85,14 @@ node_kill() {
     [ -n "$pid" ] || return 0
     node_pid[$1]=
     kill -KILL "$pid" 2>/dev/null || true
+    disk_thaw "$1"
     wait "$pid" 2>/dev/null || true
 }
 
 node_stop() {
     local pid=${node_pid[$1]:-} end=$((SECONDS + 20))
     [ -n "$pid" ] || return 0
+    disk_thaw "$1"
     kill -TERM "$pid" 2>/dev/null || true
     kill -CONT "$pid" 2>/dev/null || true
     while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do sleep 0.05; done
@@ -110,15 +112,19 @@ node_cut_power() {
     disk_mount "$1"
 }
 
-# Those that ended by themselves. A nemesis under which a node may, sets may_die.
+# Those that ended by themselves. A nemesis under which a node may, sets may_die; but no fault excuses
+# one that is ended by a signal: an assertion that failed, or memory that is not its own.
 nodes_look() {
-    local n
+    local n status
     for n in $(seq "$nodes"); do
         if [ -n "${node_pid[$n]:-}" ] && ! node_runs "$n"; then
+            status=0
+            wait "${node_pid[$n]}" || status=$?
             died=$((died + 1))
             note died node "$n: $(tail -n 1 "$(log_of "$n")")"
-            if [ "$may_die" -eq 0 ]; then
-                complain "L1: node $n ended by itself: $(tail -n 1 "$(log_of "$n")")"
+            if [ "$may_die" -eq 0 ] || [ "$status" -ge 128 ]; then
+                complain "L1: node $n ended by itself, status $status:" \
+                    "$(tail -n 1 "$(log_of "$n")")"
             fi
             node_pid[$n]=
         fi

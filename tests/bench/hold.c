@@ -115,5 +115,9 @@ int main(int argc, char **argv)
            "\"walk_longest_ms\": %.2f, \"walk_ms\": %.0f, \"restore_elsewhere_ms\": %.0f}\n",
            (unsigned long long)sessions, (double)image.count * CHUNK / 1048576, longest, total,
            restore(&limits, &image));
+    for (size_t i = 0; i < image.count; i++) {
+        free(image.chunks[i]);
+    }
+    free(image.chunks);
     return 0;
 }

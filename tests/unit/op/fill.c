@@ -18,12 +18,15 @@ uint64_t fill_random(struct fill *fill)
 /* Numbers of all magnitudes, so that each width of the wire is met. */
 static uint64_t any_number(struct fill *fill)
 {
+    uint64_t number;
+
     switch (fill->mode) {
     case FILL_LEAST:
         return 0;
     case FILL_RANDOM:
     case FILL_SMALL:
-        return fill_random(fill) >> (fill_random(fill) % 64);
+        number = fill_random(fill); /* first: every compiler has to draw the same */
+        return number >> fill_random(fill) % 64;
     case FILL_FULL:
         return UINT64_MAX;
     }

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include <../src/progress.h> /* M12: what the core keeps of a member, of the very source we pin */
+#include <../src/progress.h> /* M12, M14: what the core keeps of a member, of the source we pin */
 
 #include "raftlog/roll.h"
 
@@ -69,6 +69,20 @@ static enum rlog_guard_verdict guard_append(struct raft *raft, struct raft_appen
     return RLOG_GUARD_STEP;
 }
 
+/* M14: heartbeats to a member that is being sent an image go out at the newest one's index, but the
+ * core takes a rejection for stale unless it names the image that was sent: once a newer one is
+ * there, it would ask for none before its timeout of 30 s, whatever became of the first. */
+static void follow_newest_image(struct raft *raft, uint64_t from, raft_index rejected)
+{
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        struct raft_progress *progress = &raft->leader_state.progress[i];
+        if (raft->configuration.servers[i].id == from && progress->state == PROGRESS__SNAPSHOT &&
+            rejected == raft->trail.snapshot.index) {
+            progress->snapshot.index = rejected;
+        }
+    }
+}
+
 static enum rlog_guard_verdict guard_append_result(struct raft *raft, uint64_t from,
                                                    struct raft_append_entries_result *result)
 {
@@ -82,6 +96,9 @@ static enum rlog_guard_verdict guard_append_result(struct raft *raft, uint64_t f
     }
     if (result->rejected > 0 && result->last_log_index < match) {
         return RLOG_GUARD_WENT_BACK; /* the core would assert that it cannot be */
+    }
+    if (result->rejected > 0) {
+        follow_newest_image(raft, from, result->rejected);
     }
     return RLOG_GUARD_STEP;
 }

@@ -17,6 +17,7 @@
  *   M11 the answer to a stale leader carries stack bytes      rlog_guard_answers
  *   M12 a member that forgot can never be sent it again       rlog_guard_forget_match
  *   M13 a voter cannot be without a vote                      rlog_guard_stand_aside
+ *   M14 an image is asked for no more once there is a newer   rlog_guard_receive
  *
  * Beside them: messages that no correct member sends and that would trip the core's assertions are
  * told apart here, so that bytes of a peer never end the process.

@@ -318,6 +318,52 @@ static void m10_lagging_transferee(bool guarded)
     core_expect(!guarded || rlog_guard_may_take_over(&core.raft, 2));
 }
 
+/* The leader's log up to `index` is an image, and no more. */
+static void take_image(struct core *core, uint64_t index)
+{
+    struct raft_event taken = {.type = RAFT_SNAPSHOT};
+    taken.snapshot.metadata.index = index;
+    taken.snapshot.metadata.term = 2;
+    taken.snapshot.metadata.configuration = core_configuration_of(3);
+    taken.snapshot.metadata.configuration_index = 1;
+    core_step(core, &taken);
+}
+
+/* A rejection of node 2 after a heartbeat; whether an image is to be sent to it, and which. */
+static uint64_t image_after_rejection(struct core *core, uint64_t rejected)
+{
+    struct raft_message message = core_result(2, rejected, 1);
+    core->now_ms += HEARTBEAT_MS;
+    core_timeout(core);
+    core_receive(core, 2, &message);
+    for (unsigned i = 0; i < core->update.messages.n; i++) {
+        if (core->update.messages.batch[i].type == RAFT_INSTALL_SNAPSHOT) {
+            return core->update.messages.batch[i].install_snapshot.last_index;
+        }
+    }
+    return 0;
+}
+
+/* An image that did not arrive is asked for again, if it is the newest or another one is. */
+static void m14_newer_image(bool guarded)
+{
+    struct core core;
+    core_init(&core, 1, guarded);
+    core_lead(&core);
+    core_submit(&core, 5);
+    struct raft_message message = core_result(2, 0, 6);
+    core_receive(&core, 3, &message);
+    take_image(&core, 6);
+    core_expect(image_after_rejection(&core, 6) == 6);
+    core_submit(&core, 2);
+    message = core_result(2, 0, 8);
+    core_receive(&core, 3, &message);
+    take_image(&core, 8);
+    core_expect(image_after_rejection(&core, 8) == 8);
+    core_expect(image_after_rejection(&core, 6) == 0); /* late: of before */
+    core_expect(image_after_rejection(&core, 8) == 8);
+}
+
 /* ---- running them ---- */
 
 static void needs_its_guard(void (*scenario)(bool guarded), const char *name)
@@ -352,6 +398,7 @@ NEEDS_ITS_GUARD(m7_lagging_voter)
 NEEDS_ITS_GUARD(m8_timeout_in_the_past)
 NEEDS_ITS_GUARD(m9_commit_goes_back)
 NEEDS_ITS_GUARD(m10_lagging_transferee)
+NEEDS_ITS_GUARD(m14_newer_image)
 
 static void a_fresh_leader_is_kept_by_the_guarded_core_too(void **state)
 {
@@ -520,6 +567,7 @@ int main(void)
         cmocka_unit_test(needs_m8_timeout_in_the_past),
         cmocka_unit_test(needs_m9_commit_goes_back),
         cmocka_unit_test(needs_m10_lagging_transferee),
+        cmocka_unit_test(needs_m14_newer_image),
         cmocka_unit_test(needs_m11_unset_answer),
         cmocka_unit_test(a_fresh_leader_is_kept_by_the_guarded_core_too),
         cmocka_unit_test(bytes_of_a_peer_never_end_the_core),

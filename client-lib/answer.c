@@ -205,6 +205,7 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
     } else if (tenure_call_numbered(call) && too_many_open(head, details)) {
         narrow(client, call);
     } else if (class == OP_CLASS_DONE) {
+        tenure_registration_heard(client, call);
         deliver_done(client, call, head, op_reply);
     } else if (class == OP_CLASS_REFUSED || call->method.own || head->outcome == OP_FORGOTTEN) {
         deliver_refused(client, call, head, details);

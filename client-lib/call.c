@@ -318,6 +318,7 @@ static void send_call(struct tenure_client *client, struct tenure_pending *call)
     }
     call->attempts++;
     call->tries++;
+    call->sent = env_mono_us(client->env);
     move(client, call, CALL_SENT);
     calls->by_msgid[call->msgid % CALLS_SENT_MAX] = call;
     calls->sent_count++;
@@ -335,6 +336,9 @@ static void send_ready(struct tenure_client *client)
 static void send_all(struct tenure_client *client)
 {
     struct list *unnumbered = &client->calls.queues[CALL_UNNUMBERED];
+    if (!list_empty(unnumbered)) {
+        tenure_registration_check(client);
+    }
     if (!list_empty(unnumbered) && !client->registration.registered) {
         tenure_registration_need(client);
     }

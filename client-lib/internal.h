@@ -102,6 +102,7 @@ struct tenure_pending {
     uint32_t attempts;     /* of that number */
     uint32_t tries;        /* of all numbers: what the caller is told */
     uint32_t msgid;        /* of the newest try */
+    uint64_t sent;         /* MONO: when that was sent */
     bool in_doubt;         /* some earlier try of a write may have happened */
     enum op_outcome last;  /* the newest RETRY or UNKNOWN answer; UNREACHABLE before any; in
                               CALL_ENDING the outcome that it ends with */
@@ -136,7 +137,10 @@ struct tenure_registration {
     uint64_t generation; /* counts registrations; numbers of an earlier one are dead */
     uint64_t client;
     struct id128 incarnation;
-    uint64_t time, term, silence; /* of the answer that registered it; for who records it */
+    uint64_t time, term; /* of the answer that registered it; for who records it */
+    uint64_t silence;    /* that the cluster bears before it forgets a client */
+    uint64_t heard;      /* MONO: the cluster has heard of it since then */
+    uint64_t asked;      /* MONO: when the newest registering began */
     uint64_t next_number;
     uint64_t lowest;                                /* every number below is ended */
     uint64_t window;                                /* K4; smaller when the cluster says so */
@@ -254,6 +258,13 @@ void tenure_registration_init(struct tenure_registration *registration);
 void tenure_registration_need(struct tenure_client *client);
 /* Our registration is gone: forgotten by the cluster, or of another incarnation. */
 void tenure_registration_lost(struct tenure_client *client, const char *reason);
+/* Why `tenure_registration_check` gave one up. */
+extern const char tenure_silent_for_long[];
+/* The cluster applied a try of the call, so it has heard of us since that was sent. */
+void tenure_registration_heard(struct tenure_client *client, const struct tenure_pending *call);
+/* Registers anew after a silence so long that the cluster may have forgotten us: else the first
+ * call after it, when its answer is lost, could never be told for certain. */
+void tenure_registration_check(struct tenure_client *client);
 /* A number can be given out (K4). */
 bool tenure_number_free(struct tenure_client *client);
 void tenure_number_give(struct tenure_client *client, struct tenure_pending *call);

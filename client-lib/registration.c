@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "client-lib/internal.h"
 
 void tenure_registration_init(struct tenure_registration *registration)
@@ -71,6 +72,28 @@ static void refuse_unnumbered(struct tenure_client *client, const struct tenure_
     }
 }
 
+void tenure_registration_heard(struct tenure_client *client, const struct tenure_pending *call)
+{
+    struct tenure_registration *registration = &client->registration;
+    if (call->number != 0 && !tenure_number_dead(client, call)) {
+        registration->heard = u64_max(registration->heard, call->sent);
+    }
+}
+
+const char tenure_silent_for_long[] = "this client was silent for long";
+
+/* Three quarters: clocks run at other rates, and a call takes its time to be applied. */
+void tenure_registration_check(struct tenure_client *client)
+{
+    const struct tenure_registration *registration = &client->registration;
+    uint64_t bearable = registration->silence - registration->silence / 4;
+    if (registration->registered && registration->silence > 0 &&
+        tenure_number_lowest(client) == registration->next_number &&
+        sat_add(registration->heard, bearable) <= env_mono_us(client->env)) {
+        tenure_registration_lost(client, tenure_silent_for_long);
+    }
+}
+
 static void on_registered(void *arg, const struct tenure_result *result,
                           const struct tenure_client_register_reply *reply)
 {
@@ -89,6 +112,7 @@ static void on_registered(void *arg, const struct tenure_result *result,
     registration->time = result->time;
     registration->term = result->term;
     registration->silence = reply->silence;
+    registration->heard = registration->asked;
     registration->next_number = 1;
     registration->lowest = 1;
     registration->last = OP_UNREACHABLE;
@@ -98,6 +122,7 @@ void tenure_registration_need(struct tenure_client *client)
 {
     if (client->registration.call == 0 && !client->calls.closing) {
         struct tenure_client_register_request nothing = {0};
+        client->registration.asked = env_mono_us(client->env);
         client->registration.call = tenure_client_register_start(client, &nothing, on_registered,
                                                                  client);
     }

@@ -74,10 +74,25 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
     return false;
 }
 
+/* It gave its registration up by itself: nobody told it anything. */
+static bool was_silent(const struct run *run, const struct id128 *instance)
+{
+    for (size_t i = 0; i < run->actor_count; i++) {
+        const struct tenure_client *client = run->actors[i].client;
+        if (client != NULL && id128_equal(client->instance, *instance)) {
+            return client->registration.lost == tenure_silent_for_long;
+        }
+    }
+    return false;
+}
+
 /* The client that this process had used and that was not silent for too long by then, or 0: it
- * registers again only when it was told that the cluster does not know that one. */
+ * registers again only when it was told that the cluster does not know that one, or was silent. */
 static uint64_t known_before(const struct run *run, const struct id128 *instance, uint64_t time)
 {
+    if (was_silent(run, instance)) {
+        return 0;
+    }
     for (size_t i = run->watch.client_count; i > 0; i--) {
         const struct run_client *client = &run->watch.clients[i - 1];
         if (client->used && id128_equal(client->instance, *instance) &&

@@ -109,6 +109,8 @@ void server_obey(struct server *server, const struct request *request)
     } else if (request->row->number == OP_client_register) {
         reply.client_register.client = 41;
         reply.client_register.incarnation = server->hello.incarnation;
+        reply.client_register.has_silence = true;
+        reply.client_register.silence = server->silence;
     } else {
         UNREACHABLE("no answer for this operation");
     }

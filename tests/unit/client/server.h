@@ -45,6 +45,7 @@ struct server {
     bool register_scripted; /* client.register goes to the script too */
     /* What the server saw. */
     unsigned hellos;
+    uint64_t silence; /* us: what registering says of it; 0: nothing */
     unsigned registrations;
     unsigned cancels;
     uint32_t cancelled; /* msgid */

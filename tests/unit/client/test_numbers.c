@@ -196,6 +196,55 @@ static void test_client_unknown_after_a_lost_try_is_unknown(void **state)
     assert_int_equal(world->server->registrations, 2);
 }
 
+/* After three quarters of the silence that the cluster bears it may have forgotten us when the next
+ * try is lost: that one could never be told for certain. */
+static void test_long_silence_registers_anew_before_the_call(void **state)
+{
+    struct world *world = *state;
+    struct outcome first = {0}, second = {0}, third = {0};
+    world->server->silence = 4000000;
+    call_revoke(world->client, &first);
+    world_end_of(world, &first);
+    world_pass(world, 2900000);
+    call_revoke(world->client, &second);
+    world_end_of(world, &second);
+    assert_int_equal(world->server->registrations, 1);
+    world_pass(world, 2900000); /* since an answer, not since registering */
+    call_revoke(world->client, &second);
+    world_end_of(world, &second);
+    assert_int_equal(world->server->registrations, 1);
+    world_pass(world, 3100000);
+    call_revoke(world->client, &third);
+    world_end_of(world, &third);
+    assert_int_equal(third.outcome, TENURE_OK);
+    assert_int_equal(third.attempts, 1);
+    assert_int_equal(world->server->registrations, 2);
+    assert_int_equal(world->server->last.envelope.number, 1);
+}
+
+/* What is open and may have happened keeps its number, however long its answer takes (K1). */
+static void test_silence_ends_no_registration_with_open_numbers(void **state)
+{
+    struct world *world = *state;
+    struct outcome doubtful = {0}, fresh = {0};
+    world->server->silence = 1000000;
+    world->server->script = NULL;
+    call_revoke(world->client, &doubtful);
+    world_requests(world, 1);
+    struct request asked = world->server->last;
+    world_pass(world, 900000);
+    call_revoke(world->client, &fresh);
+    world_requests(world, 2);
+    assert_int_equal(world->server->registrations, 1);
+    assert_int_equal(world->server->last.envelope.number, 2);
+    server_obey(world->server, &asked);
+    server_obey(world->server, &world->server->last);
+    world_end_of(world, &doubtful);
+    world_end_of(world, &fresh);
+    assert_int_equal(doubtful.outcome, TENURE_OK);
+    assert_int_equal(fresh.outcome, TENURE_OK);
+}
+
 /* K1: what may have happened under a dead registration is never sent under its successor. */
 static void test_doubtful_number_never_moves_to_the_next_registration(void **state)
 {
@@ -359,6 +408,8 @@ int main(void)
         CASE(test_lost_link_means_the_same_number_again),
         CASE(test_client_unknown_on_a_first_try_registers_again),
         CASE(test_client_unknown_after_a_lost_try_is_unknown),
+        CASE(test_long_silence_registers_anew_before_the_call),
+        CASE(test_silence_ends_no_registration_with_open_numbers),
         CASE(test_doubtful_number_never_moves_to_the_next_registration),
         CASE(test_new_incarnation_makes_what_is_outstanding_unknown),
         CASE(test_no_more_numbers_are_open_than_the_cluster_remembers),

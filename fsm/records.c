@@ -56,7 +56,9 @@
     };
 
 /* 1 and 2 are the blocks' and the names' (chain.c, name.c). */
-TYPE_(meta_record, 10, "meta", META_FIELDS(FIELD_, meta_record) OP_LIMITS(META_LIMIT_FIELD_))
+TYPE_(meta_record, 10, "meta",
+      META_FIELDS(FIELD_, meta_record) OP_LIMITS(META_LIMIT_FIELD_)
+          META_END_FIELDS(FIELD_, meta_record))
 TYPE_(tenant_record, 11, "tenants", TENANT_FIELDS(FIELD_, tenant_record))
 TYPE_(cover_record, 12, "covers", COVER_FIELDS(FIELD_, cover_record))
 TYPE_(watermark_record, 13, "watermarks", WATERMARK_FIELDS(FIELD_, watermark_record))
@@ -76,7 +78,7 @@ TYPE_(event_record, 22, "events", EVENT_FIELDS(FIELD_, event_record))
 TYPE_(denial_record, 23, "denials", DENIAL_FIELDS(FIELD_, denial_record))
 
 #define CHECK_(S, sum) _Static_assert(sizeof(struct S) == 0 sum, #S " has padding");
-CHECK_(meta_record, META_FIELDS(SIZE_, ) OP_LIMITS(META_LIMIT_SIZE_))
+CHECK_(meta_record, META_FIELDS(SIZE_, ) OP_LIMITS(META_LIMIT_SIZE_) META_END_FIELDS(SIZE_, ))
 CHECK_(tenant_record, TENANT_FIELDS(SIZE_, ))
 CHECK_(cover_record, COVER_FIELDS(SIZE_, ))
 CHECK_(watermark_record, WATERMARK_FIELDS(SIZE_, ))

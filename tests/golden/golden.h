@@ -13,6 +13,8 @@
 
 enum { GOLDEN_PIECES_MAX = 512, GOLDEN_NAME_MAX = 96 };
 
+struct fsm;
+
 struct golden_piece {
     char name[GOLDEN_NAME_MAX];
     uint8_t *data;
@@ -27,6 +29,7 @@ struct golden {
 struct golden_article {
     const char *name;
     bool rewritten; /* the same bytes come out each time: a compressor's need not */
+    bool grows;     /* it may only be added to: not made anew when what is kept means otherwise */
     void (*make)(struct golden *golden);
     void (*tell)(const struct golden *golden, FILE *text);
 };
@@ -50,6 +53,11 @@ void golden_folder_make(struct golden *golden);
 void golden_folder_tell(const struct golden *golden, FILE *text);
 void golden_log_make(struct golden *golden);
 void golden_log_tell(const struct golden *golden, FILE *text);
+/* records.c */
+void golden_records_make(struct golden *golden);
+void golden_records_tell(const struct golden *golden, FILE *text);
+/* A line for each record of the state: its fields that are not zero, by their tags. */
+void golden_records_values(const struct fsm *fsm, FILE *text);
 /* image.c */
 void golden_image_make(struct golden *golden);
 void golden_image_tell(const struct golden *golden, FILE *text);

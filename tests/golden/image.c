@@ -88,7 +88,7 @@ static void tell_state(struct machine *machine, FILE *text)
 }
 
 /* Goes on from what it read too: an image that is read must also be understood. */
-static void tell_image(struct bytes image, FILE *text)
+static void tell_image(struct bytes image, bool values, FILE *text)
 {
     struct op_limits limits = small_limits();
     struct machine machine;
@@ -101,6 +101,9 @@ static void tell_image(struct bytes image, FILE *text)
         return;
     }
     tell_state(&machine, text);
+    if (values) {
+        golden_records_values(machine.fsm, text);
+    }
     machine.stamp = fsm_time(machine.fsm) + 3600 * SECOND;
     machine_tick(&machine);
     fprintf(text, "and an hour later:\n");
@@ -110,7 +113,7 @@ static void tell_image(struct bytes image, FILE *text)
 
 void golden_image_tell(const struct golden *golden, FILE *text)
 {
-    tell_image(golden_bytes(&golden->pieces[0]), text);
+    tell_image(golden_bytes(&golden->pieces[0]), true, text);
 }
 
 /* ---- a snapshot's file ---- */
@@ -161,7 +164,7 @@ static void tell_file(struct bytes file, FILE *text)
         fprintf(text, "index=%" PRIu64 " term=%" PRIu64 " configuration=%" PRIu64 " %.*s\n",
                 info->meta.index, info->meta.term, info->meta.configuration_index,
                 (int)info->meta.configuration.size, (const char *)info->meta.configuration.data);
-        tell_image(bytes_of(image->bytes, image->size), text);
+        tell_image(bytes_of(image->bytes, image->size), false, text);
     }
     free(info);
     free(image);

@@ -1,4 +1,5 @@
-/* golden make FOLDER: writes the golden files of what this program writes.
+/* golden make FOLDER: writes the golden files of what this program writes; none of them when one
+ *   that may only grow has not.
  * golden check FOLDER: reads them; what they mean must be what they say, and what is written must
  *   still be what they hold. The newest folder.
  * golden read FOLDER: the first half of that. Folders of releases before.
@@ -21,16 +22,17 @@
 enum { LINE_BYTES = 32, LINE_MAX = 256, PATH_MAX_ = 1024 };
 
 static const struct golden_article articles[] = {
-    {"folder", true, golden_folder_make, golden_folder_tell},
-    {"log", true, golden_log_make, golden_log_tell},
-    {"image", true, golden_image_make, golden_image_tell},
-    {"snapshot", false, golden_snapshot_make, golden_snapshot_tell},
-    {"backup", false, golden_backup_make, golden_backup_tell},
-    {"entries", true, golden_entries_make, golden_entries_tell},
-    {"peers", true, golden_peers_make, golden_peers_tell},
-    {"clients", true, golden_frames_make, golden_frames_tell},
-    {"tokens", true, golden_tokens_make, golden_tokens_tell},
-    {"history", true, golden_history_make, golden_history_tell},
+    {"folder", true, false, golden_folder_make, golden_folder_tell},
+    {"log", true, false, golden_log_make, golden_log_tell},
+    {"records", true, true, golden_records_make, golden_records_tell},
+    {"image", true, false, golden_image_make, golden_image_tell},
+    {"snapshot", false, false, golden_snapshot_make, golden_snapshot_tell},
+    {"backup", false, false, golden_backup_make, golden_backup_tell},
+    {"entries", true, false, golden_entries_make, golden_entries_tell},
+    {"peers", true, false, golden_peers_make, golden_peers_tell},
+    {"clients", true, false, golden_frames_make, golden_frames_tell},
+    {"tokens", true, false, golden_tokens_make, golden_tokens_tell},
+    {"history", true, false, golden_history_make, golden_history_tell},
 };
 enum { ARTICLES = sizeof(articles) / sizeof(articles[0]) };
 
@@ -288,6 +290,23 @@ static bool check_article(const struct golden_article *article, const char *path
     return same;
 }
 
+/* What may only grow is not made anew when it has done otherwise. */
+static bool may_write(const struct golden_article *article, const char *path)
+{
+    FILE *file = article->grows ? fopen(path, "r") : NULL;
+    if (file == NULL) {
+        return true;
+    }
+    fclose(file);
+    if (check_article(article, path, false)) {
+        return true;
+    }
+    printf("%s is left as it is: what is new belongs behind the rest. If no release has what was\n"
+           "taken away or moved, and no data folder of anybody, remove that file first.\n",
+           path);
+    return false;
+}
+
 static const char advice[] =
     "A format of the golden files has changed (tests/golden/README.md).\n"
     "  Was it meant? If not, take it back: nodes, clients and backups of that release are there.\n"
@@ -296,28 +315,37 @@ static const char advice[] =
     "  tests/golden/make LEVEL; the old folder stays as it is.\n"
     "  If no release has it yet: tests/golden/make, and read the difference before you commit.\n";
 
+enum how { MAY_MAKE, MAKE, READ, CHECK };
+
+static int each(const char *folder, enum how how)
+{
+    int rc = EXIT_SUCCESS;
+    for (size_t i = 0; i < ARTICLES; i++) {
+        const struct golden_article *article = &articles[i];
+        char path[PATH_MAX_];
+        snprintf(path, sizeof(path), "%s/%s", folder, article->name);
+        bool done = how == MAY_MAKE ? may_write(article, path)
+                    : how == MAKE   ? write_article(article, path) == EXIT_SUCCESS
+                                    : check_article(article, path, how == CHECK);
+        rc = done ? rc : EXIT_FAILURE;
+    }
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     bool making = argc == 3 && strcmp(argv[1], "make") == 0;
     bool newest = argc == 3 && strcmp(argv[1], "check") == 0;
-    int rc = EXIT_SUCCESS;
     if (!making && !newest && (argc != 3 || strcmp(argv[1], "read") != 0)) {
         fprintf(stderr, "usage: golden make|check|read FOLDER\n");
         return 2;
     }
     if (making) {
         (void)mkdir(argv[2], 0777);
+        return each(argv[2], MAY_MAKE) == EXIT_SUCCESS ? each(argv[2], MAKE) : EXIT_FAILURE;
     }
-    for (size_t i = 0; i < ARTICLES; i++) {
-        char path[PATH_MAX_];
-        snprintf(path, sizeof(path), "%s/%s", argv[2], articles[i].name);
-        if (making) {
-            rc = write_article(&articles[i], path) == EXIT_SUCCESS ? rc : EXIT_FAILURE;
-        } else if (!check_article(&articles[i], path, newest)) {
-            rc = EXIT_FAILURE;
-        }
-    }
-    if (rc != EXIT_SUCCESS && !making) {
+    int rc = each(argv[2], newest ? CHECK : READ);
+    if (rc != EXIT_SUCCESS) {
         fputs(advice, stdout);
     }
     return rc;

@@ -139,6 +139,7 @@ struct tenure_registration {
     struct id128 incarnation;
     uint64_t time, term; /* of the answer that registered it; for who records it */
     uint64_t silence;    /* that the cluster bears before it forgets a client */
+    uint64_t given_up;   /* registrations, for our own silence; for who records it */
     uint64_t heard;      /* MONO: the cluster has heard of it since then */
     uint64_t asked;      /* MONO: when the newest registering began */
     uint64_t next_number;
@@ -258,8 +259,6 @@ void tenure_registration_init(struct tenure_registration *registration);
 void tenure_registration_need(struct tenure_client *client);
 /* Our registration is gone: forgotten by the cluster, or of another incarnation. */
 void tenure_registration_lost(struct tenure_client *client, const char *reason);
-/* Why `tenure_registration_check` gave one up. */
-extern const char tenure_silent_for_long[];
 /* The cluster applied a try of the call, so it has heard of us since that was sent. */
 void tenure_registration_heard(struct tenure_client *client, const struct tenure_pending *call);
 /* Registers anew after a silence so long that the cluster may have forgotten us: else the first

@@ -80,17 +80,16 @@ void tenure_registration_heard(struct tenure_client *client, const struct tenure
     }
 }
 
-const char tenure_silent_for_long[] = "this client was silent for long";
-
 /* Three quarters: clocks run at other rates, and a call takes its time to be applied. */
 void tenure_registration_check(struct tenure_client *client)
 {
-    const struct tenure_registration *registration = &client->registration;
+    struct tenure_registration *registration = &client->registration;
     uint64_t bearable = registration->silence - registration->silence / 4;
     if (registration->registered && registration->silence > 0 &&
         tenure_number_lowest(client) == registration->next_number &&
         sat_add(registration->heard, bearable) <= env_mono_us(client->env)) {
-        tenure_registration_lost(client, tenure_silent_for_long);
+        registration->given_up++;
+        tenure_registration_lost(client, "this client was silent for long");
     }
 }
 

@@ -74,16 +74,36 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
     return false;
 }
 
-/* It gave its registration up by itself: nobody told it anything. */
+void watch_closes(struct run *run, const struct tenure_client *client)
+{
+    struct run_watch *watch = &run->watch;
+    if (client->registration.given_up > 0) {
+        watch->silent = grown(watch->silent, &watch->silent_capacity, watch->silent_count,
+                              sizeof(*watch->silent));
+        watch->silent[watch->silent_count++] = client->instance;
+    }
+}
+
+static bool gave_up(const struct tenure_client *client, const struct id128 *instance)
+{
+    return client != NULL && id128_equal(client->instance, *instance) &&
+           client->registration.given_up > 0;
+}
+
+/* This process gave a registration up by itself, once or more: nobody told it anything. */
 static bool was_silent(const struct run *run, const struct id128 *instance)
 {
-    for (size_t i = 0; i < run->actor_count; i++) {
-        const struct tenure_client *client = run->actors[i].client;
-        if (client != NULL && id128_equal(client->instance, *instance)) {
-            return client->registration.lost == tenure_silent_for_long;
+    for (size_t i = 0; i < ACTORS_MAX + NODES_MAX; i++) {
+        if (gave_up(run->actors[i].client, instance)) {
+            return true;
         }
     }
-    return false;
+    for (size_t i = 0; i < run->watch.silent_count; i++) {
+        if (id128_equal(run->watch.silent[i], *instance)) {
+            return true;
+        }
+    }
+    return gave_up(run->churn.client, instance);
 }
 
 /* The client that this process had used and that was not silent for too long by then, or 0: it
@@ -345,6 +365,7 @@ void watch_done(struct run *run)
     free(run->watch.entries);
     free(run->watch.commands);
     free(run->watch.clients);
+    free(run->watch.silent);
     free(run->watch.leaders);
     memset(&run->watch, 0, sizeof(run->watch));
 }

@@ -98,8 +98,10 @@ void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *c
                           uint64_t hint_us)
 {
     uint64_t most = call->last == OP_NOT_LEADER ? LEADERLESS_MOST_US : BACKOFF_MOST_US;
-    uint64_t delay = u64_max(hint_us, tenure_backoff_us(client, call->tries, most));
-    call->due = sat_add(env_mono_us(client->env), delay);
+    uint64_t now = env_mono_us(client->env);
+    uint64_t left = sat_sub(call->deadline, now);
+    uint64_t wait = u64_min(hint_us, left - left / 4); /* a hint costs no call its last try */
+    call->due = sat_add(now, u64_max(wait, tenure_backoff_us(client, call->tries, most)));
     client->calls.backoff_due = u64_min(client->calls.backoff_due, call->due);
     move(client, call, CALL_BACKOFF);
 }

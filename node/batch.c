@@ -39,13 +39,13 @@ bool node_batch_empty(const struct node_batch *batch)
     return batch->queue.count == 0 && list_empty(&batch->flights);
 }
 
-enum { RATE_OVER_US = 1000000, HINT_MOST_US = 5000000 };
+enum { RATE_OVER_US = 1000000 };
 
 uint64_t node_batch_hint(const struct node_batch *batch)
 {
-    uint64_t rate = u64_max(batch->per_second, 1);
-    uint64_t drain_us = batch->queue.count * UINT64_C(1000000) / rate;
-    return u64_max(NODE_OVERLOADED_HINT_US, u64_min(drain_us / 2, HINT_MOST_US));
+    uint64_t rate = u64_max(batch->per_second, batch->counted); /* that in a second, or less */
+    uint64_t drain_us = rate == 0 ? 0 : batch->queue.count * UINT64_C(1000000) / rate;
+    return u64_max(NODE_OVERLOADED_HINT_US, u64_min(drain_us / 2, BATCH_HINT_MOST_US));
 }
 
 /* One command of a client is applied. */

@@ -18,6 +18,9 @@ enum { BATCH_FLYING_BYTES_MAX = 512 * 1024 };
  * that takes 20 ms for a round still takes 3 MB a second of it. */
 enum { BATCH_FLYING_BYTES_SHARED = 64 * 1024, BATCH_SHARED_US = 1000000 };
 
+/* The longest that who is refused is sent away for: a fifth of libtenure's own deadline. */
+enum { BATCH_HINT_MOST_US = 1000000 };
+
 /* Uses of replaced secrets that wait for an entry. What is more than these is told by the next. */
 enum { REUSES_MAX = 16 };
 
@@ -62,8 +65,9 @@ void node_batch_unsent(struct node *node);
 /* Leadership is gone. */
 void node_batch_lost(struct node *node);
 /* How long who is refused because of a full queue does well to wait: half of what the queue takes
- * at the rate of late, between NODE_OVERLOADED_HINT_US and 5 s. Who comes back sooner costs the
- * node the work of refusing it again. */
+ * at the rate of late, between NODE_OVERLOADED_HINT_US and BATCH_HINT_MOST_US; the first while no
+ * rate is known. Who comes back sooner costs the node the work of refusing it again; who is sent
+ * away for longer than its deadline is refused for good. */
 uint64_t node_batch_hint(const struct node_batch *batch);
 bool node_batch_empty(const struct node_batch *batch);
 

@@ -209,6 +209,13 @@ static bool seems_to_write(const struct call *call, const struct op_command *com
     return call->row->access == OP_WRITE || fsm_read_writes(node->fsm, &read);
 }
 
+/* Does the cluster's feature level allow it, as far as this node knows? Where not, a confirmed
+ * round says so (node/reads.c): the level may have been raised by another leader. */
+static bool is_served(const struct call *call)
+{
+    return node_level_admits(call->node, op_row_level(call->row));
+}
+
 static void dispatch_write(struct call *call, struct bytes tenant)
 {
     struct node *node = call->node;
@@ -248,7 +255,7 @@ static void dispatch_write(struct call *call, struct bytes tenant)
     base_writer_init(&writer, request->bytes + tenant.size + request->caller.name.size, size);
     op_entry_add(&writer, &command);
     ASSERT(!writer.failed);
-    if (seems_to_write(call, &command)) {
+    if (is_served(call) && seems_to_write(call, &command)) {
         node_batch_add(node, request);
     } else {
         node_reads_add(node, request);
@@ -289,13 +296,12 @@ static void dispatch_call(struct call *call)
     if (!take_tenant(call, &tenant) || !check_numbers(call) || !check_stale(call)) {
         return;
     }
-    if (!node_level_admits(call->node, op_row_level(call->row))) {
-        refuse(call, OP_NOT_YET, NULL, NULL);
-        return;
-    }
     enum op_outcome admitted = is_stale(call) && !call->node->stopping
                                    ? OP_OK
                                    : node_lead_admits(call->node, call->row);
+    if (admitted == OP_OK && is_stale(call) && !is_served(call)) {
+        admitted = OP_NOT_YET;
+    }
     if (admitted != OP_OK) {
         refuse(call, admitted, NULL, NULL);
         return;

@@ -35,7 +35,7 @@ struct node {
     struct {
         struct fsm *fsm; /* being restored beside the one that serves, or replaced by it */
         void *range;
-        char error[128]; /* why an image was refused */
+        char error[128]; /* of the work: why it refuses its image */
     } second;
     struct node_time time;
     struct clock_file clock_file;
@@ -56,6 +56,7 @@ struct node {
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
     char birth_error[512]; /* why the cluster's settings cannot be served here; empty: they can */
     char misfit[128];      /* what of an entry, or of an image, this version does not know */
+    char refused[128];     /* why the newest image of a leader was refused */
     bool stopping;
     bool handed_over; /* the stop has reached raftlog */
     bool log_stopped; /* raftlog has stopped: answers and the clock's last write are left */

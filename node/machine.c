@@ -183,6 +183,7 @@ static int on_restore_end(void *arg)
 static void on_restore_take(void *arg)
 {
     struct node *node = arg;
+    node->refused[0] = '\0';
     struct fsm *fsm = node->fsm;
     void *range = node->range;
     node->fsm = node->second.fsm;
@@ -204,6 +205,12 @@ static void on_restore_drop(void *arg)
     node->second.fsm = NULL;
 }
 
+static void on_restore_refused(void *arg)
+{
+    struct node *node = arg;
+    snprintf(node->refused, sizeof(node->refused), "%s", node->second.error);
+}
+
 static void on_log_written(void *arg, uint64_t bytes, uint64_t took_us)
 {
     node_observe_log(arg, bytes, took_us);
@@ -213,7 +220,7 @@ static void on_fatal(void *arg, int rc, const char *detail)
 {
     struct node *node = arg;
     char line[1024];
-    const char *why = node->misfit[0] != '\0' ? node->misfit : node->second.error;
+    const char *why = node->misfit[0] != '\0' ? node->misfit : node->refused;
     snprintf(line, sizeof(line), "%s (%s)", detail, why[0] != '\0' ? why : env_error_text(rc));
     node_fatal(node, line);
 }
@@ -235,6 +242,7 @@ struct rlog_machine node_machine_of(struct node *node)
         .restore_end = on_restore_end,
         .restore_take = on_restore_take,
         .restore_drop = on_restore_drop,
+        .restore_refused = on_restore_refused,
         .log_written = on_log_written,
         .on_fatal = on_fatal,
     };

@@ -69,10 +69,22 @@ static void park(struct node *node, struct node_request *request)
     node->reads.tick_wanted = u64_max(node->reads.tick_wanted, request->clock);
 }
 
+static void join_commands(struct node *node, struct node_request *request)
+{
+    node->reads.count--;
+    list_remove(&request->in_queue);
+    node_batch_add(node, request);
+}
+
 /* Answers at request->clock, or parks the request until T has reached it. One that may be either
- * joins the commands when it has something to write. */
+ * joins the commands when it has something to write, and so does a write whose feature level was
+ * reached meanwhile. */
 static void answer(struct node *node, struct node_request *request)
 {
+    if (request->row->access == OP_WRITE) {
+        join_commands(node, request);
+        return;
+    }
     union op_request decoded;
     struct op_command command;
     node_request_decode(request, &decoded, &command);
@@ -87,9 +99,7 @@ static void answer(struct node *node, struct node_request *request)
         park(node, request);
         return;
     case FSM_READ_COMMAND:
-        node->reads.count--;
-        list_remove(&request->in_queue);
-        node_batch_add(node, request);
+        join_commands(node, request);
         return;
     case FSM_READ_ANSWERED:
         node->reads.count--;
@@ -126,7 +136,9 @@ static void on_confirmed(void *arg, bool confirmed)
     while (!list_empty(&round->requests)) {
         struct node_request *request = LIST_ENTRY(round->requests.next, struct node_request,
                                                   in_queue);
-        if (serve && node_operates(request->row)) {
+        if (serve && !node_level_admits(node, op_row_level(request->row))) {
+            refuse(node, request, OP_NOT_YET);
+        } else if (serve && node_operates(request->row)) {
             node->reads.count--;
             node_operate(node, request);
         } else if (serve) {

@@ -82,12 +82,15 @@ struct rlog_machine {
      * These three come from queued work, but at start, and may touch nothing but the second
      * state; a negative rc: the image is unusable. Then, on the loop, take makes the second
      * state the state, or nothing does. At last drop, from queued work again, frees the one of
-     * both that is not in use, if there is one. */
+     * both that is not in use, if there is one. On the loop, between the work that met a
+     * negative rc and anything after it, refused, which may be NULL: the work's own notes of why
+     * may be looked at then, and at start, and at no other time. */
     int (*restore_begin)(void *arg);
     int (*restore_feed)(void *arg, struct bytes piece);
     int (*restore_end)(void *arg);
     void (*restore_take)(void *arg);
     void (*restore_drop)(void *arg);
+    void (*restore_refused)(void *arg);
     /* For who counts; may be NULL. A batch of the log is durable: its bytes, and how long it took,
      * the wait for a worker included. */
     void (*log_written)(void *arg, uint64_t bytes, uint64_t took_us);

@@ -143,6 +143,9 @@ static void on_failed(struct rlog_incoming *in)
 {
     struct rlog *rlog = in->rlog;
     const char *error = in->error[0] != '\0' ? in->error : env_error_text(in->rc);
+    if (in->fed && rlog->machine.restore_refused != NULL) {
+        rlog->machine.restore_refused(rlog->machine.arg);
+    }
     if (in->rc == ENV_LIMIT) {
         rlog_fail(rlog, in->rc, "received from the leader: %s", error);
     } else {

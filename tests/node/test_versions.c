@@ -1,7 +1,7 @@
 /* What a later version wrote stops a node, with one line that says what to do; it is never skipped,
  * and the node's data stays as it is.
  */
-#include "tests/node/world.h"
+#include "tests/node/raw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,6 +218,76 @@ static void who_is_taken_back_stops_and_goes_on_when_upgraded(void **state)
     taken_back(true);
 }
 
+/* ---- an operation of a later level ---- */
+
+static enum op_number later; /* served from level 2 on; 0: none is */
+
+uint64_t __wrap_op_row_level(const struct op_row *row);
+uint64_t __wrap_op_row_level(const struct op_row *row)
+{
+    return row->number == later ? 2 : OP_LEVEL_FIRST;
+}
+
+static enum op_outcome ask(struct raw *raw, uint32_t msgid, const char *method,
+                           const struct op_envelope *envelope, const void *value)
+{
+    struct raw_answer answer;
+    raw_request(raw, msgid, method, envelope, op_row_of_method(bytes_of_text(method))->request,
+                value);
+    raw_answer(raw, &answer);
+    assert_int_equal(answer.msgid, msgid);
+    return answer.head.outcome;
+}
+
+/* A write; and a read of its own. */
+static enum op_outcome ask_register(struct raw *raw, uint32_t msgid)
+{
+    static const struct op_client_register_request nothing;
+    later = OP_client_register;
+    return ask(raw, msgid, "client.register", NULL, &nothing);
+}
+
+static enum op_outcome ask_list(struct raw *raw, uint32_t msgid, bool stale)
+{
+    const struct op_session_list_request list = {.has_user = true, .user = bytes_of_text("alice")};
+    const struct op_envelope envelope = {.has_stale = stale, .stale = stale};
+    later = OP_session_list;
+    return ask(raw, msgid, "session.list", &envelope, &list);
+}
+
+/* NOT_YET is for good, so nobody says it but who leads and has just heard so from a majority; of a
+ * stale read whoever is asked. */
+static void a_later_operation_is_refused_by_who_leads(void **state)
+{
+    (void)state;
+    struct world world;
+    struct raw raw;
+    world_start(&world, 79);
+    size_t leader = world_leader(&world);
+    struct env_tls *tls = world_identity(&world, "tenure://test/acme/service/gateway");
+    raw_open(&raw, &world, world_other(leader), tls);
+    raw_hello(&raw);
+    assert_int_equal(ask_register(&raw, 2), OP_NOT_LEADER);
+    assert_int_equal(ask_list(&raw, 3, false), OP_NOT_LEADER);
+    assert_int_equal(ask_list(&raw, 4, true), OP_NOT_YET);
+    raw_close(&raw);
+    raw_open(&raw, &world, leader, tls);
+    raw_hello(&raw);
+    assert_int_equal(ask_register(&raw, 2), OP_NOT_YET);
+    assert_int_equal(ask_list(&raw, 3, false), OP_NOT_YET);
+    for (size_t i = 0; i < WORLD_NODES; i++) { /* it leads no more, and does not know it yet */
+        if (i != leader) {
+            sim_net_cut(world.sim, world.nodes[i].host, world.nodes[leader].host, true);
+            sim_net_cut(world.sim, world.nodes[leader].host, world.nodes[i].host, true);
+        }
+    }
+    assert_int_equal(op_outcome_class(ask_register(&raw, 4)), OP_CLASS_RETRY);
+    later = 0;
+    raw_close(&raw);
+    env_tls_destroy(tls);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +296,7 @@ int main(void)
         cmocka_unit_test(the_level_is_the_least_of_all_members),
         cmocka_unit_test(a_silent_member_holds_the_level),
         cmocka_unit_test(who_is_taken_back_stops_and_goes_on_when_upgraded),
+        cmocka_unit_test(a_later_operation_is_refused_by_who_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

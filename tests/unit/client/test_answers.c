@@ -240,6 +240,22 @@ static void test_a_hint_beyond_the_deadline_does_not_outlive_it(void **state)
     assert_ended_at_its_deadline(&outcome, began);
 }
 
+/* Whoever is told to come back after its deadline tries once more before it. */
+static void test_a_hint_beyond_the_deadline_leaves_one_more_try(void **state)
+{
+    struct world *world = *state;
+    struct retries retries = {
+        .world = world, .most = 1, .outcome = OP_OVERLOADED, .hint = 2 * WORLD_TIMEOUT_US};
+    struct outcome outcome = {0};
+    world->server->script = retry_first;
+    world->server->arg = &retries;
+    call_revoke(world->client, &outcome);
+    world_end_of(world, &outcome);
+    assert_int_equal(outcome.outcome, TENURE_OK);
+    assert_int_equal(outcome.attempts, 2);
+    assert_in_range(retries.at[1] - retries.at[0], WORLD_TIMEOUT_US / 2, WORLD_TIMEOUT_US);
+}
+
 /* A lost try stays in doubt, whatever the later ones were told. */
 static void test_a_lost_try_and_then_retries_end_as_unknown(void **state)
 {
@@ -520,6 +536,7 @@ int main(void)
         CASE(test_read_without_an_answer_did_nothing),
         CASE(test_nothing_but_retries_ends_as_retry),
         CASE(test_a_hint_beyond_the_deadline_does_not_outlive_it),
+        CASE(test_a_hint_beyond_the_deadline_leaves_one_more_try),
         CASE(test_a_lost_try_and_then_retries_end_as_unknown),
         CASE(test_unreachable_says_why_and_did_nothing),
         CASE(test_an_answer_about_another_session_is_never_handed_on),

@@ -135,7 +135,7 @@ static void a_hint_follows_the_queue(void **state)
     static struct node_batch batch;
 
     (void)state;
-    batch.queue.count = 0;
+    batch.queue.count = batch.per_second = batch.counted = 0;
     assert_int_equal(node_batch_hint(&batch), NODE_OVERLOADED_HINT_US);
     batch.queue.count = 16384;
     batch.per_second = 16384;
@@ -143,9 +143,22 @@ static void a_hint_follows_the_queue(void **state)
     batch.per_second = 1000000;
     assert_int_equal(node_batch_hint(&batch), NODE_OVERLOADED_HINT_US);
     batch.per_second = 100;
-    assert_int_equal(node_batch_hint(&batch), 5000000);
-    batch.per_second = 0; /* nothing was applied yet */
-    assert_int_equal(node_batch_hint(&batch), 5000000);
+    assert_int_equal(node_batch_hint(&batch), BATCH_HINT_MOST_US);
+    batch.counted = 32768; /* it was nearly idle, and is no more */
+    assert_int_equal(node_batch_hint(&batch), 250000);
+}
+
+/* A queue that fills for the first time: nobody is sent away for as long as a call lives. */
+static void a_rate_that_is_not_known_sends_nobody_away_for_long(void **state)
+{
+    static struct node_batch batch;
+
+    (void)state;
+    batch.queue.count = 16384;
+    batch.per_second = batch.counted = 0;
+    assert_int_equal(node_batch_hint(&batch), NODE_OVERLOADED_HINT_US);
+    batch.per_second = 1;
+    assert_int_equal(node_batch_hint(&batch), 1000000);
 }
 
 int main(void)
@@ -155,6 +168,7 @@ int main(void)
         cmocka_unit_test(what_is_put_back_comes_first_again),
         cmocka_unit_test(the_longest_gives_way),
         cmocka_unit_test(a_hint_follows_the_queue),
+        cmocka_unit_test(a_rate_that_is_not_known_sends_nobody_away_for_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

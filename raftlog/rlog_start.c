@@ -14,6 +14,7 @@
 #include "raftlog/sealed.h"
 #include "raftlog/rlog.h"
 #include "raftlog/snapshot_task.h"
+#include "raftlog/snapshots.h"
 #include "raftlog/streams.h"
 
 enum { FIRST_SEGMENT_BYTES = 1024 * 1024 /* later ones are of the configured size */ };
@@ -28,6 +29,8 @@ void rlog_config_init(struct rlog_config *config)
     config->trailing = 4096;
     config->backlog_max = RLOG_INFLIGHT_ENTRIES; /* what waits longer gathers in larger entries */
     config->peer_queue_max = 16 * 1024 * 1024;
+    config->image_block = RLOG_SNAPSHOT_CHUNK;
+    config->image_chunk = RLOG_STREAM_CHUNK;
 }
 
 /* ---- birth ---- */

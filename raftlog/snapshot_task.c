@@ -149,6 +149,7 @@ static void begin_walk(struct rlog_snapshot_task *task)
     task->state = TASK_WALKING;
     task->writer = rlog_snapshot_writer_create(rlog->env, rlog->snapshot_folder, &meta, on_written,
                                                task);
+    rlog_snapshot_writer_pack(task->writer, rlog->config.image_block);
     rlog->machine.snapshot_begin(rlog->machine.arg, on_piece, task);
     env_timer_start(task->timer, 0);
     rlog_held(rlog, since_us);

@@ -22,7 +22,7 @@
 struct chunk {
     struct list link;
     size_t size;
-    uint8_t data[RLOG_SNAPSHOT_CHUNK];
+    uint8_t data[];
 };
 
 enum writer_state { GATHERING, ENDING, DONE, FAILED };
@@ -36,7 +36,8 @@ struct rlog_snapshot_writer {
     void *arg;
     enum writer_state state;
     bool destroyed;
-    struct list link;      /* among those that were left while their work is under way */
+    struct list link; /* among those that were left while their work is under way */
+    size_t block_bytes;
     struct chunk *filling; /* not full yet, or NULL */
     struct list full;
     uint64_t pending_bytes;
@@ -229,6 +230,7 @@ struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const 
                meta->configuration.size);
     }
     writer->info.meta.configuration.data = writer->info.configuration_bytes;
+    writer->block_bytes = RLOG_SNAPSHOT_CHUNK;
     writer->done = done;
     writer->arg = arg;
     list_init(&writer->link);
@@ -241,6 +243,12 @@ struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const 
     return writer;
 }
 
+void rlog_snapshot_writer_pack(struct rlog_snapshot_writer *writer, size_t block_bytes)
+{
+    ASSERT(writer->filling == NULL && block_bytes > 0 && block_bytes <= RLOG_SNAPSHOT_CHUNK);
+    writer->block_bytes = block_bytes;
+}
+
 void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct bytes piece)
 {
     ASSERT(writer->state == GATHERING || writer->state == FAILED);
@@ -249,17 +257,17 @@ void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct byte
         size_t size;
 
         if (chunk == NULL) {
-            chunk = writer->filling = take_memory(sizeof *chunk);
+            chunk = writer->filling = take_memory(sizeof *chunk + writer->block_bytes);
             list_init(&chunk->link);
             chunk->size = 0;
         }
-        size = sizeof chunk->data - chunk->size;
+        size = writer->block_bytes - chunk->size;
         size = piece.size < size ? piece.size : size;
         memcpy(chunk->data + chunk->size, piece.data, size);
         chunk->size += size;
         piece = bytes_of(piece.data + size, piece.size - size);
         writer->pending_bytes += size;
-        if (chunk->size == sizeof chunk->data) {
+        if (chunk->size == writer->block_bytes) {
             list_append(&writer->full, &chunk->link);
             writer->filling = NULL;
         }

@@ -46,6 +46,8 @@ struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const 
                                                          const struct rlog_snapshot_meta *meta,
                                                          void (*done)(void *arg, int rc),
                                                          void *arg);
+/* Packs so many bytes together, RLOG_SNAPSHOT_CHUNK at most and otherwise; before any piece. */
+void rlog_snapshot_writer_pack(struct rlog_snapshot_writer *writer, size_t block_bytes);
 void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer,
                                 struct bytes piece); /* copies */
 /* Bytes that wait for the disk: the machine's walk pauses above a bound. */

@@ -9,9 +9,8 @@
 #include "raftlog/wire.h"
 
 enum {
-    RLOG_STREAM_VERSION = 2, /* 1 had no identity and no checksums */
-    RLOG_STREAM_CHUNK = 128 * 1024,
-    RLOG_STREAM_WINDOW = 2 * RLOG_STREAM_CHUNK, /* sent and not yet written */
+    RLOG_STREAM_VERSION = 2,                    /* 1 had no identity and no checksums */
+    RLOG_STREAM_WINDOW = 2 * RLOG_STREAM_CHUNK, /* sent and not yet written, at most */
     RLOG_STREAM_REPEATS_MAX = 16,               /* chunks that arrive damaged, in one stream */
 };
 

@@ -66,7 +66,8 @@ static void read_run(struct env_work *work)
 {
     struct rlog_outgoing *out = work->arg;
     out->rc = rlog_snapshot_file_read(out->rlog->env, out->rlog->snapshot_folder, out->begin.index,
-                                      out->offset, out->chunk, sizeof out->chunk, &out->size);
+                                      out->offset, out->chunk, out->rlog->config.image_chunk,
+                                      &out->size);
     if (out->rc == 0) {
         out->checksum = rlog_stream_checksum(out->begin.stream, out->offset,
                                              bytes_of(out->chunk, out->size));
@@ -120,7 +121,7 @@ static void read_done(struct env_work *work)
 static void read_next(struct rlog_outgoing *out)
 {
     if (out->state != OUTGOING_MOVING || out->busy || out->sent >= out->begin.size ||
-        out->sent - out->written >= RLOG_STREAM_WINDOW) {
+        out->sent - out->written >= 2 * out->rlog->config.image_chunk) {
         return;
     }
     out->busy = true;

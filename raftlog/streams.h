@@ -14,6 +14,8 @@
 
 #include "raftlog/raftlog.h"
 
+enum { RLOG_STREAM_CHUNK = 128 * 1024 /* the most that rlog_config.image_chunk may be */ };
+
 void rlog_streams_create(struct rlog *rlog);
 void rlog_streams_destroy(struct rlog *rlog);
 

@@ -360,6 +360,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_WORKER_PAUSE] = {"client-pause", NULL, pause_client, resume_client, MS(15000), false,
                             true},
     [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
+    [FAULT_IMAGE] = {"image", NULL, fault_image, fault_image_end, MS(5000), false, false},
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -426,6 +427,9 @@ static enum fault_kind draw_kind(struct run *run)
     enum fault_kind kind = FAULT_CRASH;
     if (run->plan.on[FAULT_CHURN] && run_chance(run, 35)) {
         return FAULT_CHURN;
+    }
+    if (run->plan.on[FAULT_IMAGE] && run_chance(run, 30)) {
+        return FAULT_IMAGE;
     }
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;

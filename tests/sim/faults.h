@@ -29,6 +29,10 @@ fault_fn fault_duel_end;
 fault_fn fault_rivals;
 fault_fn fault_rivals_end;
 
+/* image.c */
+fault_fn fault_image;
+fault_fn fault_image_end;
+
 /* churn.c */
 fault_fn fault_churn;
 

@@ -155,6 +155,10 @@ static void start(struct run *run, struct run_node *node)
         rlog->config.trailing = run->plan.trailing;
         rlog->config.snapshot_bytes = run->plan.snapshot_bytes;
         rlog->config.backlog_max = run->plan.inflight;
+        if (run->plan.image.chunk != 0) {
+            rlog->config.image_block = run->plan.image.block;
+            rlog->config.image_chunk = run->plan.image.chunk;
+        }
         raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
         shrink_segments(&run->plan, &rlog->log->disk);
         run_say(run, "node %u starts", node->config.node);

@@ -167,8 +167,8 @@ void plan_draw(struct run *run)
         plan->on[FAULT_RIVALS] = on[FAULT_RIVALS];
     }
     plan->root = run_chance(run, 25);
-    bool disks = run_chance(run, 12);
-    if (disks && !plan->steady && !plan->duels && !plan->busy) {
+    bool disks = run_chance(run, 12) && !plan->steady && !plan->duels && !plan->busy;
+    if (disks) {
         draw_disks(plan, on);
     }
     plan->trees = run_chance(run, 30);
@@ -176,6 +176,7 @@ void plan_draw(struct run *run)
         draw_trees(plan);
     }
     draw_churn(run, plan);
+    image_plan(run, plan, plan->nodes >= 3 && !plan->steady && !disks);
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */
         plan->think_us = (plan->services + plan->workers) * SIM_SECOND * 112 /

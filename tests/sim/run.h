@@ -11,6 +11,7 @@
 #include "jepsen/check/check.h"
 #include "node/internal.h"
 #include "raftlog/log.h"
+#include "tests/sim/image.h"
 #include "tests/sim/steps.h"
 
 enum {
@@ -75,7 +76,8 @@ enum fault_kind {
     FAULT_BIRTH,
     FAULT_CLIENT_CRASH,
     FAULT_WORKER_PAUSE,
-    FAULT_CHURN, /* the last one */
+    FAULT_CHURN, /* this one and what follows has draws of its own, in some seeds */
+    FAULT_IMAGE,
     FAULTS,
 };
 
@@ -108,7 +110,8 @@ struct plan {
     bool root;        /* an operator revokes, too: of a tenant, or of all */
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */
-    bool trees;       /* sessions are opened below others, several deep */
+    struct image_sizes image;
+    bool trees; /* sessions are opened below others, several deep */
     bool on[FAULTS];
 };
 
@@ -145,6 +148,7 @@ struct run_node {
     uint64_t term;      /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint32_t starts, burials;
+    struct run_arriving arriving;
 };
 
 /* A write as it was asked for. */
@@ -362,6 +366,7 @@ struct run_counters {
         uint64_t mistakes; /* refused: a member with another disk */
         uint64_t images;   /* who joined by a snapshot */
     } churn;
+    struct run_images images;
     uint64_t longest_recovery_us;
     uint64_t judged_us; /* processor time that the checker took */
     struct check_counters check;
@@ -429,6 +434,7 @@ struct run {
     size_t node_count; /* machines: the founders, and those that may join */
     struct node_bootstrap bootstrap;
     struct run_churn churn;
+    struct run_image image;
     struct run_actor actors[ACTORS_MAX + NODES_MAX]; /* behind: of each node, for duels */
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];

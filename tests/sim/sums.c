@@ -34,6 +34,11 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->churn.leaders += one->churn.leaders;
     sum->churn.mistakes += one->churn.mistakes;
     sum->churn.images += one->churn.images;
+    sum->images.begun += one->images.begun;
+    sum->images.resumed += one->images.resumed;
+    sum->images.elsewhere += one->images.elsewhere;
+    sum->images.struck += one->images.struck;
+    sum->images.whole += one->images.whole;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
     for (size_t i = 0; i < FAULTS; i++) {
         sum->faults[i] += one->faults[i];
@@ -111,6 +116,10 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            ", not without being named %" PRIu64 ", leadership sent %" PRIu64 "\n",
            sum->churn.added, sum->churn.images, sum->churn.promoted, sum->churn.removed,
            sum->churn.leaders, sum->churn.replaced, sum->churn.mistakes, sum->churn.transferred);
+    printf("images sent in chunks %" PRIu64 ", broken off %" PRIu64 ", resumed %" PRIu64
+           ", by another node %" PRIu64 ", installed %" PRIu64 "\n",
+           sum->images.begun, sum->images.struck, sum->images.resumed, sum->images.elsewhere,
+           sum->images.whole);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {
@@ -132,6 +141,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
     enum { MANY = 20, ALL = 100, MOST = 1000 };
     bool good = true;
     bool churn = on[FAULT_CHURN];
+    bool image = on[FAULT_IMAGE];
     if (seeds < MANY) {
         return true;
     }
@@ -148,6 +158,9 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
                {"repeated call", sum->retried, 5000, MANY},
                {"comparison of digests", sum->digests, 100000, MANY},
                {"snapshot of another node's", sum->installs, 200, MANY},
+               {"image sent in chunks", sum->images.begun, image ? 200 : 0, ALL},
+               {"image resumed", sum->images.resumed, image ? 20 : 0, ALL},
+               {"image resumed by another node", sum->images.elsewhere, image ? 4 : 0, MOST},
                {"session below another", sum->children, 500, ALL},
                {"elevation", sum->calls[OP_session_elevate], 300, ALL},
                {"adoption", sum->calls[OP_task_adopt], 3, MOST},

@@ -202,6 +202,7 @@ static void watch_entries(struct run *run, struct run_node *node, uint64_t appli
     uint64_t index = u64_max(node->applied + 1, start);
     if (node->applied + 1 < start && node->applied != 0) {
         run->counters.installs++;
+        image_installed(run, node, start - 1);
     }
     if (node->applied == 0 && start > 1 && node->joins) {
         run->counters.churn.images++;
@@ -328,6 +329,7 @@ static void watch_node(struct run *run, struct run_node *node)
         watch_term(run, node);
         watch_commit(run, node);
         watch_applied(run, node);
+        image_watch(run, node);
     }
 }
 

@@ -2,81 +2,26 @@
 #include "node/clock_file.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "base/hash.h"
 #include "env/disk.h"
+#include "node/forms.h"
 #include "node/internal.h"
 
 enum {
-    SLOT_BYTES = 128,
     SLOT_SPACING = 4096, /* a torn write never touches both */
     WRITE_EVERY_US = 500000,
-    CLOCK_VERSION = 3,
 };
-
-static const char magic[8] = "TNRCLOCK";
-
-struct slot {
-    uint64_t sequence;
-    bool has_clock;
-    uint64_t era;
-    struct id128 boot_id;
-    uint64_t boot_us;
-    uint64_t offset; /* two's complement */
-    struct node_time_kept kept;
-};
-
-static void slot_write(uint8_t buffer[SLOT_BYTES], const struct slot *slot)
-{
-    memset(buffer, 0, SLOT_BYTES);
-    struct base_writer writer;
-    base_writer_init(&writer, buffer, SLOT_BYTES);
-    base_write_bytes(&writer, bytes_of(magic, sizeof(magic)));
-    base_write_u8(&writer, CLOCK_VERSION);
-    base_write_u64(&writer, slot->sequence);
-    base_write_u8(&writer, slot->has_clock ? 1 : 0);
-    base_write_u64(&writer, slot->era);
-    base_write_id(&writer, slot->boot_id);
-    base_write_u64(&writer, slot->boot_us);
-    base_write_u64(&writer, slot->offset);
-    base_write_u8(&writer, slot->kept.known ? 1 : 0);
-    base_write_u64(&writer, slot->kept.clock);
-    base_write_u64(&writer, slot->kept.wall_us);
-    base_write_u32(&writer, base_crc32c(0, base_written(&writer)));
-}
-
-static bool slot_read(struct bytes buffer, struct slot *ret_slot)
-{
-    struct base_reader reader;
-    base_reader_init(&reader, buffer);
-    struct bytes head = base_read_bytes(&reader, sizeof(magic));
-    uint8_t version = base_read_u8(&reader);
-    ret_slot->sequence = base_read_u64(&reader);
-    ret_slot->has_clock = base_read_u8(&reader) == 1;
-    ret_slot->era = base_read_u64(&reader);
-    ret_slot->boot_id = base_read_id(&reader);
-    ret_slot->boot_us = base_read_u64(&reader);
-    ret_slot->offset = base_read_u64(&reader);
-    ret_slot->kept.known = base_read_u8(&reader) == 1;
-    ret_slot->kept.clock = base_read_u64(&reader);
-    ret_slot->kept.wall_us = base_read_u64(&reader);
-    struct bytes covered = bytes_of(buffer.data, buffer.size - base_reader_left(&reader));
-    uint32_t crc = base_read_u32(&reader);
-    return !reader.failed && bytes_equal(head, bytes_of(magic, sizeof(magic))) &&
-           version == CLOCK_VERSION && crc == base_crc32c(0, covered);
-}
 
 /* The newest slot that is whole. */
-static bool load(struct clock_file *file, struct slot *ret_slot)
+static bool load(struct clock_file *file, struct node_clock_slot *ret_slot)
 {
     bool found = false;
     for (uint64_t i = 0; i < 2; i++) {
-        uint8_t buffer[SLOT_BYTES];
+        uint8_t buffer[NODE_FORM_MAX];
         size_t size = 0;
-        struct slot slot;
+        struct node_clock_slot slot;
         if (env_file_read(file->file, i * SLOT_SPACING, buffer, sizeof(buffer), &size) == ENV_OK &&
-            slot_read(bytes_of(buffer, size), &slot) &&
+            node_form_read_slot(bytes_of(buffer, size), &slot) &&
             (!found || slot.sequence > ret_slot->sequence)) {
             *ret_slot = slot;
             found = true;
@@ -90,7 +35,7 @@ static void run(struct env_work *work)
     struct node *node = work->arg;
     struct clock_file *file = &node->clock_file;
     int rc = env_file_write(file->file, (file->sequence % 2) * SLOT_SPACING,
-                            bytes_of(file->slot, SLOT_BYTES));
+                            bytes_of(file->slot, NODE_FORM_MAX));
     file->refused = rc == ENV_NO_SPACE;
     file->broken = !file->refused && (rc != ENV_OK || env_file_sync(file->file) != ENV_OK);
 }
@@ -125,7 +70,7 @@ static void write_slot(void *arg)
     struct node *node = arg;
     struct clock_file *file = &node->clock_file;
     node_time_keep(&node->time, env_boot_us(node->env), env_wall_us(node->env));
-    struct slot slot = {
+    struct node_clock_slot slot = {
         .sequence = ++file->sequence,
         .has_clock = node->time.has_clock,
         .era = node->time.era,
@@ -134,7 +79,7 @@ static void write_slot(void *arg)
         .offset = (uint64_t)node->time.offset,
         .kept = node->time.kept,
     };
-    slot_write(file->slot, &slot);
+    node_form_write_slot(file->slot, &slot);
     file->wrote_clock = slot.has_clock;
     file->wrote_era = slot.era;
     file->busy = true;
@@ -143,7 +88,7 @@ static void write_slot(void *arg)
 
 /* T2: a process restart keeps the clock; a reboot voids it, and its era is remembered, and what it
  * said beside the wall clock (T3). */
-static void take_over(struct node *node, const struct slot *slot)
+static void take_over(struct node *node, const struct node_clock_slot *slot)
 {
     bool same_boot = id128_equal(slot->boot_id, env_boot_id(node->env)) &&
                      slot->boot_us <= env_boot_us(node->env);
@@ -177,7 +122,7 @@ int node_clock_file_start(struct node *node)
     if (rc != ENV_OK) {
         return rc;
     }
-    struct slot slot = {.sequence = 0};
+    struct node_clock_slot slot = {.sequence = 0};
     if (load(file, &slot)) {
         take_over(node, &slot);
     }

@@ -7,8 +7,7 @@
 #define NODE_CLOCK_FILE_H
 
 #include "env/work.h"
-#include "node/time.h"
-#include "base/bytes.h"
+#include "node/forms.h"
 
 struct env;
 struct env_file;
@@ -27,7 +26,7 @@ struct clock_file {
     uint64_t durable_era;
     bool broken;  /* the newest write failed: the node ends by node_fatal */
     bool refused; /* the disk was full: written again at the next turn of it */
-    uint8_t slot[128];
+    uint8_t slot[NODE_FORM_MAX];
 };
 
 /* Reads what the file says into node->time when it is of this very boot; starts writing. */

@@ -1,57 +1,18 @@
-/* Messages between nodes that carry clocks: their form, and what each makes of the receiver's. */
+/* Messages between nodes that carry clocks: what each makes of the receiver's. */
 #include "node/clocks.h"
 
 #include "env/random.h"
+#include "node/forms.h"
 #include "node/internal.h"
 
-/* ---- form: u8 version, u64 first (a nonce or a term), u8 has, u64 value, u64 era,
- * u8 wall (enum node_time_wall), u64 wall value ---- */
-
-enum { CLOCK_MESSAGE_VERSION = 3, CLOCK_MESSAGE_MAX = 48 };
-
-struct clock_message {
-    uint64_t first;
-    bool has;
-    uint64_t value;
-    uint64_t era;
-    enum node_time_wall wall;
-    uint64_t wall_value;
-};
-
-static void send_clock(struct node *node, uint64_t to, uint8_t kind, struct clock_message message)
+static void send_clock(struct node *node, uint64_t to, uint8_t kind,
+                       struct node_clock_message message)
 {
-    uint8_t buffer[CLOCK_MESSAGE_MAX];
-    struct base_writer writer;
-    base_writer_init(&writer, buffer, sizeof(buffer));
-    base_write_u8(&writer, CLOCK_MESSAGE_VERSION);
-    base_write_u64(&writer, message.first);
-    base_write_u8(&writer, message.has ? 1 : 0);
-    base_write_u64(&writer, message.value);
-    base_write_u64(&writer, message.era);
-    base_write_u8(&writer, (uint8_t)message.wall);
-    base_write_u64(&writer, message.wall_value);
-    rlog_peer_send(node->rlog, to, kind, base_written(&writer));
+    uint8_t buffer[NODE_FORM_MAX];
+    rlog_peer_send(node->rlog, to, kind, node_form_write_clock(buffer, &message));
 }
 
-static bool read_clock(struct bytes bytes, struct clock_message *ret_message)
-{
-    struct base_reader reader;
-    base_reader_init(&reader, bytes);
-    uint8_t version = base_read_u8(&reader);
-    ret_message->first = base_read_u64(&reader);
-    ret_message->has = base_read_u8(&reader) == 1;
-    ret_message->value = base_read_u64(&reader);
-    ret_message->era = base_read_u64(&reader);
-    uint8_t wall = base_read_u8(&reader);
-    ret_message->wall = wall == NODE_TIME_WALL_OFFERED  ? NODE_TIME_WALL_OFFERED
-                        : wall == NODE_TIME_WALL_UNTRUE ? NODE_TIME_WALL_UNTRUE
-                                                        : NODE_TIME_WALL_NONE;
-    ret_message->wall_value = base_read_u64(&reader);
-    return version == CLOCK_MESSAGE_VERSION && base_reader_finished(&reader) &&
-           wall <= NODE_TIME_WALL_OFFERED;
-}
-
-static void send_clock_to_all(struct node *node, uint8_t kind, struct clock_message message)
+static void send_clock_to_all(struct node *node, uint8_t kind, struct node_clock_message message)
 {
     size_t count;
     const struct rlog_member *members = rlog_members(node->rlog, &count);
@@ -80,7 +41,8 @@ static void new_question(struct node *node)
 void node_clocks_ask(struct node *node)
 {
     new_question(node);
-    send_clock_to_all(node, PEER_CLOCK_ASK, (struct clock_message){.first = node->clocks.nonce});
+    send_clock_to_all(node, PEER_CLOCK_ASK,
+                      (struct node_clock_message){.first = node->clocks.nonce});
 }
 
 void node_clocks_tell(struct node *node, uint64_t clock)
@@ -88,7 +50,7 @@ void node_clocks_tell(struct node *node, uint64_t clock)
     node->clocks.told_at = env_boot_us(node->env);
     send_clock_to_all(
         node, PEER_CLOCK_LEADER,
-        (struct clock_message){
+        (struct node_clock_message){
             .first = node->lead.term, .has = true, .value = clock, .era = node->time.era});
 }
 
@@ -98,14 +60,14 @@ void node_clocks_remind_odd(struct node *node)
     if (clocks->odd != 0 && clocks->told_at - clocks->asked_at > NODE_TIME_ANSWER_US) {
         new_question(node);
         send_clock(node, clocks->odd, PEER_CLOCK_ASK,
-                   (struct clock_message){.first = clocks->nonce});
+                   (struct node_clock_message){.first = clocks->nonce});
     }
 }
 
 void node_clocks_void_odd(struct node *node, uint64_t odd)
 {
     node->clocks.odd = odd;
-    send_clock(node, odd, PEER_CLOCK_VOID, (struct clock_message){.first = node->lead.term});
+    send_clock(node, odd, PEER_CLOCK_VOID, (struct node_clock_message){.first = node->lead.term});
 }
 
 bool node_clocks_majority_holds(const struct node *node)
@@ -134,20 +96,20 @@ struct node_time_offer node_clocks_own(struct node *node, uint64_t now)
     return offer;
 }
 
-static void on_ask(struct node *node, uint64_t from, const struct clock_message *message)
+static void on_ask(struct node *node, uint64_t from, const struct node_clock_message *message)
 {
     struct node_time_offer own = node_clocks_own(node, env_boot_us(node->env));
     send_clock(node, from, PEER_CLOCK_ANSWER,
-               (struct clock_message){.first = message->first,
-                                      .has = own.has_clock,
-                                      .value = own.value,
-                                      .era = own.era,
-                                      .wall = own.wall,
-                                      .wall_value = own.wall_value});
+               (struct node_clock_message){.first = message->first,
+                                           .has = own.has_clock,
+                                           .value = own.value,
+                                           .era = own.era,
+                                           .wall = own.wall,
+                                           .wall_value = own.wall_value});
 }
 
 /* The odd one has voided its clock or learned a better one, or has to be told again. */
-static void on_odd_answer(struct node *node, const struct clock_message *message)
+static void on_odd_answer(struct node *node, const struct node_clock_message *message)
 {
     uint64_t clock;
     if (!node_lead_clock(node, &clock)) {
@@ -168,7 +130,7 @@ static void say_held(struct node *node)
         return; /* the leader tells its clock again */
     }
     send_clock(node, node->lead.leader, PEER_CLOCK_HELD,
-               (struct clock_message){.first = node->lead.term, .era = node->time.era});
+               (struct node_clock_message){.first = node->lead.term, .era = node->time.era});
 }
 
 void node_clocks_durable(struct node *node)
@@ -182,7 +144,7 @@ void node_clocks_durable(struct node *node)
 /* Without a clock anybody's will do that is of no older era than the one that we have lost; a clock
  * of another era gives way to the leader's alone. */
 static void on_follower_answer(struct node *node, uint64_t from,
-                               const struct clock_message *message)
+                               const struct node_clock_message *message)
 {
     bool of_leader = from == node->lead.leader;
     bool other_era = message->era != node->time.era;
@@ -205,7 +167,7 @@ static bool is_answer(const struct node *node, uint64_t nonce)
     return nonce == clocks->nonce && env_boot_us(node->env) - clocks->asked_at <= bound;
 }
 
-static void on_answer(struct node *node, uint64_t from, const struct clock_message *message)
+static void on_answer(struct node *node, uint64_t from, const struct node_clock_message *message)
 {
     if (!is_answer(node, message->first)) {
         return;
@@ -245,7 +207,8 @@ void node_clocks_follow(struct node *node, uint64_t term, uint64_t value)
     }
 }
 
-static void on_leader_clock(struct node *node, uint64_t from, const struct clock_message *message)
+static void on_leader_clock(struct node *node, uint64_t from,
+                            const struct node_clock_message *message)
 {
     if (from != node->lead.leader || message->first != node->lead.term) {
         return;
@@ -260,7 +223,7 @@ static void on_leader_clock(struct node *node, uint64_t from, const struct clock
     }
 }
 
-static void on_held(struct node *node, uint64_t from, const struct clock_message *message)
+static void on_held(struct node *node, uint64_t from, const struct node_clock_message *message)
 {
     struct node_clocks *clocks = &node->clocks;
     if (node->lead.state == LEAD_FOLLOWING || message->first != node->lead.term ||
@@ -279,7 +242,7 @@ static void on_held(struct node *node, uint64_t from, const struct clock_message
     node_lead_held(node);
 }
 
-static void on_void(struct node *node, uint64_t from, const struct clock_message *message)
+static void on_void(struct node *node, uint64_t from, const struct node_clock_message *message)
 {
     if (message->first == node->lead.term && from == node->lead.leader) {
         node_time_void(&node->time);
@@ -289,8 +252,8 @@ static void on_void(struct node *node, uint64_t from, const struct clock_message
 
 void node_clocks_message(struct node *node, uint64_t from, uint8_t kind, struct bytes bytes)
 {
-    struct clock_message message;
-    if (!read_clock(bytes, &message)) {
+    struct node_clock_message message;
+    if (!node_form_read_clock(bytes, &message)) {
         env_log(node->env, ENV_LOG_WARN, "time", "node %llu sent a clock message of no known form",
                 (unsigned long long)from);
         return;

@@ -2,26 +2,23 @@
 #include "node/level.h"
 
 #include "env/clock.h"
+#include "node/forms.h"
 #include "node/internal.h"
 
 enum {
     LOOK_US = 500000,
     REPORT_US = 2000000, /* what a member said counts for so long */
-    REPORT_VERSION = 1,
-    REPORT_MAX = 16,
 };
 
 static void tell_leader(struct node *node)
 {
-    uint8_t buffer[REPORT_MAX];
-    struct base_writer writer;
+    const struct node_level_message message = {.level = node->config->level};
+    uint8_t buffer[NODE_FORM_MAX];
     if (node->lead.leader == 0 || node->lead.leader == node->config->node) {
         return;
     }
-    base_writer_init(&writer, buffer, sizeof(buffer));
-    base_write_u8(&writer, REPORT_VERSION);
-    base_write_u64(&writer, node->config->level);
-    rlog_peer_send(node->rlog, node->lead.leader, PEER_LEVEL, base_written(&writer));
+    rlog_peer_send(node->rlog, node->lead.leader, PEER_LEVEL,
+                   node_form_write_level(buffer, &message));
 }
 
 /* 0: it said nothing a moment ago. */
@@ -85,13 +82,10 @@ static struct node_level_report *place_of(struct node_level *level, uint64_t id)
 
 void node_level_message(struct node *node, uint64_t from, struct bytes message)
 {
-    struct base_reader reader;
-    base_reader_init(&reader, message);
-    uint8_t version = base_read_u8(&reader);
-    uint64_t level = base_read_u64(&reader);
-    if (version == REPORT_VERSION && base_reader_finished(&reader)) {
+    struct node_level_message said;
+    if (node_form_read_level(message, &said)) {
         *place_of(&node->level, from) = (struct node_level_report){
-            .node = from, .level = level, .heard_us = env_mono_us(node->env)};
+            .node = from, .level = said.level, .heard_us = env_mono_us(node->env)};
     }
 }
 

@@ -3,14 +3,13 @@
 
 #include "base/sat.h"
 #include "env/disk.h"
+#include "node/forms.h"
 #include "node/internal.h"
 
 enum {
     LOOK_US = 250000,
     HAND_PAUSE = 10,     /* election timeouts between two tries to hand leadership over */
     REPORT_US = 1500000, /* what a member said counts for so long */
-    REPORT_VERSION = 1,
-    REPORT_MAX = 16,
 };
 
 uint64_t node_space_watermark(const struct node *node)
@@ -18,21 +17,18 @@ uint64_t node_space_watermark(const struct node *node)
     return (uint64_t)node->config->disk_free_mib << 20;
 }
 
-/* ---- what members say: u8 version, u8 short, u64 free ---- */
+/* ---- what members say ---- */
 
 static void tell_leader(struct node *node)
 {
     const struct node_space *space = &node->space;
-    uint8_t buffer[REPORT_MAX];
-    struct base_writer writer;
+    const struct node_space_message message = {.is_short = space->is_short, .free = space->free};
+    uint8_t buffer[NODE_FORM_MAX];
     if (node->lead.leader == 0 || node->lead.leader == node->config->node) {
         return;
     }
-    base_writer_init(&writer, buffer, sizeof(buffer));
-    base_write_u8(&writer, REPORT_VERSION);
-    base_write_u8(&writer, space->is_short ? 1 : 0);
-    base_write_u64(&writer, space->free);
-    rlog_peer_send(node->rlog, node->lead.leader, PEER_SPACE, base_written(&writer));
+    rlog_peer_send(node->rlog, node->lead.leader, PEER_SPACE,
+                   node_form_write_space(buffer, &message));
 }
 
 /* The place of its report, or of the oldest one. */
@@ -204,17 +200,15 @@ static void look(void *arg)
 
 void node_space_message(struct node *node, uint64_t from, struct bytes message)
 {
-    struct base_reader reader;
-    base_reader_init(&reader, message);
-    uint8_t version = base_read_u8(&reader);
-    bool is_short = base_read_u8(&reader) != 0;
-    uint64_t free = base_read_u64(&reader);
-    if (version != REPORT_VERSION || !base_reader_finished(&reader)) {
+    struct node_space_message said;
+    if (!node_form_read_space(message, &said)) {
         return; /* of another version: nothing is known of its disk */
     }
     struct node_space_report *report = place_of(&node->space, from);
-    *report = (struct node_space_report){
-        .node = from, .free = free, .heard_us = env_mono_us(node->env), .is_short = is_short};
+    *report = (struct node_space_report){.node = from,
+                                         .free = said.free,
+                                         .heard_us = env_mono_us(node->env),
+                                         .is_short = said.is_short};
 }
 
 bool node_space_admits(const struct node *node, const struct op_row *row)

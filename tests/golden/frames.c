@@ -252,6 +252,8 @@ void golden_entries_make(struct golden *golden)
     op_denials_write(&rows_writer, &denial, 1, 2);
     command = (struct op_command){.number = OP_COMMAND_DENIALS, .body = base_written(&rows_writer)};
     make_entry(golden, &command, "denials");
+    command = (struct op_command){.number = OP_COMMAND_LEVEL, .level = 3};
+    make_entry(golden, &command, "level");
     for (size_t i = 0; i < count; i++) {
         if (rows[i].access != OP_READ) {
             make_operation(golden, &rows[i]);
@@ -310,6 +312,9 @@ void golden_entries_tell(const struct golden *golden, FILE *text)
         }
         fprintf(text, "  stamp=%" PRIu64 " count=%u number=%u term=%" PRIu64 "\n", head.stamp,
                 head.count, command.number, command.term);
+        if (command.number == OP_COMMAND_LEVEL) {
+            fprintf(text, "  level=%" PRIu64 "\n", command.level);
+        }
         golden_hex(text, "  minted", bytes_of(command.minted_id.bytes, 16));
         golden_hex(text, "  verifier",
                    bytes_of(command.minted_verifier, sizeof(command.minted_verifier)));

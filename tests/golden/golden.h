@@ -77,5 +77,8 @@ void golden_history_tell(const struct golden *golden, FILE *text);
 /* peers.c */
 void golden_peers_make(struct golden *golden);
 void golden_peers_tell(const struct golden *golden, FILE *text);
+/* node.c */
+void golden_node_make(struct golden *golden);
+void golden_node_tell(const struct golden *golden, FILE *text);
 
 #endif

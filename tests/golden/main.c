@@ -30,6 +30,7 @@ static const struct golden_article articles[] = {
     {"backup", false, false, golden_backup_make, golden_backup_tell},
     {"entries", true, false, golden_entries_make, golden_entries_tell},
     {"peers", true, false, golden_peers_make, golden_peers_tell},
+    {"node", true, false, golden_node_make, golden_node_tell},
     {"clients", true, false, golden_frames_make, golden_frames_tell},
     {"tokens", true, false, golden_tokens_make, golden_tokens_tell},
     {"history", true, false, golden_history_make, golden_history_tell},

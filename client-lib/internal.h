@@ -141,6 +141,8 @@ struct tenure_registration {
     uint64_t silence;    /* that the cluster bears before it forgets a client */
     uint64_t given_up;   /* registrations, for our own silence; for who records it */
     uint64_t heard;      /* MONO: the cluster has heard of it since then */
+    bool spare;          /* it was given up, and may be taken back while no new one is there */
+    bool kept;           /* it was taken back, and nobody has heard of it since */
     uint64_t asked;      /* MONO: when the newest registering began */
     uint64_t next_number;
     uint64_t lowest;                                /* every number below is ended */

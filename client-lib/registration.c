@@ -77,6 +77,7 @@ void tenure_registration_heard(struct tenure_client *client, const struct tenure
     struct tenure_registration *registration = &client->registration;
     if (call->number != 0 && !tenure_number_dead(client, call)) {
         registration->heard = u64_max(registration->heard, call->sent);
+        registration->kept = false;
     }
 }
 
@@ -85,12 +86,26 @@ void tenure_registration_check(struct tenure_client *client)
 {
     struct tenure_registration *registration = &client->registration;
     uint64_t bearable = registration->silence - registration->silence / 4;
-    if (registration->registered && registration->silence > 0 &&
+    if (registration->registered && registration->silence > 0 && !registration->kept &&
         tenure_number_lowest(client) == registration->next_number &&
         sat_add(registration->heard, bearable) <= env_mono_us(client->env)) {
         registration->given_up++;
         tenure_registration_lost(client, "this client was silent for long");
+        registration->spare = true;
     }
+}
+
+/* There was no room for a new one: the one that we gave up serves as long as the cluster knows it. */
+static bool take_back(struct tenure_client *client)
+{
+    struct tenure_registration *registration = &client->registration;
+    if (!registration->spare) {
+        return false;
+    }
+    registration->spare = false;
+    registration->kept = true;
+    registration->registered = true;
+    return true;
 }
 
 static void on_registered(void *arg, const struct tenure_result *result,
@@ -100,7 +115,7 @@ static void on_registered(void *arg, const struct tenure_result *result,
     struct tenure_registration *registration = &client->registration;
     registration->call = 0;
     if (reply == NULL) {
-        if (tenure_outcome_class(result->outcome) == TENURE_CLASS_REFUSED) {
+        if (!take_back(client) && tenure_outcome_class(result->outcome) == TENURE_CLASS_REFUSED) {
             refuse_unnumbered(client, result);
         }
         return;
@@ -112,6 +127,7 @@ static void on_registered(void *arg, const struct tenure_result *result,
     registration->term = result->term;
     registration->silence = reply->silence;
     registration->heard = registration->asked;
+    registration->spare = false;
     registration->next_number = 1;
     registration->lowest = 1;
     registration->last = OP_UNREACHABLE;
@@ -130,7 +146,7 @@ void tenure_registration_need(struct tenure_client *client)
 void tenure_registration_lost(struct tenure_client *client, const char *reason)
 {
     struct tenure_registration *registration = &client->registration;
-    registration->registered = false;
+    registration->registered = registration->spare = registration->kept = false;
     registration->generation++;
     registration->lost = reason;
     memset(registration->open, 0, sizeof(registration->open));

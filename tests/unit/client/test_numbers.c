@@ -222,6 +222,40 @@ static void test_long_silence_registers_anew_before_the_call(void **state)
     assert_int_equal(world->server->last.envelope.number, 1);
 }
 
+static void refuse_second_register(struct server *server, const struct request *request)
+{
+    unsigned *registered = server->arg;
+    if (request->row->number == OP_client_register && (*registered)++ > 0) {
+        server_answer(request, OP_LIMIT, NULL);
+    } else {
+        server_obey(server, request);
+    }
+}
+
+/* The cluster may be full of clients, and know the one that was silent still. */
+static void test_registration_that_was_given_up_serves_when_there_is_no_room(void **state)
+{
+    struct world *world = *state;
+    unsigned registered = 0;
+    struct outcome first = {0}, second = {0}, third = {0};
+    world->server->silence = 4000000;
+    world->server->register_scripted = true;
+    world->server->script = refuse_second_register;
+    world->server->arg = &registered;
+    call_revoke(world->client, &first);
+    world_end_of(world, &first);
+    world_pass(world, 3100000);
+    call_revoke(world->client, &second);
+    world_end_of(world, &second);
+    assert_int_equal(second.outcome, TENURE_OK);
+    assert_int_equal(world->server->last.envelope.number, 2);
+    assert_int_equal(registered, 2);
+    call_revoke(world->client, &third); /* it was heard: no reason to ask again */
+    world_end_of(world, &third);
+    assert_int_equal(third.outcome, TENURE_OK);
+    assert_int_equal(registered, 2);
+}
+
 /* What is open and may have happened keeps its number, however long its answer takes (K1). */
 static void test_silence_ends_no_registration_with_open_numbers(void **state)
 {
@@ -409,6 +443,7 @@ int main(void)
         CASE(test_client_unknown_on_a_first_try_registers_again),
         CASE(test_client_unknown_after_a_lost_try_is_unknown),
         CASE(test_long_silence_registers_anew_before_the_call),
+        CASE(test_registration_that_was_given_up_serves_when_there_is_no_room),
         CASE(test_silence_ends_no_registration_with_open_numbers),
         CASE(test_doubtful_number_never_moves_to_the_next_registration),
         CASE(test_new_incarnation_makes_what_is_outstanding_unknown),

@@ -22,6 +22,7 @@
 #include "raftlog/peers.h"
 #include "raftlog/repair.h"
 #include "raftlog/snapshot_task.h"
+#include "raftlog/streams.h"
 
 static uint64_t now_ms(const struct rlog_engine *engine)
 {
@@ -432,6 +433,7 @@ bool rlog_engine_notify(struct rlog *rlog)
     env_log(rlog->env, ENV_LOG_INFO, "raft", "role=%s term=%llu leader=%llu",
             raft_state_name((int)raft_state(&engine->raft)), (unsigned long long)term,
             (unsigned long long)leader);
+    rlog_streams_follow_role(rlog);
     rlog->machine.role_changed(rlog->machine.arg, role, term, leader);
     return true;
 }

@@ -230,8 +230,12 @@ void rlog_snapshot_task_destroy(struct rlog *rlog)
 void rlog_snapshot_task_advance(struct rlog *rlog)
 {
     struct rlog_snapshot_task *task = rlog->snapshot_task;
-    if (task->untidy && !task->tidying && task->state == TASK_IDLE && rlog->phase == RLOG_RUNNING &&
-        !rlog_streams_using_files(rlog)) {
+    bool may_tidy = task->untidy && !task->tidying && task->state == TASK_IDLE &&
+                    rlog->phase == RLOG_RUNNING;
+    if (may_tidy) {
+        rlog_streams_release(rlog);
+    }
+    if (may_tidy && !rlog_streams_using_files(rlog)) {
         tidy(task);
     } else if (is_possible(task) && is_due(task) && env_mono_us(rlog->env) >= task->not_before_us) {
         begin_walk(task);

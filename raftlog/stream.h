@@ -9,7 +9,9 @@
 #include "raftlog/wire.h"
 
 enum {
-    RLOG_STREAM_VERSION = 2,                    /* 1 had no identity and no checksums */
+    RLOG_STREAM_VERSION = 2, /* 1 had no identity and no checksums */
+    /* Longer than the check of a large file takes: a stream that stands still so long has ended. */
+    RLOG_STREAM_STALLED_US = 20 * 1000 * 1000,
     RLOG_STREAM_WINDOW = 2 * RLOG_STREAM_CHUNK, /* sent and not yet written, at most */
     RLOG_STREAM_REPEATS_MAX = 16,               /* chunks that arrive damaged, in one stream */
 };
@@ -59,6 +61,12 @@ struct rlog_incoming {
     struct rlog_wire_snapshot_begin next;
     uint64_t received;
     uint64_t written;
+    uint64_t moved_us;       /* when a chunk last came, or was written */
+    struct env_timer *timer; /* the pause is over */
+    uint64_t pause_us;       /* after the last failure; 0: there was none since the last install */
+    uint64_t not_before_us;
+    int told_rc; /* of the last failure that was logged, and when */
+    uint64_t told_us;
     struct rlog_snapshot_receiver *receiver; /* NULL: not open yet */
     bool busy;
     bool doomed;
@@ -78,7 +86,9 @@ struct rlog_incoming {
 
 struct rlog_streams {
     uint64_t last_stream;
-    uint64_t received; /* bytes, of all streams */
+    uint64_t received;           /* bytes, of all streams */
+    uint64_t unreadable;         /* index of an image of our own that could not be read, 0: none */
+    uint64_t look_not_before_us; /* for that one */
     struct rlog_outgoing outgoing[RLOG_MEMBERS_MAX];
     struct rlog_incoming incoming;
 };
@@ -89,6 +99,10 @@ bool rlog_outgoing_result(struct rlog *rlog, uint64_t from, struct bytes body);
 bool rlog_incoming_begin(struct rlog *rlog, uint64_t from, struct bytes body);
 bool rlog_incoming_chunk(struct rlog *rlog, uint64_t from, struct bytes body);
 void rlog_outgoing_lost(struct rlog *rlog, uint64_t peer);
+void rlog_outgoing_release(struct rlog *rlog);
+void rlog_incoming_create(struct rlog *rlog);
+void rlog_incoming_destroy(struct rlog *rlog);
+void rlog_incoming_release(struct rlog *rlog);
 void rlog_incoming_lost(struct rlog *rlog, uint64_t peer);
 
 #endif

@@ -17,11 +17,18 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/sat.h"
 #include "raftlog/engine.h"
 #include "raftlog/peers.h"
 #include "raftlog/repair.h"
 #include "raftlog/snapshot_task.h"
 #include "raftlog/stream.h"
+
+enum {
+    PAUSE_FIRST_US = 50 * 1000, /* after a failure; the next one's is twice as long */
+    PAUSE_MAX_US = 1000 * 1000,
+    TELL_AGAIN_US = 10 * 1000 * 1000, /* the same failure, in the log */
+};
 
 static void tell(struct rlog_incoming *in, uint64_t to, uint64_t stream, uint64_t offset,
                  enum rlog_stream_verdict verdict)
@@ -139,6 +146,21 @@ static void write_run(struct env_work *work)
 
 static void write_next(struct rlog_incoming *in);
 
+/* The offers that come are not taken for some time; the core has one made with each heartbeat. */
+static void begin_pause(struct rlog_incoming *in, const char *error)
+{
+    struct env *env = in->rlog->env;
+    uint64_t now_us = env_mono_us(env);
+    if (in->pause_us == 0 || in->rc != in->told_rc || now_us - in->told_us >= TELL_AGAIN_US) {
+        env_log(env, ENV_LOG_ERROR, "snapshot", "the one from node %llu is not stored: %s",
+                (unsigned long long)in->from, error);
+        in->told_rc = in->rc;
+        in->told_us = now_us;
+    }
+    in->pause_us = in->pause_us == 0 ? PAUSE_FIRST_US : u64_min(2 * in->pause_us, PAUSE_MAX_US);
+    in->not_before_us = now_us + in->pause_us;
+}
+
 static void on_failed(struct rlog_incoming *in)
 {
     struct rlog *rlog = in->rlog;
@@ -149,12 +171,22 @@ static void on_failed(struct rlog_incoming *in)
     if (in->rc == ENV_LIMIT) {
         rlog_fail(rlog, in->rc, "received from the leader: %s", error);
     } else {
-        env_log(rlog->env, ENV_LOG_ERROR, "snapshot", "the one from node %llu is not stored: %s",
-                (unsigned long long)in->from, error);
+        begin_pause(in, error);
         tell(in, in->from, in->begin.stream, in->written,
              in->rc == ENV_INVALID ? RLOG_STREAM_DAMAGED : RLOG_STREAM_ENDED);
     }
     in_end(in);
+}
+
+/* The leader finds out how far it brought us, and whether its log does the rest. */
+static void on_installed(struct rlog_incoming *in)
+{
+    in->pause_us = 0;
+    in->not_before_us = 0;
+    if (in->next_from != 0) {
+        tell(in, in->next_from, in->next.stream, 0, RLOG_STREAM_ENDED);
+        in->next_from = 0;
+    }
 }
 
 static void write_done(struct env_work *work)
@@ -163,6 +195,7 @@ static void write_done(struct env_work *work)
     struct rlog *rlog = in->rlog;
     in->busy = false;
     in->written += in->writing_size;
+    in->moved_us = env_mono_us(rlog->env);
     if (in->finish) {
         rlog_snapshot_task_tidy(rlog); /* it may have been renamed into place already */
     }
@@ -175,6 +208,9 @@ static void write_done(struct env_work *work)
         install(in);
         rlog_held(rlog, since_us);
         tell(in, in->from, in->begin.stream, in->written, RLOG_STREAM_ENDED);
+        if (rlog_snapshot_task_index(rlog) >= in->begin.index) {
+            on_installed(in);
+        }
         in_end(in);
     } else {
         tell(in, in->from, in->begin.stream, in->written, RLOG_STREAM_GO_ON);
@@ -228,6 +264,7 @@ static void open_done(struct env_work *work)
                 (unsigned long long)(in->begin.size - in->offset), (unsigned long long)in->offset);
         in->received = in->offset;
         in->written = in->offset;
+        in->moved_us = env_mono_us(rlog->env);
         tell(in, in->from, in->begin.stream, in->offset, RLOG_STREAM_GO_ON);
         write_next(in); /* perhaps nothing is missing */
     }
@@ -255,14 +292,38 @@ void rlog_streams_go_on(struct rlog *rlog)
     if (from == 0 || in->from != 0 || !rlog_snapshot_task_idle(rlog) || !rlog_alive(rlog)) {
         return;
     }
-    in->next_from = 0;
+    uint64_t now_us = env_mono_us(rlog->env);
     if (rlog->phase != RLOG_RUNNING || rlog_repair_waits(rlog) ||
         in->next.term < rlog_engine_term(rlog) ||
         in->next.index <= rlog_snapshot_task_index(rlog)) {
+        in->next_from = 0;
         tell(in, from, in->next.stream, 0, RLOG_STREAM_ENDED);
-        return;
+    } else if (now_us < in->not_before_us) {
+        env_timer_start(in->timer, in->not_before_us - now_us);
+    } else {
+        in->next_from = 0;
+        in_open(in, from, &in->next);
     }
-    in_open(in, from, &in->next);
+}
+
+static void on_pause_over(void *arg)
+{
+    const struct rlog_incoming *in = arg;
+    rlog_streams_go_on(in->rlog);
+}
+
+void rlog_incoming_create(struct rlog *rlog)
+{
+    struct rlog_incoming *in = &rlog->streams->incoming;
+    in->rlog = rlog;
+    in->timer = env_timer_create(rlog->env, on_pause_over, in);
+}
+
+void rlog_incoming_destroy(struct rlog *rlog)
+{
+    struct rlog_incoming *in = &rlog->streams->incoming;
+    env_timer_destroy(in->timer);
+    rlog_snapshot_receiver_destroy(in->receiver);
 }
 
 /* The work has all of it, and reads no more of what was announced. */
@@ -287,12 +348,23 @@ bool rlog_incoming_begin(struct rlog *rlog, uint64_t from, struct bytes body)
     }
     in->next_from = from;
     in->next = begin;
-    if (in->from != 0) {
-        in_end(in); /* an older stream; the offer waits until it is over */
-    } else {
+    if (in->from == 0) {
         rlog_streams_go_on(rlog);
+    } else if (!is_finishing(in)) {
+        in_end(in); /* an older stream; the offer waits until it is over */
     }
     return true;
+}
+
+void rlog_incoming_release(struct rlog *rlog)
+{
+    struct rlog_incoming *in = &rlog->streams->incoming;
+    if (in->from != 0 && !in->busy &&
+        env_mono_us(rlog->env) - in->moved_us >= RLOG_STREAM_STALLED_US) {
+        env_log(rlog->env, ENV_LOG_WARN, "snapshot", "node %llu sends no more of the one at %llu",
+                (unsigned long long)in->from, (unsigned long long)in->begin.index);
+        in_end(in);
+    }
 }
 
 /* ---- chunks ---- */
@@ -338,6 +410,7 @@ bool rlog_incoming_chunk(struct rlog *rlog, uint64_t from, struct bytes body)
     in->waiting_size += chunk.data.size;
     in->received += chunk.data.size;
     rlog->streams->received += chunk.data.size;
+    in->moved_us = since_us;
     write_next(in);
     rlog_held(rlog, since_us);
     return true;

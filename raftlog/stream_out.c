@@ -13,8 +13,7 @@
 #include "raftlog/snapshot_task.h"
 #include "raftlog/stream.h"
 
-/* Longer than the check of a large file takes; the core asks again after as long. */
-enum { STALLED_US = 20 * 1000 * 1000 };
+enum { UNREADABLE_PAUSE_US = 1000 * 1000 }; /* the core asks again with each heartbeat */
 
 static void out_end(struct rlog_outgoing *out)
 {
@@ -76,6 +75,32 @@ static void read_run(struct env_work *work)
 
 static void read_next(struct rlog_outgoing *out);
 
+/* Our own file of it. Nothing is logged about one image twice. */
+static void on_unreadable(const struct rlog_outgoing *out)
+{
+    struct rlog *rlog = out->rlog;
+    struct rlog_streams *streams = rlog->streams;
+    uint64_t index = out->begin.index;
+    if (streams->unreadable != index) {
+        env_log(rlog->env, ENV_LOG_ERROR, "snapshot",
+                "our own one at %llu, which node %llu needs, cannot be read: %s: another one is "
+                "taken",
+                (unsigned long long)index, (unsigned long long)out->to, env_error_text(out->rc));
+    }
+    streams->unreadable = index;
+    streams->look_not_before_us = env_mono_us(rlog->env) + UNREADABLE_PAUSE_US;
+    if (index == rlog_snapshot_task_index(rlog)) {
+        rlog_snapshot_task_want(rlog);
+    }
+}
+
+static bool may_look(const struct rlog *rlog, uint64_t index)
+{
+    return index == rlog_snapshot_task_index(rlog) &&
+           (index != rlog->streams->unreadable ||
+            env_mono_us(rlog->env) >= rlog->streams->look_not_before_us);
+}
+
 /* Whether the stream is still there after the work. */
 static bool out_goes_on(struct rlog_outgoing *out)
 {
@@ -84,7 +109,11 @@ static bool out_goes_on(struct rlog_outgoing *out)
         out->doomed = false;
         return false;
     }
-    if (out->rc != 0 || !rlog_alive(out->rlog)) {
+    bool alive = rlog_alive(out->rlog);
+    if (out->rc != 0 && alive) {
+        on_unreadable(out);
+    }
+    if (out->rc != 0 || !alive) {
         out_end(out);
         return false;
     }
@@ -106,7 +135,9 @@ static void read_done(struct env_work *work)
     struct rlog_outgoing *out = work->arg;
     if (out_goes_on(out) && out->state == OUTGOING_MOVING) {
         if (!out->rewound && out->size == 0) {
-            out_end(out); /* the file has become shorter */
+            out->rc = ENV_INVALID; /* the file has become shorter */
+            on_unreadable(out);
+            out_end(out);
         } else if (!out->rewound) {
             uint64_t since_us = env_mono_us(out->rlog->env);
             send_chunk(out);
@@ -176,17 +207,44 @@ static void look(struct rlog_outgoing *out)
     env_work_submit(out->rlog->env, &out->work);
 }
 
+/* An answer was lost: the other side dropped what its queue could not hold. */
+static void end_if_stalled(struct rlog_outgoing *out)
+{
+    if (out->state != OUTGOING_NONE && out->state != OUTGOING_INTERRUPTED &&
+        env_mono_us(out->rlog->env) - out->moved_us >= RLOG_STREAM_STALLED_US) {
+        env_log(out->rlog->env, ENV_LOG_WARN, "snapshot",
+                "node %llu takes no more of the one at %llu", (unsigned long long)out->to,
+                (unsigned long long)out->begin.index);
+        out_end(out);
+    }
+}
+
+void rlog_outgoing_release(struct rlog *rlog)
+{
+    for (size_t i = 0; i < RLOG_MEMBERS_MAX; i++) {
+        end_if_stalled(&rlog->streams->outgoing[i]);
+    }
+}
+
+void rlog_streams_follow_role(struct rlog *rlog)
+{
+    bool leads = rlog_engine_role(rlog) == RLOG_LEADER;
+    for (size_t i = 0; i < RLOG_MEMBERS_MAX; i++) {
+        struct rlog_outgoing *out = &rlog->streams->outgoing[i];
+        if (out->state != OUTGOING_NONE && !(leads && out->begin.term == rlog_engine_term(rlog))) {
+            out_end(out);
+        }
+    }
+}
+
 void rlog_streams_send(struct rlog *rlog, uint64_t to, uint64_t term, uint64_t index,
                        uint64_t last_term)
 {
     struct rlog_outgoing *out = out_find(rlog, to);
-    if (out != NULL && out->state != OUTGOING_NONE && out->state != OUTGOING_INTERRUPTED &&
-        env_mono_us(rlog->env) - out->moved_us >= STALLED_US) {
-        env_log(rlog->env, ENV_LOG_WARN, "snapshot", "node %llu takes no more of the one at %llu",
-                (unsigned long long)to, (unsigned long long)out->begin.index);
-        out_end(out); /* an answer was lost: it dropped what its queue could not hold */
+    if (out != NULL) {
+        end_if_stalled(out);
     }
-    if (out == NULL || out->busy || index != rlog_snapshot_task_index(rlog) ||
+    if (out == NULL || out->busy || !may_look(rlog, index) ||
         (out->state != OUTGOING_NONE && out->state != OUTGOING_INTERRUPTED)) {
         return;
     }
@@ -213,8 +271,7 @@ void rlog_streams_greet(struct rlog *rlog, uint64_t peer)
         return;
     }
     bool wanted = rlog_engine_role(rlog) == RLOG_LEADER &&
-                  out->begin.term == rlog_engine_term(rlog) &&
-                  out->begin.index == rlog_snapshot_task_index(rlog);
+                  out->begin.term == rlog_engine_term(rlog) && may_look(rlog, out->begin.index);
     if (wanted) {
         look(out);
     } else {

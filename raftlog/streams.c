@@ -33,13 +33,13 @@ void rlog_streams_create(struct rlog *rlog)
 {
     rlog->streams = calloc(1, sizeof *rlog->streams);
     ASSERT(rlog->streams != NULL);
-    rlog->streams->incoming.rlog = rlog;
+    rlog_incoming_create(rlog);
 }
 
 void rlog_streams_destroy(struct rlog *rlog)
 {
     if (rlog->streams != NULL) {
-        rlog_snapshot_receiver_destroy(rlog->streams->incoming.receiver);
+        rlog_incoming_destroy(rlog);
         free(rlog->streams);
         rlog->streams = NULL;
     }
@@ -49,6 +49,12 @@ void rlog_streams_lost(struct rlog *rlog, uint64_t peer)
 {
     rlog_incoming_lost(rlog, peer);
     rlog_outgoing_lost(rlog, peer);
+}
+
+void rlog_streams_release(struct rlog *rlog)
+{
+    rlog_incoming_release(rlog);
+    rlog_outgoing_release(rlog);
 }
 
 bool rlog_streams_using_files(const struct rlog *rlog)

@@ -7,7 +7,8 @@
  * last whole block of it when the same image is offered, by whomever. Another image begins anew,
  * and takes the old part's place. A connection that comes back is offered at once what it was
  * sent before. A file becomes ours only when every byte of it is checked, and is restored from
- * before the loop takes notice of it (snapshot_task.h).
+ * before the loop takes notice of it (snapshot_task.h). An offer that comes while one is restored
+ * from waits; so does one that comes soon after a transfer failed here, for a second at most.
  */
 #ifndef RAFTLOG_STREAMS_H
 #define RAFTLOG_STREAMS_H
@@ -32,6 +33,10 @@ void rlog_streams_lost(struct rlog *rlog, uint64_t peer);
 void rlog_streams_greet(struct rlog *rlog, uint64_t peer);
 /* Files may be opened again: begins with the offer that waits, if one does. */
 void rlog_streams_go_on(struct rlog *rlog);
+/* Role or term have changed: streams of a term that we do not lead end. */
+void rlog_streams_follow_role(struct rlog *rlog);
+/* Ends streams that stand still, so that they keep no files. */
+void rlog_streams_release(struct rlog *rlog);
 /* Whether a file is being read for a peer or written from one: all files must stay. */
 bool rlog_streams_using_files(const struct rlog *rlog);
 /* No work in flight that would outlive rlog_streams_destroy. */

@@ -531,6 +531,7 @@ static void a_damaged_chunk_is_asked_for_again(void **state)
     assert_true(status.snapshot == 0 && cluster->nodes[2].restores == 0);
     /* Not for ever. */
     offer_image(&liar, 2, status.term, 8);
+    cluster_run(cluster, 100 * SIM_MILLISECOND); /* the pause after the first */
     for (unsigned i = 0; i <= RLOG_STREAM_REPEATS_MAX; i++) {
         assert_false(liar.closed);
         send_chunk(&liar, 2, 0, 1);

@@ -96,8 +96,20 @@ static void take_images(struct transfer *transfer)
     free(b);
 }
 
-/* One node is down and lags; the others have the same image, of eight blocks. */
-static struct transfer begin(uint64_t seed)
+static void take_image(struct transfer *transfer)
+{
+    uint8_t *image;
+    size_t size;
+    rlog_snapshot_now(transfer->cluster->nodes[transfer->leader].rlog);
+    cluster_run(transfer->cluster, SIM_SECOND);
+    read_image(transfer, transfer->leader, &image, &size);
+    transfer->size = size;
+    free(image);
+}
+
+/* One node is down and lags; the leader has an image, of eight blocks, and the other one the same
+ * if it is to be so. */
+static struct transfer begin_with(uint64_t seed, bool both)
 {
     struct transfer transfer = {.cluster = cluster_create(seed, 3)};
     struct cluster *cluster = transfer.cluster;
@@ -110,9 +122,18 @@ static struct transfer begin(uint64_t seed)
     cluster_crash(cluster, transfer.lagging);
     note_leader(&transfer);
     write_numbers(&transfer, NUMBERS);
-    take_images(&transfer);
+    if (both) {
+        take_images(&transfer);
+    } else {
+        take_image(&transfer);
+    }
     assert_true(transfer.size > 7 * (uint64_t)RLOG_SNAPSHOT_CHUNK);
     return transfer;
+}
+
+static struct transfer begin(uint64_t seed)
+{
+    return begin_with(seed, true);
 }
 
 /* Until the lagging node got so much of it, in this life. */
@@ -387,6 +408,174 @@ static void a_damaged_part_is_cut_off(void **state)
     cluster_destroy(cluster);
 }
 
+/* ---- what does not go on ---- */
+
+static size_t times_logged(const struct cluster *cluster, const char *text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < 64 && i < cluster->log_count; i++) {
+        count += strstr(cluster->log[i], text) != NULL;
+    }
+    return count;
+}
+
+static void count_image(void *arg, const char *name)
+{
+    size_t *count = arg;
+    *count += strstr(name, ".part") == NULL;
+}
+
+static size_t images_of(const struct transfer *transfer, size_t node)
+{
+    size_t count = 0;
+    (void)sim_disk_list(transfer->cluster->nodes[node].host, "/data/snapshots", count_image,
+                        &count);
+    return count;
+}
+
+/* The node takes one of what it holds now, and that is more than before. */
+static void another_image(struct transfer *transfer, size_t node)
+{
+    uint64_t before = status_of(transfer, node).snapshot;
+    cluster_write(transfer->cluster, 10);
+    cluster_run(transfer->cluster, SIM_SECOND);
+    rlog_snapshot_now(transfer->cluster->nodes[node].rlog);
+    cluster_run(transfer->cluster, SIM_SECOND);
+    assert_true(status_of(transfer, node).snapshot > before);
+}
+
+/* The leader's own file cannot be read: that is said once, asked again with pauses, and ends with
+ * the next image. */
+static void an_unreadable_image_is_replaced(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin(60);
+    struct cluster *cluster = transfer.cluster;
+    char path[64], name[RLOG_SNAPSHOT_NAME_MAX];
+    rlog_snapshot_name(name, status_of(&transfer, transfer.leader).snapshot);
+    snprintf(path, sizeof path, "/data/snapshots/%s", name);
+    sim_disk_fail(cluster->nodes[transfer.leader].host, SIM_DISK_OPEN, path, 1, UINT64_MAX,
+                  ENV_FAILED);
+    start(&transfer, transfer.lagging);
+    cluster_run(cluster, SIM_SECOND);
+    uint64_t opened = sim_fault_hits(cluster->sim, "disk.open");
+    cluster_run(cluster, 10 * SIM_SECOND);
+    assert_int_equal(times_logged(cluster, "cannot be read"), 1);
+    assert_true(sim_fault_hits(cluster->sim, "disk.open") - opened <= 12);
+    assert_int_equal(cluster->nodes[transfer.lagging].restores, 0);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    assert_int_equal(cluster->nodes[transfer.lagging].restores, 1);
+    cluster_destroy(cluster);
+}
+
+/* It lost the leadership, and the connection is there: what it sent is sent no more. */
+static void who_led_once_keeps_no_old_image(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin(61);
+    struct cluster *cluster = transfer.cluster;
+    size_t led = transfer.leader;
+    start(&transfer, transfer.lagging);
+    (void)run_until_received(&transfer, transfer.size / 4);
+    sim_disk_latency(cluster->nodes[transfer.lagging].host, 100 * SIM_MILLISECOND, 0);
+    rlog_step_down(cluster->nodes[led].rlog);
+    cluster_settle(cluster, 60 * SIM_SECOND);
+    assert_int_not_equal(cluster_wait_leader(cluster)->id - 1, led);
+    assert_int_equal(images_of(&transfer, led), 1);
+    another_image(&transfer, led);
+    cluster_run(cluster, 5 * SIM_SECOND);
+    assert_int_equal(images_of(&transfer, led), 1);
+    cluster_destroy(cluster);
+}
+
+/* The next leader has no image, and brings the node up by its log: what the last one sent stands
+ * still for ever. */
+static void who_receives_no_more_keeps_no_old_image(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin_with(62, false);
+    struct cluster *cluster = transfer.cluster;
+    start(&transfer, transfer.lagging);
+    (void)run_until_received(&transfer, transfer.size / 4);
+    rlog_step_down(cluster->nodes[transfer.leader].rlog);
+    cluster_settle(cluster, 60 * SIM_SECOND);
+    assert_int_equal(cluster->nodes[transfer.lagging].restores, 0);
+    another_image(&transfer, transfer.lagging);
+    another_image(&transfer, transfer.lagging);
+    assert_int_equal(images_of(&transfer, transfer.lagging), 2); /* it could still go on */
+    cluster_run(cluster, 25 * SIM_SECOND);
+    assert_int_equal(images_of(&transfer, transfer.lagging), 1);
+    assert_int_equal(parts_of(&transfer).parts, 0);
+    cluster_destroy(cluster);
+}
+
+static void a_full_disk_is_not_tried_with_each_heartbeat(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin(63);
+    struct cluster *cluster = transfer.cluster;
+    struct sim_host *host = cluster->nodes[transfer.lagging].host;
+    start(&transfer, transfer.lagging);
+    (void)run_until_received(&transfer, transfer.size / 4);
+    sim_disk_set_capacity(host, sim_disk_used(host));
+    cluster_run(cluster, SIM_SECOND);
+    uint64_t begun = received(&transfer);
+    cluster_run(cluster, 8 * SIM_SECOND);
+    assert_int_equal(times_logged(cluster, "is not stored: the disk is full"), 1);
+    assert_true(received(&transfer) - begun <= 10 * transfer.size); /* at most, each time */
+    sim_disk_set_capacity(host, UINT64_MAX);
+    cluster_run(cluster, 2 * SIM_SECOND); /* the longest pause, and the transfer */
+    assert_int_equal(status_of(&transfer, transfer.lagging).snapshot,
+                     status_of(&transfer, transfer.leader).snapshot);
+    cluster_settle(cluster, 60 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+/* And nothing is written that would make the leader's next image another one. */
+static void a_damaged_image_does_not_come_with_each_heartbeat(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin(64);
+    struct cluster *cluster = transfer.cluster;
+    char path[64], name[RLOG_SNAPSHOT_NAME_MAX];
+    rlog_snapshot_name(name, status_of(&transfer, transfer.leader).snapshot);
+    snprintf(path, sizeof path, "/data/snapshots/%s", name);
+    assert_int_equal(sim_disk_flip(cluster->nodes[transfer.leader].host, path, 8 * 700000), 0);
+    start(&transfer, transfer.lagging);
+    cluster_run(cluster, 10 * SIM_SECOND);
+    assert_true(received(&transfer) >= 5 * transfer.size); /* it is tried again */
+    assert_true(received(&transfer) <= 15 * transfer.size);
+    assert_int_equal(times_logged(cluster, "is not stored"), 1);
+    cluster_destroy(cluster);
+}
+
+/* All has arrived, and the node restores from it for long, while the leader takes a newer image
+ * and offers that: what was restored counts, and the log does the rest. */
+static void a_newer_image_waits_for_a_restore(void **state)
+{
+    (void)state;
+    struct transfer transfer = begin(65);
+    struct cluster *cluster = transfer.cluster;
+    struct sim_host *host = cluster->nodes[transfer.lagging].host;
+    uint64_t size = transfer.size;
+    start(&transfer, transfer.lagging);
+    (void)run_until_received(&transfer, size / 2);
+    while (received(&transfer) < size) {
+        cluster_run(cluster, 20);
+    }
+    sim_disk_latency(host, 6 * SIM_SECOND, 0); /* of the next piece, which has the last byte */
+    another_image(&transfer, transfer.leader);
+    sim_net_reset(cluster->sim, cluster->nodes[transfer.leader].host, host);
+    cluster_run(cluster, 3 * SIM_SECOND);
+    assert_int_equal(cluster->nodes[transfer.lagging].restores, 0);
+    sim_disk_latency(host, 50, 400);
+    cluster_settle(cluster, 10 * SIM_SECOND);
+    assert_int_equal(cluster->nodes[transfer.lagging].restores, 1);
+    assert_int_equal(received(&transfer), size);
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +589,12 @@ int main(void)
         cmocka_unit_test(the_same_index_is_not_the_same_image),
         cmocka_unit_test(a_damaged_image_is_never_installed),
         cmocka_unit_test(a_damaged_part_is_cut_off),
+        cmocka_unit_test(an_unreadable_image_is_replaced),
+        cmocka_unit_test(who_led_once_keeps_no_old_image),
+        cmocka_unit_test(who_receives_no_more_keeps_no_old_image),
+        cmocka_unit_test(a_full_disk_is_not_tried_with_each_heartbeat),
+        cmocka_unit_test(a_damaged_image_does_not_come_with_each_heartbeat),
+        cmocka_unit_test(a_newer_image_waits_for_a_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,7 +242,8 @@ bool node_batch_turn(struct node *node, bool tick)
 {
     struct node_batch *batch = node->batch;
     bool denials = denials_due(node);
-    bool own = tick || batch->reuse_count > 0 || denials || node->level.due != 0;
+    uint64_t level = node_level_due(node);
+    bool own = tick || batch->reuse_count > 0 || denials || level != 0;
     if (batch->queue.count == 0 && !own) {
         return false;
     }
@@ -258,8 +259,8 @@ bool node_batch_turn(struct node *node, bool tick)
         flight->silent = 1;
         flight->tick = true;
     }
-    if (node->level.due != 0) {
-        const struct op_command raise = {.number = OP_COMMAND_LEVEL, .level = node->level.due};
+    if (level != 0) {
+        const struct op_command raise = {.number = OP_COMMAND_LEVEL, .level = level};
         op_entry_add(&writer, &raise);
         flight->silent++;
     }
@@ -282,7 +283,9 @@ bool node_batch_turn(struct node *node, bool tick)
         return true;
     }
     batch->reuse_count = 0;
-    node->level.due = 0; /* looked at again soon */
+    if (level != 0) {
+        node_level_sent(node, level);
+    }
     if (denials) {
         node_denials_sent(&batch->denials, env_boot_us(node->env));
     }

@@ -241,6 +241,7 @@ static void become_leader(struct node *node, uint64_t term)
     lead->start_index = 0;
     lead->recollecting = false;
     lead->by_walls = false;
+    node->level.proposed = 0;
     node_clocks_reset(node);
     collect(node);
 }

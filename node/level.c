@@ -1,12 +1,15 @@
 /* Hears which levels the members know, and raises the cluster's when all of them do. */
 #include "node/level.h"
 
+#include <stdio.h>
+
+#include "base/sat.h"
 #include "env/clock.h"
 #include "node/forms.h"
 #include "node/internal.h"
 
 enum {
-    LOOK_US = 500000,
+    TELL_US = 500000,
     REPORT_US = 2000000, /* what a member said counts for so long */
 };
 
@@ -21,17 +24,19 @@ static void tell_leader(struct node *node)
                    node_form_write_level(buffer, &message));
 }
 
-/* 0: it said nothing a moment ago. */
+/* 0: it said nothing a moment ago. Nor does it count what was said before the present connection:
+ * by another process, which may have been another program. */
 static uint64_t level_of(const struct node *node, uint64_t id)
 {
-    uint64_t now = env_mono_us(node->env);
+    uint64_t since = u64_max(sat_sub(env_mono_us(node->env), REPORT_US),
+                             rlog_peer_since(node->rlog, id));
     if (id == node->config->node) {
         return node->config->level;
     }
     for (size_t i = 0; i < RLOG_MEMBERS_MAX; i++) {
         const struct node_level_report *report = &node->level.reports[i];
         if (report->node == id) {
-            return now - report->heard_us <= REPORT_US ? report->level : 0;
+            return report->heard_us >= since ? report->level : 0;
         }
     }
     return 0;
@@ -49,21 +54,61 @@ static uint64_t least_of_members(const struct node *node)
     return least;
 }
 
-static void look(void *arg)
+/* What the cluster has, or will have of this leader. */
+static uint64_t level_to_be(const struct node *node)
 {
-    struct node *node = arg;
-    if (node->failed) {
-        return;
+    return u64_max(fsm_level(node->fsm), node->level.proposed);
+}
+
+uint64_t node_level_due(const struct node *node)
+{
+    if (node->lead.state != LEAD_SERVING || node->config->level <= level_to_be(node)) {
+        return 0;
     }
     uint64_t least = least_of_members(node);
-    tell_leader(node);
-    node->level.due = node->lead.state == LEAD_SERVING && least > fsm_level(node->fsm) ? least : 0;
-    if (node->level.due != 0) {
-        env_log(node->env, ENV_LOG_INFO, "level",
-                "all members know feature level %llu: it is the cluster's from now on",
-                (unsigned long long)least);
+    return least > level_to_be(node) ? least : 0;
+}
+
+void node_level_sent(struct node *node, uint64_t level)
+{
+    node->level.proposed = level;
+    env_log(node->env, ENV_LOG_INFO, "level",
+            "all members know feature level %llu: it is the cluster's from now on",
+            (unsigned long long)level);
+}
+
+bool node_level_bars(const struct node *node, uint64_t id, char *reason, size_t reason_size)
+{
+    size_t count;
+    const struct rlog_member *members = rlog_members(node->rlog, &count);
+    uint64_t level = level_of(node, id);
+    size_t i = 0;
+    while (i < count && members[i].id != id) {
+        i++;
     }
-    env_timer_start(node->level.timer, LOOK_US);
+    if (i == count || members[i].voter || level >= level_to_be(node)) {
+        return false;
+    }
+    if (level == 0) {
+        snprintf(reason, reason_size, "node %llu has not said yet which feature levels it knows",
+                 (unsigned long long)id);
+    } else {
+        snprintf(reason, reason_size,
+                 "node %llu knows feature level %llu, and the cluster's is %llu: upgrade it",
+                 (unsigned long long)id, (unsigned long long)level,
+                 (unsigned long long)level_to_be(node));
+    }
+    return true;
+}
+
+/* Raising it is a turn's business, and this begins one. */
+static void on_timer(void *arg)
+{
+    struct node *node = arg;
+    if (!node->failed) {
+        tell_leader(node);
+        env_timer_start(node->level.timer, TELL_US);
+    }
 }
 
 /* The place of its report, or of the oldest one. */
@@ -96,11 +141,11 @@ bool node_level_admits(const struct node *node, uint64_t level)
 
 int node_level_start(struct node *node)
 {
-    node->level.timer = env_timer_create(node->env, look, node);
+    node->level.timer = env_timer_create(node->env, on_timer, node);
     if (node->level.timer == NULL) {
         return ENV_FAILED;
     }
-    env_timer_start(node->level.timer, LOOK_US);
+    env_timer_start(node->level.timer, TELL_US);
     return ENV_OK;
 }
 

@@ -142,6 +142,11 @@ static bool take_change(const struct node_request *request, struct rlog_change *
 static void ask(struct node *node, struct operation *operation)
 {
     char reason[REASON_MAX] = "";
+    if (operation->change.kind == RLOG_PROMOTE &&
+        node_level_bars(node, operation->change.member.id, reason, sizeof(reason))) {
+        refuse(node, operation, OP_NOT_READY, reason);
+        return;
+    }
     switch (
         rlog_change(node->rlog, &operation->change, reason, sizeof(reason), &operation->index)) {
     case RLOG_CHANGE_BEGUN:

@@ -232,6 +232,12 @@ uint64_t rlog_peers_silent(const struct rlog *rlog, uint64_t id)
                : 0;
 }
 
+uint64_t rlog_peer_since(const struct rlog *rlog, uint64_t id)
+{
+    struct peer *peer = rlog_peers_find(rlog, id);
+    return peer != NULL && peer->ready != NULL ? peer->ready->ready_us : UINT64_MAX;
+}
+
 struct id128 rlog_peers_store(const struct rlog *rlog, uint64_t id)
 {
     struct peer *peer = rlog_peers_find(rlog, id);

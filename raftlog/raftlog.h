@@ -182,6 +182,10 @@ enum rlog_submit rlog_confirm(struct rlog *rlog, rlog_confirmed_cb done, void *a
  * Kinds 1..127 are the caller's. At most 64 KiB. */
 void rlog_peer_send(struct rlog *rlog, uint64_t id, uint8_t kind, struct bytes message);
 
+/* env_mono_us since which the member's present connection stands, before any message of it was
+ * delivered; UINT64_MAX when there is none. A member's process has begun before its connection. */
+uint64_t rlog_peer_since(const struct rlog *rlog, uint64_t id);
+
 /* ---- members ---- */
 
 enum rlog_change_kind {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -179,6 +180,93 @@ static void a_silent_member_holds_the_level(void **state)
     world_end(&world);
 }
 
+/* All run the later program and say so, but for the leader: its state knows both levels, and what a
+ * node says is what its configuration holds. */
+static void upgrade_but_leader(struct world *world, uint64_t seed, size_t *ret_leader)
+{
+    enum { LAST = WORLD_NODES - 1 };
+    world_start(world, seed);
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        become(&world->nodes[i], 2);
+    }
+    world->nodes[LAST].config.level = 1;
+    *ret_leader = world_leader(world);
+    world->nodes[*ret_leader].config.level = 1;
+    world->nodes[LAST].config.level = LAST == *ret_leader ? 1 : 2;
+    world_pass(world, 3 * SIM_SECOND);
+    assert_true(at_level(world, 1));
+}
+
+/* What a member's process said before this one is another program's word, however fresh. */
+static void a_restarted_member_speaks_for_itself(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 80; seed < 84; seed++) {
+        struct world world;
+        size_t leader;
+        upgrade_but_leader(&world, seed, &leader);
+        struct world_node *back = &world.nodes[world_other(leader)];
+        back->may_fail = true;
+        become(back, 1);
+        world_pass(&world, 20000); /* its end is known, and it has said nothing yet */
+        world.nodes[leader].config.level = 2;
+        world_pass(&world, 5 * SIM_SECOND);
+        assert_false(back->failed);
+        assert_true(at_level(&world, 1));
+        become(back, 2);
+        assert_true(sim_run_until(world.sim, at_two, &world, 20 * SIM_SECOND));
+        world_end(&world);
+    }
+}
+
+/* ---- members of other levels ---- */
+
+static enum tenure_outcome promote(struct tenure_client *office, uint64_t node, char message[256])
+{
+    const struct tenure_member_promote_request request = {.node = node};
+    struct tenure_member_promote_reply reply;
+    struct tenure_result result;
+    enum tenure_outcome outcome = tenure_member_promote(office, &request, &reply, &result);
+    snprintf(message, 256, "%s", result.message);
+    tenure_result_done(&result);
+    return outcome;
+}
+
+static void add_fourth(struct world *world, struct tenure_client *office)
+{
+    struct tenure_id store;
+    world_join(world, &store);
+    const struct tenure_member_add_request request = {
+        .node = WORLD_NODES + 1,
+        .address = tenure_text(world->fourth.peer_listen),
+        .client_address = tenure_text(world->fourth.listen),
+        .store = store};
+    struct tenure_member_add_reply reply;
+    struct tenure_result result;
+    assert_int_equal(tenure_member_add(office, &request, &reply, &result), TENURE_OK);
+    tenure_result_done(&result);
+}
+
+/* A learner that is close in the log and would stop at the next entry gets no vote. */
+static void who_does_not_know_the_level_gets_no_vote(void **state)
+{
+    (void)state;
+    struct world world;
+    char message[256];
+    upgrade_all(&world);
+    struct tenure_client *office = world_client(&world, WORLD_NODES, "operator");
+    add_fourth(&world, office);
+    become(&world.fourth, 2);
+    world.fourth.config.level = 1; /* as one that has not come to LEVEL yet */
+    world_pass(&world, 3 * SIM_SECOND);
+    assert_int_equal(promote(office, WORLD_NODES + 1, message), TENURE_NOT_READY);
+    world.fourth.config.level = 2;
+    assert_int_equal(promote(office, WORLD_NODES + 1, message), TENURE_OK);
+    world_node_kill(&world.fourth);
+    tenure_close(office);
+    world_end(&world);
+}
+
 /* Taken back to the program of before, behind `snapshot` or by its log alone. */
 static void taken_back(bool snapshot)
 {
@@ -295,6 +383,8 @@ int main(void)
         cmocka_unit_test(a_command_of_a_later_version_stops_each_node),
         cmocka_unit_test(the_level_is_the_least_of_all_members),
         cmocka_unit_test(a_silent_member_holds_the_level),
+        cmocka_unit_test(a_restarted_member_speaks_for_itself),
+        cmocka_unit_test(who_does_not_know_the_level_gets_no_vote),
         cmocka_unit_test(who_is_taken_back_stops_and_goes_on_when_upgraded),
         cmocka_unit_test(a_later_operation_is_refused_by_who_leads),
     };

@@ -361,6 +361,7 @@ static const struct fault faults[FAULTS] = {
                             true},
     [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
     [FAULT_IMAGE] = {"image", NULL, fault_image, fault_image_end, MS(5000), false, false},
+    [FAULT_UPGRADE] = {"upgrade", NULL, fault_upgrade, nothing, MS(1), false, true},
 };
 
 const char *fault_name(enum fault_kind kind)
@@ -430,6 +431,9 @@ static enum fault_kind draw_kind(struct run *run)
     }
     if (run->plan.on[FAULT_IMAGE] && run_chance(run, 30)) {
         return FAULT_IMAGE;
+    }
+    if (run->plan.on[FAULT_UPGRADE] && run_chance(run, 30)) {
+        return FAULT_UPGRADE;
     }
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;

@@ -33,6 +33,9 @@ fault_fn fault_rivals_end;
 fault_fn fault_image;
 fault_fn fault_image_end;
 
+/* upgrade.c */
+fault_fn fault_upgrade;
+
 /* churn.c */
 fault_fn fault_churn;
 

@@ -145,6 +145,7 @@ static void start(struct run *run, struct run_node *node)
     char name[32];
     snprintf(name, sizeof(name), "node-%u", node->config.node);
     make_room(node);
+    upgrade_starts(node);
     node->env = sim_process_start(node->host, name);
     strike(run, node);
     const struct node_handlers handlers = {
@@ -162,12 +163,13 @@ static void start(struct run *run, struct run_node *node)
         raft_set_max_inflight_entries(&rlog->engine->raft, run->plan.inflight);
         shrink_segments(&run->plan, &rlog->log->disk);
         run_say(run, "node %u starts", node->config.node);
+        upgrade_started(node);
         run->counters.restarts++;
         strike_mended(run, node);
         return;
     }
     bool crashed = sim_process_crashed(node->env);
-    if (!crashed && !node->may_fail) {
+    if (!crashed && !upgrade_explains(node) && !node->may_fail) {
         run_fail(run, "S7: node %u does not start: %s", node->config.node, node->error);
     }
     forget_process(node);
@@ -287,7 +289,8 @@ void node_power_cut(struct run_node *node)
 /* A node that ended itself has to have a reason: a disk that fails. */
 static void look_at(struct run *run, struct run_node *node)
 {
-    if (node->failed && !node->may_fail && !sim_process_crashed(node->env)) {
+    if (node->failed && !sim_process_crashed(node->env) && !upgrade_explains(node) &&
+        !node->may_fail) {
         run_fail(run, "L1: node %u ended itself: %s", node->config.node, node->error);
     }
     if (node->failed || node->stopped || sim_process_crashed(node->env)) {

@@ -25,6 +25,7 @@ const char options_usage[] =
     "  --rate N         about so many operations in a simulated second, 1 to 1000\n"
     "  --on NAME        switches a fault on; --off NAME off; --off all\n"
     "  --churn          members change in every seed, not in a fifth of them\n"
+    "  --upgrade        likewise programs: nodes that know a feature level more\n"
     "  --keep LIST      only these steps of the seed (\"none\": none of them)\n"
     "  --shrink         of a failing seed, goes on until nothing more can be left out, not for a\n"
     "                   minute; --no-shrink: not at all\n"
@@ -168,6 +169,7 @@ static bool set_flag(struct options *options, const char *option)
         return true;
     }
     bool *flag = strcmp(option, "--churn") == 0        ? &options->setup.churn
+                 : strcmp(option, "--upgrade") == 0    ? &options->setup.upgrade
                  : strcmp(option, "--faults") == 0     ? &options->list
                  : strcmp(option, "--help") == 0       ? &options->help
                  : strcmp(option, "-h") == 0           ? &options->help

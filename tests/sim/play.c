@@ -209,6 +209,7 @@ static void play_recovery(struct run *run)
     faults_heal(run);
     run_say(run, "faults have stopped");
     churn_calm(run);
+    upgrade_calm(run);
     bool bare = run->plan.bare && churn_is_idle(run);
     if (bare) {
         nodes_leave(run);
@@ -221,6 +222,7 @@ static void play_recovery(struct run *run)
     }
     if (answered) {
         churn_finish(run);
+        upgrade_finish(run);
         answered = run->failure[0] == '\0';
     }
     if (answered) {

@@ -13,6 +13,7 @@
 #include "raftlog/log.h"
 #include "tests/sim/image.h"
 #include "tests/sim/steps.h"
+#include "tests/sim/upgrade.h"
 
 enum {
     NODES_MAX = 7,
@@ -78,6 +79,7 @@ enum fault_kind {
     FAULT_WORKER_PAUSE,
     FAULT_CHURN, /* this one and what follows has draws of its own, in some seeds */
     FAULT_IMAGE,
+    FAULT_UPGRADE,
     FAULTS,
 };
 
@@ -111,7 +113,8 @@ struct plan {
     uint64_t disk_us; /* queued work on disks takes up to this long */
     bool large;       /* values of many KiB: an image has several chunks */
     struct image_sizes image;
-    bool trees; /* sessions are opened below others, several deep */
+    bool trees;   /* sessions are opened below others, several deep */
+    bool upgrade; /* one node after another gets a later program */
     bool on[FAULTS];
 };
 
@@ -148,6 +151,7 @@ struct run_node {
     uint64_t term;      /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint32_t starts, burials;
+    struct run_program program;
     struct run_arriving arriving;
 };
 
@@ -367,6 +371,7 @@ struct run_counters {
         uint64_t images;   /* who joined by a snapshot */
     } churn;
     struct run_images images;
+    struct run_upgrades upgrade;
     uint64_t longest_recovery_us;
     uint64_t judged_us; /* processor time that the checker took */
     struct check_counters check;
@@ -394,6 +399,7 @@ struct run_setup {
     uint64_t fault_us;
     bool on[FAULTS];
     bool churn;                  /* in every seed members change, where that is on */
+    bool upgrade;                /* likewise programs */
     const struct step_set *keep; /* NULL: all steps */
     enum run_told told;
     const char *history; /* NULL: not written */

@@ -221,6 +221,9 @@ static void print_command(const struct run_setup *setup)
     if (setup->churn) {
         printf(" --churn");
     }
+    if (setup->upgrade) {
+        printf(" --upgrade");
+    }
     printf(" --us %" PRIu64 " --keep ", setup->fault_us);
     if (setup->keep->count == 0) {
         printf("none");

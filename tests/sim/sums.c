@@ -39,6 +39,9 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->images.elsewhere += one->images.elsewhere;
     sum->images.struck += one->images.struck;
     sum->images.whole += one->images.whole;
+    sum->upgrade.upgraded += one->upgrade.upgraded;
+    sum->upgrade.raised += one->upgrade.raised;
+    sum->upgrade.stopped += one->upgrade.stopped;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
     for (size_t i = 0; i < FAULTS; i++) {
         sum->faults[i] += one->faults[i];
@@ -120,6 +123,9 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            ", by another node %" PRIu64 ", installed %" PRIu64 "\n",
            sum->images.begun, sum->images.struck, sum->images.resumed, sum->images.elsewhere,
            sum->images.whole);
+    printf("nodes upgraded %" PRIu64 ", level raised %" PRIu64 ", taken back and stopped %" PRIu64
+           "\n",
+           sum->upgrade.upgraded, sum->upgrade.raised, sum->upgrade.stopped);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {
@@ -142,6 +148,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
     bool good = true;
     bool churn = on[FAULT_CHURN];
     bool image = on[FAULT_IMAGE];
+    bool upgrade = on[FAULT_UPGRADE];
     if (seeds < MANY) {
         return true;
     }
@@ -161,6 +168,8 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
                {"image sent in chunks", sum->images.begun, image ? 200 : 0, ALL},
                {"image resumed", sum->images.resumed, image ? 20 : 0, ALL},
                {"image resumed by another node", sum->images.elsewhere, image ? 4 : 0, MOST},
+               {"level that rises", sum->upgrade.raised, upgrade ? 10 : 0, ALL},
+               {"node taken back that stops", sum->upgrade.stopped, upgrade ? 30 : 0, MOST},
                {"session below another", sum->children, 500, ALL},
                {"elevation", sum->calls[OP_session_elevate], 300, ALL},
                {"adoption", sum->calls[OP_task_adopt], 3, MOST},

@@ -171,6 +171,9 @@ static void learn_commands(struct run *run, const struct rlog_log_entry *entry,
             run_fail(run, "a committed command cannot be read");
             return;
         }
+        if (command.number == OP_COMMAND_LEVEL) {
+            upgrade_raised(run, command.level);
+        }
         learned->position++;
         learn_command(run, &command, learned->position, learned->time, entry->term);
     }
@@ -268,6 +271,7 @@ static void watch_applied(struct run *run, struct run_node *node)
                  node->config.node, node->applied, applied);
         return;
     }
+    upgrade_watch(run, node);
     watch_entries(run, node, applied);
     if (run->failure[0] != '\0' || applied >= run->watch.entry_count) {
         return;

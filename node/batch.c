@@ -14,6 +14,8 @@ struct node_flight {
     uint64_t index;
     uint64_t term;
     uint64_t stamp;
+    uint64_t sent_us;     /* env_mono_us when it was submitted */
+    size_t ahead;         /* bytes of the entries before it, then */
     size_t bytes;         /* of its clients' commands */
     uint32_t silent;      /* commands at its head that no client waits for */
     bool tick;            /* it sweeps */
@@ -26,6 +28,7 @@ void node_batch_init(struct node_batch *batch, const struct siphash_key *key)
     list_init(&batch->flights);
     batch->flying_bytes = 0;
     batch->shared_us = 0;
+    node_pace_init(&batch->pace);
     batch->applying = NULL;
     batch->tick_stamp = 0;
     batch->counted_us = batch->counted = batch->per_second = 0;
@@ -169,7 +172,7 @@ static size_t flying_max(const struct node *node)
     const struct node_batch *batch = node->batch;
     bool shared = batch->shared_us != 0 &&
                   env_mono_us(node->env) - batch->shared_us < BATCH_SHARED_US;
-    return shared ? BATCH_FLYING_BYTES_SHARED : BATCH_FLYING_BYTES_MAX;
+    return shared ? batch->pace.window : PACE_BYTES_MOST;
 }
 
 static void note_tenants(struct node *node, const struct node_flight *flight,
@@ -228,6 +231,8 @@ static bool submit(struct node *node, struct base_writer *writer, struct node_fl
         return false;
     }
     flight->term = node->lead.term;
+    flight->sent_us = env_mono_us(node->env);
+    flight->ahead = batch->flying_bytes;
     batch->flying_bytes += flight->bytes;
     list_append(&batch->flights, &flight->in_batch);
     LIST_FOR_EACH(at, &flight->requests)
@@ -336,6 +341,12 @@ bool node_batch_apply(struct node *node, uint64_t index, uint64_t term, struct b
                                                   in_batch);
     if (flight != NULL && (flight->index != index || flight->term != term)) {
         flight = NULL;
+    }
+    if (flight != NULL) {
+        const struct node_pace_entry landed = {.ahead = flight->ahead,
+                                               .bytes = flight->bytes,
+                                               .took_us = env_mono_us(node->env) - flight->sent_us};
+        node_pace_applied(&batch->pace, &landed);
     }
     batch->applying = flight;
     bool applied = fsm_apply(node->fsm, entry, on_reply, node);

@@ -8,15 +8,15 @@
 
 #include "node/denials.h"
 #include "node/fair.h"
+#include "node/pace.h"
 
 enum { BATCH_QUEUE_MAX = 16384, BATCH_QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 
-/* Commands in the log and not applied, in bytes: what waits longer waits in the queue, where each
- * tenant has its turn. 50 ms of it are 10 MB a second. */
-enum { BATCH_FLYING_BYTES_MAX = 512 * 1024 };
-/* The same while tenants share the log: nobody stands behind more of another's than this. A log
- * that takes 20 ms for a round still takes 3 MB a second of it. */
-enum { BATCH_FLYING_BYTES_SHARED = 64 * 1024, BATCH_SHARED_US = 1000000 };
+/* Commands in the log and not applied are at most PACE_BYTES_MOST: what waits longer waits in the
+ * queue, where each tenant has its turn. 50 ms of it are 10 MB a second. While tenants share the
+ * log it is the pace's window, so that nobody stands behind more of another's than the log takes
+ * anyhow. They do for so long after two of them were in one entry: */
+enum { BATCH_SHARED_US = 1000000 };
 
 /* The longest that who is refused is sent away for: a fifth of libtenure's own deadline. */
 enum { BATCH_HINT_MOST_US = 1000000 };
@@ -33,6 +33,7 @@ struct node_batch {
     struct node_fair queue; /* of requests */
     struct list flights;    /* entries submitted and not applied, oldest first */
     size_t flying_bytes;    /* of their commands */
+    struct node_pace pace;  /* of the entries that were applied */
     uint64_t shared_us;     /* env_mono_us when two tenants were last in one entry; 0: never */
     struct node_flight *applying;
     uint64_t counted_us; /* env_mono_us since which `counted` commands of clients were applied */

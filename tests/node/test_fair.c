@@ -1,6 +1,6 @@
 /* One tenant's flood and another tenant's call: the other does not stand behind it, and where there
  * is room for no more, it is the flood that is turned away. */
-#include "tests/node/world.h"
+#include "tests/node/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +88,8 @@ static void a_flood_holds_up_nobody_else(void **state)
     for (size_t i = 0; i < FLOOD; i++) {
         create(flood.clients[i % CLIENTS], on_create, &flood);
     }
+    struct node_pace *pace = &flood.world.nodes[flood.leader].node->batch->pace;
+    *pace = (struct node_pace){.window = PACE_BYTES_LEAST, .lone_us = 1}; /* all of it is slow */
     assert_true(sim_run_until(flood.world.sim, waits, &flood, 10 * SIM_SECOND));
     create(flood.other, on_other, &flood);
     assert_true(sim_run_until(flood.world.sim, is_answered, &flood, 10 * SIM_SECOND));
@@ -95,7 +97,7 @@ static void a_flood_holds_up_nobody_else(void **state)
     /* What is behind the other's entry was packed while tenants shared the log. */
     const struct node_batch *batch = flood.world.nodes[flood.leader].node->batch;
     assert_true(batch->shared_us != 0);
-    assert_in_range(batch->flying_bytes, 1, BATCH_FLYING_BYTES_SHARED + 1024);
+    assert_in_range(batch->flying_bytes, 1, PACE_BYTES_LEAST + 1024);
     print_message("%u of %d done before the other's call was answered\n", flood.done_before, FLOOD);
     assert_true(flood.done_before < FLOOD - WAITING / 2); /* before most of those that waited */
     assert_true(sim_run_until(flood.world.sim, has_ended, &flood, 60 * SIM_SECOND));
@@ -107,10 +109,77 @@ static void a_flood_holds_up_nobody_else(void **state)
     world_end(&flood.world);
 }
 
+enum { LOADS = 2, ROUND_US = 50000, CALLS = 8, BETWEEN_US = 200000 };
+
+/* What a call of the other tenant takes in the mean; a few a second. */
+static uint64_t call_now_and_then(struct world *world, struct tenure_client *other)
+{
+    struct world_session session;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < CALLS; i++) {
+        uint64_t began = sim_now_us(world->sim);
+        assert_int_equal(world_create(other, "alice", HOUR, HOUR, &session), TENURE_OK);
+        sum += sim_now_us(world->sim) - began;
+        world_pass(world, BETWEEN_US);
+    }
+    return sum / CALLS;
+}
+
+static uint64_t done(const struct load loads[LOADS])
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < LOADS; i++) {
+        sum += loads[i].done;
+    }
+    return sum;
+}
+
+/* One tenant's many bytes, more than may be in the log at a time, and another's few calls, on disks
+ * that take long for each round. */
+static void a_slow_log_is_not_narrowed_by_a_neighbour(void **state)
+{
+    (void)state;
+    static struct load loads[LOADS];
+    struct world world;
+    world_start(&world, 11);
+    (void)world_identity(&world, "tenure://test/rival/service/gateway");
+    struct tenure_client *other = world_client(&world, WORLD_NODES, "some");
+    for (size_t i = 0; i < WORLD_NODES; i++) {
+        sim_disk_latency(world.nodes[i].host, ROUND_US, ROUND_US / 10);
+    }
+    uint64_t alone_us = call_now_and_then(&world, other);
+    for (size_t i = 0; i < LOADS; i++) {
+        load_start(&loads[i], &world, 16000);
+        loads[i].pace_us = 1000;
+    }
+    world_pass(&world, SIM_SECOND);
+    uint64_t before = done(loads);
+    world_pass(&world, 2 * SIM_SECOND);
+    uint64_t alone = (done(loads) - before) / 2;
+    (void)call_now_and_then(&world, other);
+    before = done(loads);
+    uint64_t since = sim_now_us(world.sim);
+    uint64_t beside_us = call_now_and_then(&world, other);
+    uint64_t beside = (done(loads) - before) * SIM_SECOND / (sim_now_us(world.sim) - since);
+    const struct node_batch *batch = world.nodes[world_leader(&world)].node->batch;
+    assert_true(env_mono_us(world.nodes[world_leader(&world)].env) - batch->shared_us <
+                BATCH_SHARED_US);
+    print_message("beside a neighbour's calls %u %% of the writes; they take %u %% of their time\n",
+                  (unsigned)(beside * 100 / alone), (unsigned)(beside_us * 100 / alone_us));
+    assert_true(beside * 100 >= alone * 85);
+    assert_true(beside_us <= PACE_TIMES * alone_us);
+    for (size_t i = 0; i < LOADS; i++) {
+        load_finish(&loads[i]);
+    }
+    tenure_close(other);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_holds_up_nobody_else),
+        cmocka_unit_test(a_slow_log_is_not_narrowed_by_a_neighbour),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static struct rlog_config rlog_config_of(const struct node *node)
     rlog.heartbeat_us = (uint64_t)config->heartbeat_ms * 1000;
     rlog.segment_bytes = (uint64_t)config->segment_mib << 20;
     rlog.snapshot_bytes = (uint64_t)config->snapshot_mib << 20;
+    rlog.trailing = config->trailing_entries;
     return rlog;
 }
 

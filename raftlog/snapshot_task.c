@@ -265,6 +265,8 @@ void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_
     rlog->snapshot_task->bytes = info->file_bytes;
     rlog->snapshot_task->untidy = true;
     rlog_snapshot_task_prune(rlog, info->meta.index + 1); /* frees what the log was before */
+    env_log(rlog->env, ENV_LOG_INFO, "snapshot", "installed the one at %llu",
+            (unsigned long long)info->meta.index);
 }
 
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog)

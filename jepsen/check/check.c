@@ -27,6 +27,7 @@ void check_options_init(struct check_options *options)
     COUNTER(near_deadline)                                                                         \
     COUNTER(revokes)                                                                               \
     COUNTER(snapshots)                                                                             \
+    COUNTER(members)                                                                               \
     COUNTER(blind_sessions)
 
 bool check_counter_set(struct check_counters *counters, const char *name, uint64_t value)
@@ -108,6 +109,7 @@ void check_history(const struct history *history, const struct check_options *op
     memset(ret_verdict, 0, sizeof *ret_verdict);
     count(history, &ret_verdict->counters);
     ret_verdict->counters.snapshots = options->snapshots;
+    ret_verdict->counters.members = options->members;
     check_plain(history, options, ret_verdict);
     if (ret_verdict->kind == CHECK_VIOLATION && options->reduce) {
         check_reduce(history, options, ret_verdict);

@@ -32,6 +32,7 @@ struct check_counters {
     uint64_t near_deadline; /* answers about a session within 1 s of its deadline */
     uint64_t revokes;
     uint64_t snapshots;      /* installs: told by the runner, no row shows them */
+    uint64_t members;        /* changes of the list of members: told by the runner as well */
     uint64_t blind_sessions; /* partitions that the blind search decided */
 };
 
@@ -53,7 +54,7 @@ struct check_options {
     uint64_t placements;  /* unknown commands that the witness may place */
     bool witness_only;
     bool reduce;                 /* find the smallest explanation */
-    uint64_t snapshots;          /* copied to the counters */
+    uint64_t snapshots, members; /* copied to the counters */
     struct check_counters least; /* V1: fewer than this is INVALID */
 };
 

@@ -21,6 +21,7 @@ static const char usage[] =
     "  --leaderless-us N  longest time without a leader, for S5 (3000000)\n"
     "  --drift-ppm N      of any clock (200)\n"
     "  --snapshots N      snapshots installed in the run: the counter of that name\n"
+    "  --members N        changes of the list of members in it: the counter of that name\n"
     "  --blind-steps N    of the search in each session; 0 leaves it out (200000)\n"
     "\n"
     "Exit codes: 0 OK, 1 VIOLATION, 2 usage or unreadable, 3 UNDECIDED, 4 INVALID.\n";
@@ -74,6 +75,8 @@ static bool set_option(struct check_options *options, const char *option, const 
         options->drift_ppm = number;
     } else if (strcmp(option, "--snapshots") == 0) {
         options->snapshots = number;
+    } else if (strcmp(option, "--members") == 0) {
+        options->members = number;
     } else if (strcmp(option, "--blind-steps") == 0) {
         options->blind_steps = number;
     } else {

@@ -1,6 +1,6 @@
 # Hosts of a run: network namespaces of addresses 192.0.2.N, the switch between them, a disk for
 # each node. Everything lives in the namespaces of the run's first process and ends with it.
-# Needs $nodes, $out, $build; $hosts is $nodes and one more for the clients.
+# Needs $nodes, $out, $build; $hosts is $nodes and one more for the clients, $spare one more still.
 
 switch_fd=
 declare -A rules=() # "1>2" -> "cut,delay=…"
@@ -9,16 +9,16 @@ hosts_up() {
     local host mac
     mount -t tmpfs none /run
     mkdir /run/netns /run/times
-    for host in $(seq "$hosts"); do ip netns add "h$host"; done
+    for host in $(seq "$spare"); do ip netns add "h$host"; done
     mkfifo "$out/to-switch"
     exec {switch_fd}<>"$out/to-switch"
-    "$build/jepsen/net/jepsen-switch" /run/netns "$hosts" <"$out/to-switch" >"$out/switch.log" 2>&1 &
+    "$build/jepsen/net/jepsen-switch" /run/netns "$spare" <"$out/to-switch" >"$out/switch.log" 2>&1 &
     switch_pid=$!
     until grep -s ready "$out/switch.log" >/dev/null; do
         kill -0 "$switch_pid" 2>/dev/null || fail "no network: $(<"$out/switch.log")"
         sleep 0.02
     done
-    for host in $(seq "$hosts"); do
+    for host in $(seq "$spare"); do
         printf -v mac '02:00:00:00:00:%02x' "$host"
         ip -n "h$host" link set lo up
         ip -n "h$host" link set eth0 address "$mac"

@@ -3,11 +3,12 @@
 
 declare -A node_pid=() # of those that are to run
 declare -A preload=()  # "NAME=VALUE …": what node N is started with, beside its configuration
+declare -A library=()  # what it is preloaded with, of colons between
 died=0                 # nodes that ended though nobody ended them
 
 limits=(sessions_max=50000 tasks_max=20000 tombstones_max=50000 clients_max=2000
     requests_max=100000 tenants_max=100 watermarks_max=20000 names_max=100000 blocks_max=200000
-    keys_max=100000 lease_min_us=3000000)
+    keys_max=100000 tenant_events_max=300 lease_min_us=3000000)
 
 issue_certificate() {
     env ${pki_clock:-} "$tenurectl" pki issue --ca "$out/cluster/ca" --identity "tenure://jepsen/$1" \
@@ -40,6 +41,7 @@ heartbeat_ms: 30
 segment_mib: 1
 disk_free_mib: 4
 snapshot_mib: 1
+trailing_entries: 64
 END
     disk_make "$1"
 }
@@ -73,7 +75,7 @@ node_start() {
     local -a words=(nsenter "--net=/run/netns/h$1")
     if node_runs "$1"; then return 0; fi
     if [ -e "/run/times/h$1" ]; then words+=("--time=/run/times/h$1"); fi
-    words+=(-- env ${preload[$1]:-} "$tenured" --config "$out/cluster/node-$1/tenured.yaml")
+    words+=(-- env ${library[$1]:+"LD_PRELOAD=${library[$1]}"} ${preload[$1]:-} "$tenured" --config "$out/cluster/node-$1/tenured.yaml")
     printf -- '---- start\n' >>"$(log_of "$1")"
     setsid "${words[@]}" </dev/null >>"$(log_of "$1")" 2>&1 &
     node_pid[$1]=$!
@@ -103,6 +105,24 @@ node_stop() {
 node_pause() { if node_runs "$1"; then kill -STOP "${node_pid[$1]}"; fi; }
 node_resume() { if node_runs "$1"; then kill -CONT "${node_pid[$1]}"; fi; }
 
+# Node N stands still for good, and its disk is another from now on: prints the id of the new one.
+node_new_store() {
+    local dir=$out/cluster/node-$1
+    rm -rf "$(data_of "$1")/tenure"
+    "$tenured" --config "$dir/tenured.yaml" --join "$out/cluster/bootstrap.yaml" \
+        >"$dir/init.log" 2>&1 || fail "node $1: $(tail -n 1 "$dir/init.log")"
+    sed -n 's/.*--store \([0-9a-f]*\)$/\1/p' "$dir/init.log" | head -n 1
+}
+
+# member SECONDS WORD...: the operator changes the list of members; counted when it is answered.
+member() {
+    local patience=$1
+    shift
+    operator --timeout "${patience}s" member "$@" >>"$out/operator.log" 2>&1 || return 1
+    member_changes=$((member_changes + 1))
+    note member "$1" "$*"
+}
+
 # Power: stands still, then its disk loses what was not synced, then it is gone.
 node_cut_power() {
     node_pause "$1"
@@ -116,7 +136,7 @@ node_cut_power() {
 # one that is ended by a signal: an assertion that failed, or memory that is not its own.
 nodes_look() {
     local n status
-    for n in $(seq "$nodes"); do
+    for n in $(seq "$nodes") "$spare"; do
         if [ -n "${node_pid[$n]:-}" ] && ! node_runs "$n"; then
             status=0
             wait "${node_pid[$n]}" || status=$?

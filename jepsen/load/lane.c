@@ -166,7 +166,9 @@ uint32_t lane_count(struct lane *lane)
 
 void lane_follow(struct lane *lane)
 {
-    lane->recorder = &lane->load->recorders[lane_random(lane, LOAD_FOLLOWERS)];
+    uint64_t first = lane->hasty ? LOAD_FOLLOWERS + lane->load->server_count : 0;
+    uint64_t count = lane->hasty ? LOAD_HASTY : LOAD_FOLLOWERS;
+    lane->recorder = &lane->load->recorders[first + lane_random(lane, count)];
 }
 
 void lane_stay(struct lane *lane)

@@ -43,8 +43,9 @@ bool lane_chance(struct lane *lane, unsigned percent);
 uint32_t lane_index(const struct lane *lane);
 /* Counts up, from 1. */
 uint32_t lane_count(struct lane *lane);
-/* Whose connection is used from now on: of a client that follows the leader, of one that stays with
- * a node (drawn), of an operator. */
+/* Whose connection is used from now on: of a client that follows the leader (in some rounds one
+ * that gives up early: what it asked may stay unknown), of one that stays with a node (drawn), of
+ * an operator. */
 void lane_follow(struct lane *lane);
 void lane_stay(struct lane *lane);
 void lane_operate(struct lane *lane);

@@ -18,12 +18,13 @@
 enum {
     LOAD_NODES_MAX = 9,
     LOAD_FOLLOWERS = 4,
+    LOAD_HASTY = 2,
     LOAD_LANES_MAX = 64,
     LOAD_WORKERS_MAX = 8,
     LOAD_ORDER = 128,
     LOAD_STACK = 512 * 1024,
     LOAD_REMEMBERED = 512,
-    LOAD_CLIENTS_MAX = LOAD_FOLLOWERS + LOAD_NODES_MAX + 1,
+    LOAD_CLIENTS_MAX = LOAD_FOLLOWERS + LOAD_NODES_MAX + LOAD_HASTY + 1,
 };
 
 #define LOAD_NEVER UINT64_MAX
@@ -40,7 +41,7 @@ struct lane {
     uint64_t due_us;  /* when it goes on by itself; LOAD_NEVER: it waits for an answer */
     uint64_t next_us; /* its next call, at the pace of the run */
     uint32_t started; /* calls that nobody waits for */
-    bool joining, idle;
+    bool joining, idle, hasty;
     struct tenure_result result;
     const void *reply;
     char order[LOAD_ORDER];

@@ -26,6 +26,8 @@ enum {
     WORKERS = 4,
     FOLLOW_TIMEOUT_US = 120000000, /* longer than any fault: no outcome stays unknown */
     STAY_TIMEOUT_US = 500000,
+    HASTY_TIMEOUT_US = 450000, /* longer than an election timeout, shorter than most elections */
+    HASTY_PERCENT = 20,        /* of rounds: of those, what a fault meets often stays unknown */
     END_US = 40000000,
 };
 
@@ -141,7 +143,8 @@ static void read_servers(struct load *load)
 
 /* `name`: ROLE/NAME, as its certificate has it. `only`: a server, counted from 0, or
  * LOAD_NODES_MAX. */
-static struct recorder *add_client(struct load *load, const char *name, uint32_t only)
+static struct recorder *add_client(struct load *load, const char *name, uint32_t only,
+                                   uint64_t timeout_us)
 {
     char ca[500], file[500], key[500], error[512];
     const char *servers[LOAD_NODES_MAX];
@@ -162,8 +165,7 @@ static struct recorder *add_client(struct load *load, const char *name, uint32_t
                                            .key = key,
                                            .tenant = operates ? "demo" : NULL,
                                            .software = "jepsen",
-                                           .timeout_us = stays ? STAY_TIMEOUT_US
-                                                               : FOLLOW_TIMEOUT_US,
+                                           .timeout_us = timeout_us,
                                            .stay = stays};
     if (!tenure_open(&options, error, sizeof error, &client)) {
         fprintf(stderr, "jepsen-load: %s: %s\n", certificate, error);
@@ -180,13 +182,16 @@ static struct recorder *add_client(struct load *load, const char *name, uint32_t
 static void open_clients(struct load *load, const char *name)
 {
     for (uint32_t i = 0; i < LOAD_FOLLOWERS; i++) {
-        (void)add_client(load, name, LOAD_NODES_MAX);
+        (void)add_client(load, name, LOAD_NODES_MAX, FOLLOW_TIMEOUT_US);
     }
     for (uint32_t i = 0; i < load->server_count; i++) {
-        (void)add_client(load, name, i);
+        (void)add_client(load, name, i, STAY_TIMEOUT_US);
+    }
+    for (uint32_t i = 0; i < LOAD_HASTY; i++) {
+        (void)add_client(load, name, LOAD_NODES_MAX, HASTY_TIMEOUT_US * (i + 1));
     }
     if (load->self == 0) {
-        load->operator_ = add_client(load, "operator/operator", LOAD_NODES_MAX);
+        load->operator_ = add_client(load, "operator/operator", LOAD_NODES_MAX, FOLLOW_TIMEOUT_US);
     }
 }
 
@@ -197,6 +202,7 @@ static void play_rounds(struct lane *lane)
     lane_pause(lane, lane_random(lane, LANE_SECOND));
     for (;;) {
         lane->count++;
+        lane->hasty = lane_chance(lane, HASTY_PERCENT);
         lane_follow(lane);
         lane->workload->round(lane);
         lane_pause(lane, 1000);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { VALUE_LONG = 8000, VALUE_LONG_PERCENT = 40 };
+
 void lane_user(struct lane *lane, const char *name, char ret_user[LANE_NAME])
 {
     (void)snprintf(ret_user, LANE_NAME, "%s-%" PRIu32 "-%" PRIu32, name, lane->index, lane->count);
@@ -57,15 +59,20 @@ static struct tenure_bytes key_of(char text[16], unsigned key)
     return tenure_text(text);
 }
 
-static struct tenure_bytes value_of(struct lane *lane, char text[48])
+/* Some are long, so that the log gathers what a snapshot is due for within seconds. */
+static struct tenure_bytes value_of(struct lane *lane, char text[VALUE_LONG + 1])
 {
-    (void)snprintf(text, 48, "%" PRIu32 ".%" PRIu64, lane->load->proc, ++lane->load->values);
+    int size = snprintf(text, 48, "%" PRIu32 ".%" PRIu64, lane->load->proc, ++lane->load->values);
+    if (lane_chance(lane, VALUE_LONG_PERCENT)) {
+        memset(text + size, '.', (size_t)(VALUE_LONG - size));
+        text[VALUE_LONG] = '\0';
+    }
     return tenure_text(text);
 }
 
 enum tenure_outcome lane_put(struct lane *lane, const struct lane_session *session, unsigned key)
 {
-    char key_text[16], value_text[48];
+    char key_text[16], value_text[VALUE_LONG + 1];
     const struct tenure_state_put_request request = {.user = tenure_text(session->user),
                                                      .has_token = true,
                                                      .token = tenure_text(session->token),
@@ -77,7 +84,7 @@ enum tenure_outcome lane_put(struct lane *lane, const struct lane_session *sessi
 enum tenure_outcome lane_put_fenced(struct lane *lane, const char *user, const char *fence,
                                     struct tenure_id session, uint64_t operation, unsigned key)
 {
-    char key_text[16], value_text[48];
+    char key_text[16], value_text[VALUE_LONG + 1];
     const struct tenure_state_put_request request = {.user = tenure_text(user),
                                                      .has_fence = true,
                                                      .fence = tenure_text(fence),

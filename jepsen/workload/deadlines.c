@@ -78,6 +78,6 @@ static void round_(struct lane *lane)
 const struct workload workload_deadlines = {
     .name = "deadlines",
     .help = "sessions and grants are asked after around their deadlines",
-    .least = "near_deadline=8",
+    .least = "near_deadline=60",
     .round = round_,
 };

@@ -71,6 +71,6 @@ static void round_(struct lane *lane)
 const struct workload workload_elevation = {
     .name = "elevation",
     .help = "sessions are elevated for a moment, and asked what they may",
-    .least = "definite=50",
+    .least = "definite=1500",
     .round = round_,
 };

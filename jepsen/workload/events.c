@@ -27,7 +27,7 @@ static bool follow(struct lane *lane, struct place *place)
 
 static void round_(struct lane *lane)
 {
-    struct place place = {.known = false}, kept = place;
+    struct place place = {.known = false}, kept = place, oldest = place;
     char user[LANE_NAME];
     struct lane_session session;
     lane_user(lane, "event", user);
@@ -35,8 +35,12 @@ static void round_(struct lane *lane)
         if (i % 10 == 9 && lane_open(lane, user, LANE_HOUR, LANE_HOUR, &session)) {
             (void)lane_ask(lane, &session, OP_session_end);
         }
-        if (!follow(lane, &place)) {
-            place = kept;
+        if (!follow(lane, &place)) { /* it may be lost by now */
+            place = (struct place){.known = false};
+        } else if (!oldest.known) {
+            oldest = place;
+        } else if (lane_chance(lane, 5)) {
+            place = oldest; /* as one that was away for long: what is lost has to be said */
         } else if (lane_chance(lane, 10)) {
             kept = place;
         } else if (lane_chance(lane, 5)) {
@@ -48,6 +52,6 @@ static void round_(struct lane *lane)
 const struct workload workload_events = {
     .name = "events",
     .help = "readers follow the tenant's events, and resume from old places",
-    .least = "definite=50",
+    .least = "definite=1500",
     .round = round_,
 };

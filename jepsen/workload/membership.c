@@ -23,6 +23,6 @@ static void round_(struct lane *lane)
 const struct workload workload_membership = {
     .name = "membership",
     .help = "an operator looks at members, limits and tenants all the while",
-    .least = "definite=20",
+    .least = "definite=1500",
     .round = round_,
 };

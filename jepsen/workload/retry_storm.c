@@ -32,7 +32,11 @@ static void round_(struct lane *lane)
         return;
     }
     for (unsigned i = 0; i < 6; i++) {
+        if (lane_chance(lane, 30)) {
+            lane_stay(lane); /* a leader that is cut off has to say itself what became of them */
+        }
         storm(lane, &session);
+        lane_follow(lane);
         for (unsigned key = 0; key < LANE_KEYS; key++) {
             (void)lane_get(lane, &session, key);
         }
@@ -44,6 +48,6 @@ static void round_(struct lane *lane)
 const struct workload workload_retry_storm = {
     .name = "retry-storm",
     .help = "bursts of writes whose tries are repeated; each has one effect",
-    .least = "retried=1",
+    .least = "retried=100",
     .round = round_,
 };

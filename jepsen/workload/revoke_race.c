@@ -56,14 +56,19 @@ static void round_(struct lane *lane)
     revoke(lane, &sessions[0]);
     ask_all(lane, sessions, count); /* after it was acknowledged */
     (void)lane_put(lane, &sessions[0], 1);
-    (void)lane_open(lane, user, LANE_HOUR, LANE_HOUR, &sessions[0]); /* a new one lives */
-    (void)lane_ask(lane, &sessions[0], OP_session_validate);
+    bool opened = lane_open(lane, user, LANE_HOUR, LANE_HOUR, &sessions[0]);
+    (void)lane_ask(lane, &sessions[0], OP_session_validate); /* a new one lives */
+    if (opened && lane_chance(lane, 50)) { /* until it goes too: the second time for this user */
+        revoke(lane, &sessions[0]);
+        ask_all(lane, sessions, 1);
+        (void)lane_put(lane, &sessions[0], 2);
+    }
     lane_join(lane);
 }
 
 const struct workload workload_revoke_race = {
     .name = "revoke-race",
     .help = "what is revoked is asked after meanwhile and at once afterwards",
-    .least = "revokes=5",
+    .least = "revokes=20",
     .round = round_,
 };

@@ -34,6 +34,6 @@ static void round_(struct lane *lane)
 const struct workload workload_session_churn = {
     .name = "session-churn",
     .help = "sessions are opened, asked after and ended",
-    .least = "operations=200",
+    .least = "operations=2000",
     .round = round_,
 };

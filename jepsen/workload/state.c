@@ -74,6 +74,6 @@ static void round_(struct lane *lane)
 const struct workload workload_state = {
     .name = "state",
     .help = "values are written, compared and swapped, deleted, read at every node",
-    .least = "operations=200",
+    .least = "operations=2000",
     .round = round_,
 };

@@ -156,7 +156,7 @@ static void round_(struct lane *lane)
 const struct workload workload_task_fence = {
     .name = "task-fence",
     .help = "holders of tasks freeze past their leases and thaw into a new login",
-    .least = "fenced=3",
+    .least = "fenced=20",
     .round = round_,
     .work = work,
 };

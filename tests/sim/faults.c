@@ -360,6 +360,7 @@ static const struct fault faults[FAULTS] = {
     [FAULT_WORKER_PAUSE] = {"client-pause", NULL, pause_client, resume_client, MS(15000), false,
                             true},
     [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
+    [FAULT_LOST] = {"cluster-lost", NULL, NULL, NULL, 0, false, false},
     [FAULT_IMAGE] = {"image", NULL, fault_image, fault_image_end, MS(5000), false, false},
     [FAULT_UPGRADE] = {"upgrade", NULL, fault_upgrade, nothing, MS(1), false, true},
 };

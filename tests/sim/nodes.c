@@ -214,6 +214,20 @@ static void remove_file(void *arg, const char *name)
     (void)env_remove(removal->env, path);
 }
 
+void node_wipe(struct run_node *node)
+{
+    struct env *env = sim_process_start(node->host, "wipe");
+    remove_tree(env, "/data");
+    sim_process_free(env);
+    node->term = 0; /* its disk has never seen one */
+    node->mended = node->may_fail = false;
+}
+
+void node_begin(struct run_node *node)
+{
+    start(node->run, node);
+}
+
 bool node_join(struct run_node *node)
 {
     static struct node_bootstrap bootstrap; /* large: 16 KiB and more */

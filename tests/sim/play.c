@@ -347,6 +347,19 @@ static void judge(struct run *run)
     }
 }
 
+static void play_end(struct run *run)
+{
+    if (run->failure[0] == '\0') {
+        play_out(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_last_reads(run);
+    }
+    if (run->failure[0] == '\0') {
+        play_agreement(run);
+    }
+}
+
 static void play(struct run *run)
 {
     run->faults_us = sim_now_us(run->sim);
@@ -359,15 +372,34 @@ static void play(struct run *run)
     if (run->failure[0] == '\0') {
         play_recovery(run);
     }
-    if (run->failure[0] == '\0') {
-        play_out(run);
+    if (run->failure[0] == '\0' && run->plan.lost) {
+        lost_save(run);
+        (void)run_pass(run, 2 * SIM_SECOND); /* what is done now is lost */
     }
-    if (run->failure[0] == '\0') {
-        play_last_reads(run);
+    play_end(run);
+}
+
+/* Once more, on a cluster that was restored from a backup. */
+static void play_restored(struct run *run)
+{
+    struct check_counters before = run->counters.check;
+    run->counters.faults[FAULT_LOST]++;
+    lost_restore(run);
+    for (size_t i = 0; i < run->actor_count; i++) {
+        run->actors[i].quiet = false;
     }
-    if (run->failure[0] == '\0') {
-        play_agreement(run);
+    if (run->failure[0] == '\0' && await_answer(run)) {
+        lost_call(run);
+        (void)run_pass(run, 2 * SIM_SECOND);
+        node_kill(&run->nodes[run->setup->seed % run->node_count]);
+        (void)run_pass(run, 3 * SIM_SECOND);
     }
+    play_end(run);
+    if (run->failure[0] == '\0') {
+        lost_judge(run);
+        judge(run);
+    }
+    run->counters.check = before;
 }
 
 static void on_line(void *arg, const char *line)
@@ -414,13 +446,20 @@ void run_play(const struct run_setup *setup, struct run_result *ret_result)
     nodes_create(run);
     actors_create(run);
     play(run);
+    if (run->failure[0] == '\0' && run->plan.lost) {
+        judge(run);
+    }
+    if (run->failure[0] == '\0' && run->plan.lost) {
+        play_restored(run);
+    }
     run->counters.simulated_us = sim_now_us(run->sim) - run->begun_us;
     churn_destroy(run);
     actors_destroy(run);
     nodes_destroy(run);
-    if (run->failure[0] == '\0') {
+    if (run->failure[0] == '\0' && !run->plan.lost) {
         judge(run);
     }
+    lost_destroy(run);
     write_history(run);
     conclude(run, ret_result);
     sim_destroy(run->sim);

@@ -12,6 +12,7 @@
 #include "node/internal.h"
 #include "raftlog/log.h"
 #include "tests/sim/image.h"
+#include "tests/sim/lost.h"
 #include "tests/sim/steps.h"
 #include "tests/sim/upgrade.h"
 
@@ -80,6 +81,7 @@ enum fault_kind {
     FAULT_CHURN, /* this one and what follows has draws of its own, in some seeds */
     FAULT_IMAGE,
     FAULT_UPGRADE,
+    FAULT_LOST,
     FAULTS,
 };
 
@@ -115,6 +117,7 @@ struct plan {
     struct image_sizes image;
     bool trees;   /* sessions are opened below others, several deep */
     bool upgrade; /* one node after another gets a later program */
+    bool lost;    /* at the end all nodes and disks, and a backup is restored */
     bool on[FAULTS];
 };
 
@@ -372,6 +375,7 @@ struct run_counters {
     } churn;
     struct run_images images;
     struct run_upgrades upgrade;
+    struct run_losses losses;
     uint64_t longest_recovery_us;
     uint64_t judged_us; /* processor time that the checker took */
     struct check_counters check;
@@ -441,6 +445,7 @@ struct run {
     struct node_bootstrap bootstrap;
     struct run_churn churn;
     struct run_image image;
+    struct run_lost lost;
     struct run_actor actors[ACTORS_MAX + NODES_MAX]; /* behind: of each node, for duels */
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];
@@ -504,6 +509,10 @@ void node_power_cut(struct run_node *node);
 bool node_runs(const struct run_node *node);
 /* Gives it an empty disk that is to join, as `tenured --join` does. False: not now. */
 bool node_join(struct run_node *node);
+/* Its disk becomes empty. It does not run. */
+void node_wipe(struct run_node *node);
+/* Starts it for the first time on the disk that it has. */
+void node_begin(struct run_node *node);
 /* The founder whose disk alone is ever damaged or lost, where one is. */
 size_t nodes_victim(const struct run *run);
 size_t nodes_voters(const struct run *run);
@@ -579,6 +588,8 @@ void watch_all(struct run *run);
 /* Before a client is closed. */
 void watch_closes(struct run *run, const struct tenure_client *client);
 void watch_done(struct run *run);
+/* A restored cluster begins, as this node has it, and no entry is known. */
+void watch_reborn(struct run *run, const struct run_node *node);
 
 /* faults.c */
 const char *fault_name(enum fault_kind kind);

@@ -34,6 +34,9 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->churn.leaders += one->churn.leaders;
     sum->churn.mistakes += one->churn.mistakes;
     sum->churn.images += one->churn.images;
+    sum->losses.backups += one->losses.backups;
+    sum->losses.restored += one->losses.restored;
+    sum->losses.stale += one->losses.stale;
     sum->images.begun += one->images.begun;
     sum->images.resumed += one->images.resumed;
     sum->images.elsewhere += one->images.elsewhere;
@@ -126,6 +129,9 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
     printf("nodes upgraded %" PRIu64 ", level raised %" PRIu64 ", taken back and stopped %" PRIu64
            "\n",
            sum->upgrade.upgraded, sum->upgrade.raised, sum->upgrade.stopped);
+    printf("backups %" PRIu64 ", clusters restored %" PRIu64 ", answers there that nothing is known"
+           " %" PRIu64 "\n",
+           sum->losses.backups, sum->losses.restored, sum->losses.stale);
     printf("faults:");
     for (size_t i = 0; i < FAULTS; i++) {
         if (sum->faults[i] != 0) {
@@ -170,6 +176,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
                {"image resumed by another node", sum->images.elsewhere, image ? 4 : 0, MOST},
                {"level that rises", sum->upgrade.raised, upgrade ? 10 : 0, ALL},
                {"node taken back that stops", sum->upgrade.stopped, upgrade ? 30 : 0, MOST},
+               {"restored cluster", sum->losses.restored, on[FAULT_LOST] ? 20 : 0, ALL},
                {"session below another", sum->children, 500, ALL},
                {"elevation", sum->calls[OP_session_elevate], 300, ALL},
                {"adoption", sum->calls[OP_task_adopt], 3, MOST},

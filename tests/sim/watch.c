@@ -363,15 +363,36 @@ void watch_all(struct run *run)
     watch_step(run);
 }
 
+static void forget(struct run_watch *watch)
+{
+    for (size_t i = 0; i < watch->entry_count; i++) {
+        free(watch->entries[i].payload);
+    }
+    free(watch->entries);
+    free(watch->commands);
+    free(watch->clients);
+    free(watch->leaders);
+}
+
 void watch_done(struct run *run)
 {
-    for (size_t i = 0; i < run->watch.entry_count; i++) {
-        free(run->watch.entries[i].payload);
-    }
-    free(run->watch.entries);
-    free(run->watch.commands);
-    free(run->watch.clients);
+    forget(&run->watch);
     free(run->watch.silent);
-    free(run->watch.leaders);
     memset(&run->watch, 0, sizeof(run->watch));
+}
+
+void watch_reborn(struct run *run, const struct run_node *node)
+{
+    struct run_watch *watch = &run->watch;
+    struct run_watch kept = {.silent = watch->silent,
+                             .silent_count = watch->silent_count,
+                             .silent_capacity = watch->silent_capacity};
+    uint64_t applied = rlog_engine_applied(node->node->rlog);
+    forget(watch);
+    *watch = kept;
+    watch->entries = grown(watch->entries, &watch->entry_capacity, 0, sizeof(*watch->entries));
+    for (; watch->entry_count <= applied; watch->entry_count++) { /* its image stands for them */
+        watch->entries[watch->entry_count].position = fsm_position(node->node->fsm);
+        watch->entries[watch->entry_count].time = fsm_time(node->node->fsm);
+    }
 }

@@ -182,6 +182,10 @@ static void try_again(struct tenure_client *client, struct tenure_pending *call,
     if (op_outcome_class(head->outcome) == OP_CLASS_UNKNOWN) {
         call->in_doubt = true;
     }
+    if (tenure_registration_ends(client, call, head->outcome)) {
+        deliver_refused(client, call, head, details);
+        return;
+    }
     if (call->id == client->registration.call) {
         client->registration.last = head->outcome;
     }
@@ -205,7 +209,9 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
     } else if (tenure_call_numbered(call) && too_many_open(head, details)) {
         narrow(client, call);
     } else if (class == OP_CLASS_DONE) {
-        tenure_registration_heard(client, call);
+        if (tenure_call_numbered(call) && op_wrote(call->method.row, head->outcome, op_reply)) {
+            tenure_registration_heard(client, call);
+        }
         deliver_done(client, call, head, op_reply);
     } else if (class == OP_CLASS_REFUSED || call->method.own || head->outcome == OP_FORGOTTEN) {
         deliver_refused(client, call, head, details);

@@ -156,6 +156,9 @@ void tenure_call_end(struct tenure_client *client, struct tenure_pending *call,
                      struct tenure_result *result, const void *reply)
 {
     result->attempts = call->tries;
+    if (tenure_outcome_class(result->outcome) == TENURE_CLASS_UNKNOWN) {
+        tenure_registration_unsure(client, call);
+    }
     leave_queue(client, call);
     list_remove(&call->in_client);
     tenure_number_end(client, call);
@@ -320,7 +323,7 @@ static void send_call(struct tenure_client *client, struct tenure_pending *call)
     }
     call->attempts++;
     call->tries++;
-    call->sent = env_mono_us(client->env);
+    call->sent = env_boot_us(client->env);
     move(client, call, CALL_SENT);
     calls->by_msgid[call->msgid % CALLS_SENT_MAX] = call;
     calls->sent_count++;

@@ -102,7 +102,7 @@ struct tenure_pending {
     uint32_t attempts;     /* of that number */
     uint32_t tries;        /* of all numbers: what the caller is told */
     uint32_t msgid;        /* of the newest try */
-    uint64_t sent;         /* MONO: when that was sent */
+    uint64_t sent;         /* BOOT: when that was sent */
     bool in_doubt;         /* some earlier try of a write may have happened */
     enum op_outcome last;  /* the newest RETRY or UNKNOWN answer; UNREACHABLE before any; in
                               CALL_ENDING the outcome that it ends with */
@@ -139,11 +139,11 @@ struct tenure_registration {
     struct id128 incarnation;
     uint64_t time, term; /* of the answer that registered it; for who records it */
     uint64_t silence;    /* that the cluster bears before it forgets a client */
-    uint64_t given_up;   /* registrations, for our own silence; for who records it */
-    uint64_t heard;      /* MONO: the cluster has heard of it since then */
+    uint64_t heard;      /* BOOT, as the cluster counts it: it has heard of us since then */
+    uint64_t asked;      /* BOOT: when the newest registering began */
     bool spare;          /* it was given up, and may be taken back while no new one is there */
-    bool kept;           /* it was taken back, and nobody has heard of it since */
-    uint64_t asked;      /* MONO: when the newest registering began */
+    bool stays;          /* it is not given up before the cluster is heard again */
+    uint64_t given_up; /* the client that we last gave up for our own silence; for who records it */
     uint64_t next_number;
     uint64_t lowest;                                /* every number below is ended */
     uint64_t window;                                /* K4; smaller when the cluster says so */
@@ -263,6 +263,12 @@ void tenure_registration_need(struct tenure_client *client);
 void tenure_registration_lost(struct tenure_client *client, const char *reason);
 /* The cluster applied a try of the call, so it has heard of us since that was sent. */
 void tenure_registration_heard(struct tenure_client *client, const struct tenure_pending *call);
+/* The call ends, and nobody knows what became of it. The registration stays: the next call's
+ * `lowest` keeps a late try of this one from being applied behind it. */
+void tenure_registration_unsure(struct tenure_client *client, const struct tenure_pending *call);
+/* This answer ends the registering at once: there is no room, and one to take back. */
+bool tenure_registration_ends(const struct tenure_client *client, const struct tenure_pending *call,
+                              enum op_outcome outcome);
 /* Registers anew after a silence so long that the cluster may have forgotten us: else the first
  * call after it, when its answer is lost, could never be told for certain. */
 void tenure_registration_check(struct tenure_client *client);

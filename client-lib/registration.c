@@ -77,7 +77,14 @@ void tenure_registration_heard(struct tenure_client *client, const struct tenure
     struct tenure_registration *registration = &client->registration;
     if (call->number != 0 && !tenure_number_dead(client, call)) {
         registration->heard = u64_max(registration->heard, call->sent);
-        registration->kept = false;
+        registration->stays = false;
+    }
+}
+
+void tenure_registration_unsure(struct tenure_client *client, const struct tenure_pending *call)
+{
+    if (call->number != 0 && !tenure_number_dead(client, call)) {
+        client->registration.stays = true;
     }
 }
 
@@ -86,16 +93,23 @@ void tenure_registration_check(struct tenure_client *client)
 {
     struct tenure_registration *registration = &client->registration;
     uint64_t bearable = registration->silence - registration->silence / 4;
-    if (registration->registered && registration->silence > 0 && !registration->kept &&
+    if (registration->registered && registration->silence > 0 && !registration->stays &&
         tenure_number_lowest(client) == registration->next_number &&
-        sat_add(registration->heard, bearable) <= env_mono_us(client->env)) {
-        registration->given_up++;
+        sat_add(registration->heard, bearable) <= env_boot_us(client->env)) {
+        registration->given_up = registration->client;
         tenure_registration_lost(client, "this client was silent for long");
         registration->spare = true;
     }
 }
 
-/* There was no room for a new one: the one that we gave up serves as long as the cluster knows it. */
+bool tenure_registration_ends(const struct tenure_client *client, const struct tenure_pending *call,
+                              enum op_outcome outcome)
+{
+    const struct tenure_registration *registration = &client->registration;
+    return call->id == registration->call && registration->spare && outcome == OP_SWEEPING;
+}
+
+/* There was no room for a new one: the one given up serves as long as the cluster knows it. */
 static bool take_back(struct tenure_client *client)
 {
     struct tenure_registration *registration = &client->registration;
@@ -103,7 +117,7 @@ static bool take_back(struct tenure_client *client)
         return false;
     }
     registration->spare = false;
-    registration->kept = true;
+    registration->stays = true;
     registration->registered = true;
     return true;
 }
@@ -137,7 +151,7 @@ void tenure_registration_need(struct tenure_client *client)
 {
     if (client->registration.call == 0 && !client->calls.closing) {
         struct tenure_client_register_request nothing = {0};
-        client->registration.asked = env_mono_us(client->env);
+        client->registration.asked = env_boot_us(client->env);
         client->registration.call = tenure_client_register_start(client, &nothing, on_registered,
                                                                  client);
     }
@@ -146,7 +160,7 @@ void tenure_registration_need(struct tenure_client *client)
 void tenure_registration_lost(struct tenure_client *client, const char *reason)
 {
     struct tenure_registration *registration = &client->registration;
-    registration->registered = registration->spare = registration->kept = false;
+    registration->registered = registration->spare = registration->stays = false;
     registration->generation++;
     registration->lost = reason;
     memset(registration->open, 0, sizeof(registration->open));

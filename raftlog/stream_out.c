@@ -81,6 +81,9 @@ static void on_unreadable(const struct rlog_outgoing *out)
     struct rlog *rlog = out->rlog;
     struct rlog_streams *streams = rlog->streams;
     uint64_t index = out->begin.index;
+    if (index != rlog_snapshot_task_index(rlog)) {
+        return; /* there is a newer one */
+    }
     if (streams->unreadable != index) {
         env_log(rlog->env, ENV_LOG_ERROR, "snapshot",
                 "our own one at %llu, which node %llu needs, cannot be read: %s: another one is "
@@ -89,9 +92,7 @@ static void on_unreadable(const struct rlog_outgoing *out)
     }
     streams->unreadable = index;
     streams->look_not_before_us = env_mono_us(rlog->env) + UNREADABLE_PAUSE_US;
-    if (index == rlog_snapshot_task_index(rlog)) {
-        rlog_snapshot_task_want(rlog);
-    }
+    rlog_snapshot_task_want(rlog);
 }
 
 static bool may_look(const struct rlog *rlog, uint64_t index)

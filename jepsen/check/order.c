@@ -128,7 +128,8 @@ static uint32_t chief(const struct history *history, const struct order *order, 
     return which;
 }
 
-/* A try above the one in `told` has no answer: the secret that this one told may be gone. */
+/* A try above the one in `told` has no answer: the secret that this one told may be gone. A row has
+ * the number of its last try, which alone may have been answered. */
 static bool may_mint_again(const struct history *history, const struct order *order, uint32_t at,
                            uint32_t end, uint32_t told)
 {
@@ -141,8 +142,9 @@ static bool may_mint_again(const struct history *history, const struct order *or
     for (uint32_t i = at; i < end; i++) {
         const struct event *other = &history->events[order->numbered[i]];
 
-        unknown = unknown || (other->attempt > event->attempt &&
-                              op_outcome_class(other->outcome) == OP_CLASS_UNKNOWN);
+        unknown = unknown || other->attempt > event->attempt + 1 ||
+                  (other->attempt > event->attempt &&
+                   op_outcome_class(other->outcome) == OP_CLASS_UNKNOWN);
     }
     return unknown;
 }

@@ -118,10 +118,15 @@ static void note_registration(struct recorder *recorder)
     if (!made->registered || made->generation == recorder->registered) {
         return;
     }
+    bool taken_back = recorder->registered != 0 &&
+                      recorder->clients[recorder->registered % RECORDER_GENERATIONS] ==
+                          made->client;
     row.until_ns = now_ns(recorder);
     recorder->registered = made->generation;
     recorder->clients[made->generation % RECORDER_GENERATIONS] = made->client;
-    recorder_register(recorder->history, &recorder->caller, &row);
+    if (!taken_back) {
+        recorder_register(recorder->history, &recorder->caller, &row);
+    }
 }
 
 static void nothing(void)

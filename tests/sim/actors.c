@@ -104,7 +104,6 @@ void actor_kill(struct run_actor *actor)
     }
     sim_process_crash(actor->env);
     repeat_close(actor);
-    watch_closes(actor->run, actor->client);
     tenure_close(actor->client);
     env_timer_destroy(actor->timer);
     sim_process_free(actor->env);

@@ -342,7 +342,7 @@ struct run_watch {
     size_t command_count, command_capacity;
     struct run_client *clients;
     size_t client_count, client_capacity;
-    struct id128 *silent; /* instances of closed clients that gave a registration up */
+    uint64_t *silent; /* clients that were given up, as their processes were silent */
     size_t silent_count, silent_capacity;
     struct run_leader *leaders; /* by term */
     size_t term_count;
@@ -585,8 +585,6 @@ void churn_destroy(struct run *run);
 void watch_step(struct run *run);
 /* Somebody may have called nodes from outside of the world: looks at all of them. */
 void watch_all(struct run *run);
-/* Before a client is closed. */
-void watch_closes(struct run *run, const struct tenure_client *client);
 void watch_done(struct run *run);
 /* A restored cluster begins, as this node has it, and no entry is known. */
 void watch_reborn(struct run *run, const struct run_node *node);

@@ -74,48 +74,35 @@ static bool hear_client(struct run *run, const struct op_command *command, uint6
     return false;
 }
 
-void watch_closes(struct run *run, const struct tenure_client *client)
+/* It was given up for its process's own silence: nobody told that one anything. */
+static bool was_silent(const struct run_watch *watch, uint64_t client)
 {
-    struct run_watch *watch = &run->watch;
-    if (client->registration.given_up > 0) {
+    for (size_t i = watch->silent_count; i > 0; i--) {
+        if (watch->silent[i - 1] == client) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void watch_silence(struct run_watch *watch, const struct tenure_client *client)
+{
+    uint64_t given_up = client == NULL ? 0 : client->registration.given_up;
+    if (given_up != 0 && !was_silent(watch, given_up)) {
         watch->silent = grown(watch->silent, &watch->silent_capacity, watch->silent_count,
                               sizeof(*watch->silent));
-        watch->silent[watch->silent_count++] = client->instance;
+        watch->silent[watch->silent_count++] = given_up;
     }
-}
-
-static bool gave_up(const struct tenure_client *client, const struct id128 *instance)
-{
-    return client != NULL && id128_equal(client->instance, *instance) &&
-           client->registration.given_up > 0;
-}
-
-/* This process gave a registration up by itself, once or more: nobody told it anything. */
-static bool was_silent(const struct run *run, const struct id128 *instance)
-{
-    for (size_t i = 0; i < ACTORS_MAX + NODES_MAX; i++) {
-        if (gave_up(run->actors[i].client, instance)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < run->watch.silent_count; i++) {
-        if (id128_equal(run->watch.silent[i], *instance)) {
-            return true;
-        }
-    }
-    return gave_up(run->churn.client, instance);
 }
 
 /* The client that this process had used and that was not silent for too long by then, or 0: it
  * registers again only when it was told that the cluster does not know that one, or was silent. */
 static uint64_t known_before(const struct run *run, const struct id128 *instance, uint64_t time)
 {
-    if (was_silent(run, instance)) {
-        return 0;
-    }
     for (size_t i = run->watch.client_count; i > 0; i--) {
         const struct run_client *client = &run->watch.clients[i - 1];
         if (client->used && id128_equal(client->instance, *instance) &&
+            !was_silent(&run->watch, client->id) &&
             sat_add(client->heard, run->plan.limits.client_silence_us) > time) {
             return client->id;
         }
@@ -346,6 +333,10 @@ void watch_step(struct run *run)
         watch->entry_count = 1;
     }
     run->counters.steps++;
+    for (size_t i = 0; i < ACTORS_MAX + NODES_MAX; i++) {
+        watch_silence(watch, run->actors[i].client);
+    }
+    watch_silence(watch, run->churn.client);
     for (size_t i = 0; i < run->node_count && run->failure[0] == '\0'; i++) {
         struct run_node *node = &run->nodes[i];
         if (node->node != NULL && node->calls != sim_process_calls(node->env)) {

@@ -100,6 +100,8 @@ void server_obey(struct server *server, const struct request *request)
         reply.session_validate.agent = bytes_of_text("agent");
     } else if (request->row->number == OP_session_end) {
         reply.session_end.session = asked.session_end.token.id;
+    } else if (request->row->number == OP_session_touch) {
+        reply.session_touch.session = asked.session_touch.token.id; /* and wrote nothing */
     } else if (request->row->number == OP_state_get) {
         reply.state_get.session = asked.state_get.token.id;
         reply.state_get.value = bytes_of_text("value");

@@ -222,26 +222,30 @@ static void test_long_silence_registers_anew_before_the_call(void **state)
     assert_int_equal(world->server->last.envelope.number, 1);
 }
 
+struct full_cluster {
+    unsigned asked;          /* to register */
+    enum op_outcome outcome; /* from the second time on */
+};
+
 static void refuse_second_register(struct server *server, const struct request *request)
 {
-    unsigned *registered = server->arg;
-    if (request->row->number == OP_client_register && (*registered)++ > 0) {
-        server_answer(request, OP_LIMIT, NULL);
+    struct full_cluster *full = server->arg;
+    if (request->row->number == OP_client_register && full->asked++ > 0) {
+        server_answer(request, full->outcome, NULL);
     } else {
         server_obey(server, request);
     }
 }
 
 /* The cluster may be full of clients, and know the one that was silent still. */
-static void test_registration_that_was_given_up_serves_when_there_is_no_room(void **state)
+static void takes_back_when(struct world *world, enum op_outcome outcome)
 {
-    struct world *world = *state;
-    unsigned registered = 0;
+    struct full_cluster full = {.outcome = outcome};
     struct outcome first = {0}, second = {0}, third = {0};
     world->server->silence = 4000000;
     world->server->register_scripted = true;
     world->server->script = refuse_second_register;
-    world->server->arg = &registered;
+    world->server->arg = &full;
     call_revoke(world->client, &first);
     world_end_of(world, &first);
     world_pass(world, 3100000);
@@ -249,11 +253,61 @@ static void test_registration_that_was_given_up_serves_when_there_is_no_room(voi
     world_end_of(world, &second);
     assert_int_equal(second.outcome, TENURE_OK);
     assert_int_equal(world->server->last.envelope.number, 2);
-    assert_int_equal(registered, 2);
+    assert_int_equal(full.asked, 2);
     call_revoke(world->client, &third); /* it was heard: no reason to ask again */
     world_end_of(world, &third);
     assert_int_equal(third.outcome, TENURE_OK);
-    assert_int_equal(registered, 2);
+    assert_int_equal(full.asked, 2);
+}
+
+static void test_registration_that_was_given_up_serves_when_there_is_no_room(void **state)
+{
+    takes_back_when(*state, OP_LIMIT);
+}
+
+/* It may stay full for as long as nobody states the time. */
+static void test_registration_that_was_given_up_serves_until_the_sweep_is_done(void **state)
+{
+    takes_back_when(*state, OP_SWEEPING);
+}
+
+/* T7: what is answered as a read was heard by nobody. */
+static void test_touch_that_wrote_nothing_breaks_no_silence(void **state)
+{
+    struct world *world = *state;
+    struct outcome first = {0}, touch = {0}, last = {0};
+    world->server->silence = 4000000;
+    call_revoke(world->client, &first);
+    world_end_of(world, &first);
+    world_pass(world, 2000000);
+    call_touch(world->client, &touch, 9);
+    world_end_of(world, &touch);
+    assert_int_equal(touch.outcome, TENURE_OK);
+    world_pass(world, 1100000);
+    call_revoke(world->client, &last);
+    world_end_of(world, &last);
+    assert_int_equal(world->server->registrations, 2);
+}
+
+/* What became of a call that was not answered is unknown: the next one's `lowest` keeps it from
+ * being applied later still, so it goes under the same registration. */
+static void test_unanswered_call_keeps_the_registration_for_one_more(void **state)
+{
+    struct world *world = *state;
+    struct outcome first = {0}, lost = {0}, next = {0};
+    world->server->silence = 2000000;
+    call_revoke(world->client, &first);
+    world_end_of(world, &first);
+    world->server->script = NULL;
+    call_revoke(world->client, &lost);
+    world_end_of(world, &lost);
+    assert_int_equal(tenure_outcome_class(lost.outcome), TENURE_CLASS_UNKNOWN);
+    world->server->script = server_obey;
+    call_revoke(world->client, &next);
+    world_end_of(world, &next);
+    assert_int_equal(next.outcome, TENURE_OK);
+    assert_int_equal(world->server->registrations, 1);
+    assert_int_equal(world->server->last.envelope.lowest, 3);
 }
 
 /* What is open and may have happened keeps its number, however long its answer takes (K1). */
@@ -444,6 +498,9 @@ int main(void)
         CASE(test_client_unknown_after_a_lost_try_is_unknown),
         CASE(test_long_silence_registers_anew_before_the_call),
         CASE(test_registration_that_was_given_up_serves_when_there_is_no_room),
+        CASE(test_registration_that_was_given_up_serves_until_the_sweep_is_done),
+        CASE(test_touch_that_wrote_nothing_breaks_no_silence),
+        CASE(test_unanswered_call_keeps_the_registration_for_one_more),
         CASE(test_silence_ends_no_registration_with_open_numbers),
         CASE(test_doubtful_number_never_moves_to_the_next_registration),
         CASE(test_new_incarnation_makes_what_is_outstanding_unknown),

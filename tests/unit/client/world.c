@@ -154,6 +154,21 @@ tenure_call call_validate(struct tenure_client *client, struct outcome *outcome,
     return tenure_session_validate_start(client, &request, on_validated, outcome);
 }
 
+static void on_touched(void *arg, const struct tenure_result *result,
+                       const struct tenure_session_touch_reply *reply)
+{
+    (void)reply;
+    note(arg, result);
+}
+
+tenure_call call_touch(struct tenure_client *client, struct outcome *outcome, uint8_t id)
+{
+    char text[128];
+    struct tenure_session_touch_request request = {.user = tenure_text("alice"),
+                                                   .token = session_token(id, text)};
+    return tenure_session_touch_start(client, &request, on_touched, outcome);
+}
+
 static void on_ended(void *arg, const struct tenure_result *result,
                      const struct tenure_session_end_reply *reply)
 {

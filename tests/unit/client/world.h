@@ -46,6 +46,7 @@ void world_know_both(struct world *world);
 tenure_call call_revoke(struct tenure_client *client, struct outcome *outcome);
 /* About the session whose id is all `id`. */
 tenure_call call_validate(struct tenure_client *client, struct outcome *outcome, uint8_t id);
+tenure_call call_touch(struct tenure_client *client, struct outcome *outcome, uint8_t id);
 tenure_call call_end(struct tenure_client *client, struct outcome *outcome, uint8_t id);
 struct tenure_bytes session_token(uint8_t id, char buffer[128]);
 

@@ -329,6 +329,47 @@ static void test_an_outdone_claim_mints_nothing(void **state)
     }
 }
 
+/* A row tells of the last of its tries. One before that, of which nobody tells, may have minted a
+ * secret that went away with its answer; the next to the first may not. */
+static void test_a_try_between_may_have_minted(void **state)
+{
+    union op_request request = {false};
+    union op_request cancel = {false};
+    struct scene scene;
+
+    (void)state;
+    for (uint16_t attempt = 2; attempt <= 3; attempt++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        scene_begin(&scene, OP_TASK_SCOPE_SESSION, 60);
+        scene_claim(&scene, 30);
+        union op_request claim = scene.request;
+        union op_reply first = scene.maker.answer.reply;
+        cancel.task_cancel.user = bytes_of_text("alice");
+        cancel.task_cancel.task = first.task_claim.task;
+        maker_call(&scene.maker, &scene.caller, OP_task_cancel, &cancel);
+        assert_int_equal(scene.maker.answer.outcome, OP_OK);
+        scene.caller.number--;
+        maker_retry(&scene.maker, &scene.caller, OP_task_claim, &claim);
+        first.task_claim.has_fence = false;
+        tell(&scene, OP_OK, &first);
+        scene.maker.history->events[scene.maker.row].superseded = true;
+        scene.maker.history->events[scene.maker.row].attempt = attempt;
+        scene.caller.number++;
+        scene_task_put(&scene, scene.token.id, 1, "key", "late");
+        assert_int_equal(scene.maker.answer.outcome, OP_FENCED);
+        assert_int_equal(verdict_of(scene.maker.history), CHECK_OK);
+        struct history_answer gone = scene_answer(&scene);
+        gone.outcome = OP_NOT_FOUND;
+        gone.reply = NULL;
+        history_return(scene.maker.history, scene.maker.row, &gone);
+        assert_int_equal(verdict_of(scene.maker.history),
+                         attempt == 3 ? CHECK_OK : CHECK_VIOLATION);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_a_late_try_may_be_the_reuse),
         cmocka_unit_test(test_only_a_higher_try_mints),
         cmocka_unit_test(test_an_outdone_claim_mints_nothing),
+        cmocka_unit_test(test_a_try_between_may_have_minted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

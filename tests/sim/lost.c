@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum {
-    PERCENT = 15,
+    PERCENT = 25,
     STREAM = 92, /* of a seed's draws: nothing else is drawn from it */
     SAVE_TRIES = 8,
     CALL_US = 5000000,

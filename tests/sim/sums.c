@@ -176,7 +176,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool o
                {"image resumed by another node", sum->images.elsewhere, image ? 4 : 0, MOST},
                {"level that rises", sum->upgrade.raised, upgrade ? 10 : 0, ALL},
                {"node taken back that stops", sum->upgrade.stopped, upgrade ? 30 : 0, MOST},
-               {"restored cluster", sum->losses.restored, on[FAULT_LOST] ? 20 : 0, ALL},
+               {"restored cluster", sum->losses.restored, on[FAULT_LOST] ? 10 : 0, MOST},
                {"session below another", sum->children, 500, ALL},
                {"elevation", sum->calls[OP_session_elevate], 300, ALL},
                {"adoption", sum->calls[OP_task_adopt], 3, MOST},

@@ -124,6 +124,19 @@ void node_reads_stale(struct node *node, struct node_request *request)
     node_request_reply(node, request, &reply, 0);
 }
 
+/* Of a later level. An earlier try of a write may be on its way still, and be applied when the level
+ * has risen: then nobody may say for certain that nothing happens. */
+static enum op_outcome not_yet(const struct node_request *request)
+{
+    union op_request decoded;
+    struct op_command command;
+    if (request->row->access == OP_READ) {
+        return OP_NOT_YET;
+    }
+    node_request_decode(request, &decoded, &command);
+    return command.attempt > 1 ? OP_UNKNOWN : OP_NOT_YET;
+}
+
 static void on_confirmed(void *arg, bool confirmed)
 {
     struct read_round *round = arg;
@@ -137,7 +150,7 @@ static void on_confirmed(void *arg, bool confirmed)
         struct node_request *request = LIST_ENTRY(round->requests.next, struct node_request,
                                                   in_queue);
         if (serve && !node_level_admits(node, op_row_level(request->row))) {
-            refuse(node, request, OP_NOT_YET);
+            refuse(node, request, not_yet(request));
         } else if (serve && node_operates(request->row)) {
             node->reads.count--;
             node_operate(node, request);

@@ -335,6 +335,22 @@ static enum op_outcome ask_register(struct raw *raw, uint32_t msgid)
     return ask(raw, msgid, "client.register", NULL, &nothing);
 }
 
+static enum op_outcome ask_revoke(struct raw *raw, uint32_t msgid, uint64_t attempt)
+{
+    const struct op_revoke_user_request alice = {.user = bytes_of_text("alice")};
+    const struct op_envelope envelope = {.has_client = true,
+                                         .client = 1,
+                                         .has_incarnation = true,
+                                         .has_number = true,
+                                         .number = 1,
+                                         .has_attempt = true,
+                                         .attempt = attempt,
+                                         .has_lowest = true,
+                                         .lowest = 1};
+    later = OP_revoke_user;
+    return ask(raw, msgid, "revoke.user", &envelope, &alice);
+}
+
 static enum op_outcome ask_list(struct raw *raw, uint32_t msgid, bool stale)
 {
     const struct op_session_list_request list = {.has_user = true, .user = bytes_of_text("alice")};
@@ -363,6 +379,8 @@ static void a_later_operation_is_refused_by_who_leads(void **state)
     raw_hello(&raw);
     assert_int_equal(ask_register(&raw, 2), OP_NOT_YET);
     assert_int_equal(ask_list(&raw, 3, false), OP_NOT_YET);
+    assert_int_equal(ask_revoke(&raw, 10, 1), OP_NOT_YET);
+    assert_int_equal(ask_revoke(&raw, 11, 2), OP_UNKNOWN); /* the first may be applied yet */
     for (size_t i = 0; i < WORLD_NODES; i++) { /* it leads no more, and does not know it yet */
         if (i != leader) {
             sim_net_cut(world.sim, world.nodes[i].host, world.nodes[leader].host, true);

@@ -5,10 +5,12 @@
 #include "base/sat.h"
 #include "node/internal.h"
 
-static struct op_item_listed_member member_line(const struct rlog_status *status, size_t which)
+static struct op_item_listed_member member_line(const struct node *node,
+                                                const struct rlog_status *status, size_t which)
 {
     const struct rlog_member *member = &status->members[which];
     const struct rlog_progress *progress = &status->progress[which];
+    uint64_t knows = node_level_known(node, member->id);
     return (struct op_item_listed_member){
         .has_node = true,
         .node = member->id,
@@ -32,14 +34,17 @@ static struct op_item_listed_member member_line(const struct rlog_status *status
         .lag = sat_sub(status->last, progress->match),
         .has_damaged = true,
         .damaged = progress->damaged,
+        .has_knows = knows != 0,
+        .knows = knows,
     };
 }
 
-static void list_members(const struct rlog_status *status, struct op_member_list_reply *reply)
+static void list_members(const struct node *node, const struct rlog_status *status,
+                         struct op_member_list_reply *reply)
 {
     ASSERT(status->member_count <= OP_MAX_listed_member);
     for (size_t i = 0; i < status->member_count; i++) {
-        reply->members[reply->members_count++] = member_line(status, i);
+        reply->members[reply->members_count++] = member_line(node, status, i);
     }
 }
 
@@ -56,6 +61,8 @@ static void name_cluster(const struct node *node, const struct rlog_status *stat
     for (size_t i = 0; i < status->member_count; i++) {
         reply->connected += status->members[i].voter && status->connected[i] ? 1 : 0;
     }
+    reply->has_level = true;
+    reply->level = fsm_level(node->fsm);
 }
 
 void node_inspect(const struct node *node, const struct op_row *row, union op_reply *reply,
@@ -67,7 +74,7 @@ void node_inspect(const struct node *node, const struct op_row *row, union op_re
     }
     rlog_status(node->rlog, ret_status);
     if (members) {
-        list_members(ret_status, &reply->member_list);
+        list_members(node, ret_status, &reply->member_list);
     } else {
         name_cluster(node, ret_status, &reply->cluster_get);
     }

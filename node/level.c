@@ -60,6 +60,11 @@ static uint64_t level_to_be(const struct node *node)
     return u64_max(fsm_level(node->fsm), node->level.proposed);
 }
 
+uint64_t node_level_known(const struct node *node, uint64_t id)
+{
+    return level_of(node, id);
+}
+
 uint64_t node_level_due(const struct node *node)
 {
     if (node->lead.state != LEAD_SERVING || node->config->level <= level_to_be(node)) {

@@ -39,6 +39,9 @@ int node_level_start(struct node *node);
 void node_level_end(struct node *node);
 void node_level_done(struct node *node);
 void node_level_message(struct node *node, uint64_t from, struct bytes message);
+/* The greatest that the member knows, as it says over its present connection; 0: it said nothing
+ * lately. For who leads. */
+uint64_t node_level_known(const struct node *node, uint64_t id);
 /* What the next entry has to raise the level to; 0: nothing. */
 uint64_t node_level_due(const struct node *node);
 /* An entry that raises it to that was submitted. */

@@ -46,7 +46,7 @@ void expect_cluster_get(struct model *model, const struct ask *ask, struct model
 
     reply->sessions = at_least(seen == NULL ? 0 : seen->sessions, sessions_alive(model, ask, 0));
     reply->tasks = at_least(seen == NULL ? 0 : seen->tasks, tasks_kept(model, ask, 0));
-    expect->free_tags = TAG(1) | TAG(2) | TAG(5) | TAG(6) | TAG(7) | TAG(8) | TAG(9);
+    expect->free_tags = TAG(1) | TAG(2) | TAG(5) | TAG(6) | TAG(7) | TAG(8) | TAG(9) | TAG(10);
 }
 
 void apply_cluster_get(struct model *model, const struct ask *ask,

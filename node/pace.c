@@ -1,7 +1,10 @@
 /* The window's steps; see pace.h. */
 #include "node/pace.h"
 
-enum { SMOOTH = 8, SHRINK = 8 };
+enum {
+    FORGET = 64, /* a busy processor makes lone entries slow as well: that is believed slowly */
+    SHRINK = 8,
+};
 
 static size_t between(size_t bytes)
 {
@@ -18,8 +21,11 @@ void node_pace_init(struct node_pace *pace)
 
 static void note_lone(struct node_pace *pace, uint64_t took_us)
 {
-    uint64_t before = pace->lone_us == 0 ? took_us : pace->lone_us;
-    pace->lone_us = (before * (SMOOTH - 1) + took_us) / SMOOTH;
+    if (pace->lone_us == 0 || took_us < pace->lone_us) {
+        pace->lone_us = took_us;
+    } else {
+        pace->lone_us = (pace->lone_us * (FORGET - 1) + took_us) / FORGET;
+    }
 }
 
 void node_pace_applied(struct node_pace *pace, const struct node_pace_entry *entry)

@@ -30,7 +30,7 @@ enum {
 
 struct node_pace {
     size_t window;
-    uint64_t lone_us; /* what a lone entry takes of late; 0: not known */
+    uint64_t lone_us; /* what a lone entry takes at best, of late; 0: not known */
 };
 
 /* An entry that is applied. */

@@ -141,12 +141,13 @@ static void a_slow_log_is_not_narrowed_by_a_neighbour(void **state)
     (void)state;
     static struct load loads[LOADS];
     struct world world;
-    world_start(&world, 11);
-    (void)world_identity(&world, "tenure://test/rival/service/gateway");
-    struct tenure_client *other = world_client(&world, WORLD_NODES, "some");
+    world_begin(&world, 11);
     for (size_t i = 0; i < WORLD_NODES; i++) {
         sim_disk_latency(world.nodes[i].host, ROUND_US, ROUND_US / 10);
     }
+    (void)world_leader(&world);
+    (void)world_identity(&world, "tenure://test/rival/service/gateway");
+    struct tenure_client *other = world_client(&world, WORLD_NODES, "some");
     uint64_t alone_us = call_now_and_then(&world, other);
     for (size_t i = 0; i < LOADS; i++) {
         load_start(&loads[i], &world, 16000);

@@ -149,12 +149,35 @@ static void a_slow_log_of_a_slow_node(void **state)
     assert_true(took(&wide) >= took(&paced) * 2);
 }
 
+/* A flood that begins finds nothing ahead of its first entries, and the processor busy. What they
+ * take is not what a lone entry takes: nobody would find out while the flood lasts. */
+static void the_beginning_of_a_flood_is_no_measure(void **state)
+{
+    struct node_pace pace;
+    (void)state;
+    node_pace_init(&pace);
+    for (size_t i = 0; i < 100; i++) {
+        node_pace_applied(&pace, &(struct node_pace_entry){.bytes = 300, .took_us = 2000});
+    }
+    for (size_t i = 0; i < 6; i++) {
+        node_pace_applied(&pace, &(struct node_pace_entry){.bytes = 300, .took_us = 20000});
+    }
+    assert_in_range(pace.lone_us, 2000, 4000);
+    for (size_t i = 0; i < 1000; i++) { /* but a disk that grew slow is */
+        node_pace_applied(&pace, &(struct node_pace_entry){.bytes = 300, .took_us = 20000});
+    }
+    assert_in_range(pace.lone_us, 19000, 20000);
+    node_pace_applied(&pace, &(struct node_pace_entry){.bytes = 300, .took_us = 1500});
+    assert_int_equal(pace.lone_us, 1500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slow_log_takes_all_that_it_can),
         cmocka_unit_test(a_slow_node_has_no_more_than_it_needs_under_way),
         cmocka_unit_test(a_slow_log_of_a_slow_node),
+        cmocka_unit_test(the_beginning_of_a_flood_is_no_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

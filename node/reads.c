@@ -124,8 +124,8 @@ void node_reads_stale(struct node *node, struct node_request *request)
     node_request_reply(node, request, &reply, 0);
 }
 
-/* Of a later level. An earlier try of a write may be on its way still, and be applied when the level
- * has risen: then nobody may say for certain that nothing happens. */
+/* Of a later level. An earlier try of a write may be on its way still, and be applied when the
+ * level has risen: then nobody may say for certain that nothing happens. */
 static enum op_outcome not_yet(const struct node_request *request)
 {
     union op_request decoded;

@@ -138,7 +138,7 @@ void image_watch(struct run *run, struct run_node *node)
 {
     const struct rlog_incoming *in = &node->node->rlog->streams->incoming;
     struct run_arriving *seen = &node->arriving;
-    if (in->from == 0 || in->receiver == NULL || in->received == 0 || in->doomed ||
+    if (in->from == 0 || in->receiver == NULL || in->received <= in->offset || in->doomed ||
         in->begin.size <= node->node->rlog->config.image_chunk) {
         return;
     }

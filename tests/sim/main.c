@@ -210,7 +210,7 @@ static int play_all(const struct options *options)
     }
     sums_print(&account.sum, account.seeds, seconds_since(&from));
     if (account.worst == EXIT_SUCCESS && options->known == NULL && !options->has_keep &&
-        !sums_exercised(&account.sum, account.seeds, options->setup.on)) {
+        !sums_exercised(&account.sum, account.seeds, &options->setup)) {
         account.worst = EXIT_INVALID;
     }
     printf("%s\n", account.worst == EXIT_SUCCESS  ? "OK"

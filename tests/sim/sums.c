@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 void sums_add(struct run_counters *sum, const struct run_counters *one)
@@ -147,8 +148,12 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
     printf("\n");
 }
 
-bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool on[FAULTS])
+bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct run_setup *setup)
 {
+    bool on[FAULTS];
+    memcpy(on, setup->on, sizeof(on));
+    on[FAULT_UPGRADE] = on[FAULT_UPGRADE] && !setup->churn; /* seeds have one of the three */
+    on[FAULT_LOST] = on[FAULT_LOST] && !setup->churn && !setup->upgrade;
     /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
     enum { MANY = 20, ALL = 100, MOST = 1000 };
     bool good = true;

@@ -11,6 +11,6 @@ double sums_cpu_seconds(void);
 void sums_print(const struct run_counters *sum, uint64_t seeds, double real);
 /* V1: so many seeds together have to show all of it (each alone has had its answers). Says what is
  * missing. */
-bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const bool on[FAULTS]);
+bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct run_setup *setup);
 
 #endif

@@ -152,7 +152,8 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
 {
     bool on[FAULTS];
     memcpy(on, setup->on, sizeof(on));
-    on[FAULT_UPGRADE] = on[FAULT_UPGRADE] && !setup->churn; /* seeds have one of the three */
+    on[FAULT_RIVALS] = on[FAULT_RIVALS] && !setup->churn; /* plan.c: these exclude one another */
+    on[FAULT_UPGRADE] = on[FAULT_UPGRADE] && !setup->churn;
     on[FAULT_LOST] = on[FAULT_LOST] && !setup->churn && !setup->upgrade;
     /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
     enum { MANY = 20, ALL = 100, MOST = 1000 };

@@ -236,7 +236,7 @@ void lost_save(struct run *run)
 static void write_birth(struct run *run, struct node_bootstrap *ret)
 {
     const struct run_backup *backup = &run->lost.backup;
-    uint64_t wall = RUN_T0 + sim_now_us(run->sim) - run->born_us;
+    uint64_t wall = u64_max(RUN_T0 + sim_now_us(run->sim) - run->born_us, backup->time);
     uint64_t drawn = sim_mix(run->setup->seed ^ sim_mix(STREAM + 1));
     memcpy(ret, &run->bootstrap, sizeof(*ret));
     memcpy(ret->birth.incarnation.bytes, &drawn, sizeof(drawn));
@@ -282,23 +282,35 @@ static void restore_wrongly(struct run *run, struct run_node *node,
     }
 }
 
-/* What a tenant had set up to the backup stays: policies and quotas. Once: a retry is told the same
- * again. */
+/* What a tenant had set up to the backup stays: policies and quotas, told of or found in the log;
+ * nothing but a full table refuses one, and those of the simulator's names fit. Once: a retry is
+ * told the same again. */
 static void keep_setting(struct run *run, const struct history *before, uint32_t row, uint64_t time)
 {
     const struct event *event = &before->events[row];
     bool sets = event->f == OP_policy_set || event->f == OP_quota_set;
-    bool kept = sets && event->outcome == OP_OK && event->position <= run->lost.backup.position;
+    bool done = event->outcome == OP_OK ||
+                (op_outcome_class(event->outcome) == OP_CLASS_UNKNOWN && event->position != 0);
+    bool kept = sets && done && event->position <= run->lost.backup.position;
     for (uint32_t i = 0; kept && i < run->history->count; i++) {
         kept = run->history->events[i].position != event->position;
     }
     if (kept) {
+        const union op_reply policy = {.policy_set = {.since = event->position}};
+        const union op_reply quota = {.quota_set = {.since = event->position}};
+        const struct history_answer answer = {.outcome = OP_OK,
+                                              .ret_ns = sim_now_us(run->sim) * 1000,
+                                              .position = event->position,
+                                              .time = time, /* the lost cluster's T was its own */
+                                              .clock = time,
+                                              .term = 1,
+                                              .reply = event->f == OP_policy_set ? &policy
+                                                                                 : &quota};
         history_copy(run->history, before, row);
         struct event *copy = &run->history->events[run->history->count - 1];
         copy->client = copy->number = 0; /* nobody is registered any more */
-        copy->term = 1;
-        copy->time = copy->clock = time; /* the lost cluster's T was its own */
-        copy->call_ns = copy->ret_ns = sim_now_us(run->sim) * 1000;
+        copy->call_ns = answer.ret_ns;
+        history_return(run->history, run->history->count - 1, &answer);
     }
 }
 
@@ -375,6 +387,9 @@ void lost_restore(struct run *run)
         run->history = history_create();
         begin_history(run, before, fsm_time(first->fsm));
         history_destroy(before);
+        for (size_t i = 0; i < run->actor_count; i++) {
+            repeat_forget(&run->actors[i]);
+        }
         run->calm_us = 0;
         run->counters.losses.restored++;
     }

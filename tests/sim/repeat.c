@@ -283,6 +283,11 @@ void repeat_open(struct run_actor *actor, struct tenure_client *client)
     give_back(repeat);
 }
 
+void repeat_forget(struct run_actor *actor)
+{
+    actor->repeat.sent = false;
+}
+
 void repeat_close(struct run_actor *actor)
 {
     tenure_close(actor->repeat.client);

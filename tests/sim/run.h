@@ -558,6 +558,8 @@ void record_place(struct run *run);
 /* repeat.c */
 /* Takes `client`. */
 void repeat_open(struct run_actor *actor, struct tenure_client *client);
+/* What it has sent is no row of the history any more: its answer is nobody's. */
+void repeat_forget(struct run_actor *actor);
 void repeat_close(struct run_actor *actor);
 /* A numbered call has begun: perhaps it is to be repeated. `original`: its id; `fence`: where a
  * claim's goes, or NULL. */

@@ -282,16 +282,27 @@ static void restore_wrongly(struct run *run, struct run_node *node,
     }
 }
 
-/* What a tenant had set up to the backup stays: policies and quotas, told of or found in the log;
- * nothing but a full table refuses one, and those of the simulator's names fit. Once: a retry is
- * told the same again. */
+/* It was done: its caller was told so, or the log has it, and the law refuses it not. */
+static bool was_set(const struct history *history, const struct event *event)
+{
+    union op_request request;
+    if (event->outcome == OP_OK || op_outcome_class(event->outcome) != OP_CLASS_UNKNOWN) {
+        return event->outcome == OP_OK;
+    }
+    history_request(history, event, &request);
+    bool forbidden = event->f == OP_quota_set &&
+                     request.quota_set.quota <= OP_QUOTA_TENANT_STATE_BYTES &&
+                     history_caller_of(history, event).role != OP_ROLE_OPERATOR;
+    return event->position != 0 && !forbidden;
+}
+
+/* What a tenant had set up to the backup stays: policies and quotas. Once: a retry is told the same
+ * again. */
 static void keep_setting(struct run *run, const struct history *before, uint32_t row, uint64_t time)
 {
     const struct event *event = &before->events[row];
     bool sets = event->f == OP_policy_set || event->f == OP_quota_set;
-    bool done = event->outcome == OP_OK ||
-                (op_outcome_class(event->outcome) == OP_CLASS_UNKNOWN && event->position != 0);
-    bool kept = sets && done && event->position <= run->lost.backup.position;
+    bool kept = sets && was_set(before, event) && event->position <= run->lost.backup.position;
     for (uint32_t i = 0; kept && i < run->history->count; i++) {
         kept = run->history->events[i].position != event->position;
     }

@@ -89,11 +89,18 @@ static void begin_growth(struct run *run, size_t drawn)
     }
 }
 
+/* In an upgrade rather one for whom all others wait. */
+static size_t removal_of(struct run *run, size_t drawn)
+{
+    const struct run_node *holder = upgrade_holder(run);
+    return holder == NULL ? find(run, drawn, false) : (size_t)(holder - run->nodes);
+}
+
 static void begin_removal(struct run *run, size_t drawn, bool leads)
 {
     size_t leader = nodes_leader(run);
     leads = leads && leader != NODES_MAX && run->nodes[leader].member;
-    run->churn.node = leads ? leader : find(run, drawn, false);
+    run->churn.node = leads ? leader : removal_of(run, drawn);
     run->churn.led = run->churn.node == leader;
     run->churn.early = run->churn.early && !run->churn.led;
     go_to(run, CHURN_REMOVES);
@@ -119,6 +126,7 @@ void fault_churn(struct run *run, struct active *active)
     churn->early = early;
     churn->leave_us = leave_us;
     churn->begun_us = sim_now_us(run->sim);
+    churn->later = !run->plan.upgrade || run_chance(run, 50);
     churn->grows = members <= VOTERS_LEAST || (churn->grows && find(run, 0, true) != NODES_MAX);
     churn->node = nodes_victim(run);
     if (drawn < 20 && run->nodes[churn->node].member) {
@@ -237,6 +245,7 @@ static void start(struct run *run)
 static void make_disk(struct run *run, enum churn_state next)
 {
     if (node_join(node_of(run))) {
+        upgrade_joins(node_of(run), run->churn.later);
         if (run->churn.early || next == CHURN_MISTAKES) {
             start(run);
         }
@@ -281,13 +290,16 @@ static void on_done(struct run *run)
     case CHURN_ADDS:
         start(run);
         node->member = true;
+        upgrade_added(node);
         became(run, &run->counters.churn.added, CHURN_PROMOTES);
         return;
     case CHURN_PROMOTES:
         node->votes = true;
+        upgrade_votes(node);
         became(run, &run->counters.churn.promoted, CHURN_IDLE);
         return;
     case CHURN_REMOVES:
+        upgrade_removed(node);
         node->member = node->votes = false;
         node->out_at = sim_now_us(run->sim) + churn->leave_us;
         run->counters.churn.leaders += churn->led;
@@ -298,6 +310,7 @@ static void on_done(struct run *run)
         return;
     case CHURN_REPLACES:
         node->votes = false;
+        upgrade_added(node);
         became(run, &run->counters.churn.replaced, CHURN_PROMOTES);
         return;
     case CHURN_TRANSFERS:

@@ -177,7 +177,7 @@ void plan_draw(struct run *run)
     }
     draw_churn(run, plan);
     image_plan(run, plan, plan->nodes >= 3 && !plan->steady && !disks);
-    upgrade_plan(run, plan, plan->nodes >= 3 && !plan->steady && !plan->on[FAULT_CHURN]);
+    upgrade_plan(run, plan, plan->nodes >= 3 && !plan->steady);
     lost_plan(run, plan, !plan->clocks && !plan->root && !plan->on[FAULT_CHURN] && !plan->upgrade);
     if (run->setup->rate != 0) {
         /* As counted: of what a process begins, some has nothing to ask about, or nobody to ask. */

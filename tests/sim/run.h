@@ -289,6 +289,7 @@ struct run_churn {
     bool grows;        /* towards all machines, otherwise towards three */
     bool early;        /* a joiner is started before it is added; a leaver stopped before */
     bool led;          /* it led when it was to be removed */
+    bool later;        /* who gets a disk gets the later program (upgrade.c) */
     uint64_t leave_us; /* so long goes the process of a leaver on */
     uint64_t begun_us;
     uint64_t next_us; /* asks then */
@@ -446,6 +447,7 @@ struct run {
     struct run_churn churn;
     struct run_image image;
     struct run_lost lost;
+    uint64_t level; /* that the log has raised, as far as anybody applied it */
     struct run_actor actors[ACTORS_MAX + NODES_MAX]; /* behind: of each node, for duels */
     size_t actor_count;
     struct run_session sessions[SESSIONS_MAX];

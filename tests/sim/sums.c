@@ -46,6 +46,11 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->upgrade.upgraded += one->upgrade.upgraded;
     sum->upgrade.raised += one->upgrade.raised;
     sum->upgrade.stopped += one->upgrade.stopped;
+    sum->upgrade.strangers += one->upgrade.strangers;
+    sum->upgrade.mixed += one->upgrade.mixed;
+    sum->upgrade.held += one->upgrade.held;
+    sum->upgrade.without += one->upgrade.without;
+    sum->upgrade.replaced += one->upgrade.replaced;
     sum->longest_recovery_us = u64_max(sum->longest_recovery_us, one->longest_recovery_us);
     for (size_t i = 0; i < FAULTS; i++) {
         sum->faults[i] += one->faults[i];
@@ -128,8 +133,11 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->images.begun, sum->images.struck, sum->images.resumed, sum->images.elsewhere,
            sum->images.whole);
     printf("nodes upgraded %" PRIu64 ", level raised %" PRIu64 ", taken back and stopped %" PRIu64
-           "\n",
-           sum->upgrade.upgraded, sum->upgrade.raised, sum->upgrade.stopped);
+           ", members added at mixed levels %" PRIu64 ", joined below and stopped %" PRIu64
+           ", removed who held the level %" PRIu64 ", raised without one who left %" PRIu64
+           ", new disks of the program before %" PRIu64 "\n",
+           sum->upgrade.upgraded, sum->upgrade.raised, sum->upgrade.stopped, sum->upgrade.mixed,
+           sum->upgrade.strangers, sum->upgrade.held, sum->upgrade.without, sum->upgrade.replaced);
     printf("backups %" PRIu64 ", clusters restored %" PRIu64 ", answers there that nothing is known"
            " %" PRIu64 "\n",
            sum->losses.backups, sum->losses.restored, sum->losses.stale);
@@ -153,7 +161,6 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
     bool on[FAULTS];
     memcpy(on, setup->on, sizeof(on));
     on[FAULT_RIVALS] = on[FAULT_RIVALS] && !setup->churn; /* plan.c: these exclude one another */
-    on[FAULT_UPGRADE] = on[FAULT_UPGRADE] && !setup->churn;
     on[FAULT_LOST] = on[FAULT_LOST] && !setup->churn && !setup->upgrade;
     /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
     enum { MANY = 20, ALL = 100, MOST = 1000 };
@@ -161,6 +168,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
     bool churn = on[FAULT_CHURN];
     bool image = on[FAULT_IMAGE];
     bool upgrade = on[FAULT_UPGRADE];
+    bool both = churn && upgrade;
     if (seeds < MANY) {
         return true;
     }
@@ -182,6 +190,10 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
                {"image resumed by another node", sum->images.elsewhere, image ? 4 : 0, MOST},
                {"level that rises", sum->upgrade.raised, upgrade ? 10 : 0, ALL},
                {"node taken back that stops", sum->upgrade.stopped, upgrade ? 30 : 0, MOST},
+               {"member added at mixed levels", sum->upgrade.mixed, both ? 20 : 0, MOST},
+               {"node that joins below the level", sum->upgrade.strangers, both ? 2 : 0, MOST},
+               {"level without who left", sum->upgrade.without, both ? 4 : 0, MOST},
+               {"new disk of the program before", sum->upgrade.replaced, both ? 4 : 0, MOST},
                {"restored cluster", sum->losses.restored, on[FAULT_LOST] ? 10 : 0, MOST},
                {"session below another", sum->children, 500, ALL},
                {"elevation", sum->calls[OP_session_elevate], 300, ALL},

@@ -1,16 +1,23 @@
 /* A rolling upgrade, while faults and load go on. In some seeds an operator restarts one node after
  * another with a program that knows a feature level more: the same objects, told so by their
- * configuration. Now and then one is taken back to the program before.
+ * configuration. Now and then one is taken back to the program before. Where members change too,
+ * half of those that join, or get a new disk, do so with the program before.
  *
- *  1. The level rises only when the later program has run on every member's folder (L1: a member
- *     that lacks it stops).
+ *  1. The level rises only when the later program has run as every member (L1: a member that lacks
+ *     it stops).
  *  2. No node applies an entry of a level that its program does not know (S8).
- *  3. A node ends itself for the level's sake only when it was taken back, and with one line that
- *     says to upgrade it; upgraded, it goes on.
- *  4. When faults have stopped and all are upgraded, the level rises (L1).
+ *  3. A node ends itself for the level's sake only when the log raises the level, and the node was
+ *     taken back or joined later; at the very entry or at an image, and with one line that says to
+ *     upgrade it; upgraded, it goes on.
+ *  4. When faults have stopped and all members are upgraded, the level rises, whatever those run
+ *     who were members (L1).
  */
 #include "tests/sim/upgrade.h"
 
+#include "base/sat.h"
+#include "op/command.h"
+#include "raftlog/engine.h"
+#include "raftlog/rlog.h"
 #include "tests/sim/faults.h"
 
 #include <inttypes.h>
@@ -18,15 +25,18 @@
 
 enum {
     PERCENT = 10,
-    STREAM = 92, /* of a seed's draws: nothing else is drawn from it */
+    STREAM = 92,        /* of a seed's draws: nothing else is drawn from it */
+    PERCENT_CHURN = 30, /* of the seeds in which members change */
+    STREAM_CHURN = 94,  /* the same for these */
     BEFORE = OP_LEVEL,
     LATER = OP_LEVEL + 1,
 };
 
 void upgrade_plan(const struct run *run, struct plan *plan, bool can)
 {
-    bool wanted = run->setup->upgrade ||
-                  sim_mix(run->setup->seed ^ sim_mix(STREAM)) % 100 < PERCENT;
+    bool churn = plan->on[FAULT_CHURN];
+    uint64_t drawn = sim_mix(run->setup->seed ^ sim_mix(churn ? STREAM_CHURN : STREAM)) % 100;
+    bool wanted = run->setup->upgrade || drawn < (churn ? PERCENT_CHURN : PERCENT);
     plan->on[FAULT_UPGRADE] = run->setup->on[FAULT_UPGRADE] && wanted && can;
     plan->upgrade = plan->on[FAULT_UPGRADE];
 }
@@ -43,19 +53,63 @@ void upgrade_started(struct run_node *node)
     node->program.knew = node->program.knew || node->config.level == LATER;
 }
 
-static bool was_taken_back(const struct run_node *node)
+/* The entry that it stopped at raises the level above what it knows. */
+static bool stopped_at_level(const struct run_node *node)
 {
-    return node->program.knew && node->config.level == BEFORE;
+    const struct rlog *rlog = node->node->rlog;
+    uint64_t index = rlog_engine_applied(rlog);
+    struct base_reader reader;
+    struct op_entry_head head;
+    struct op_command command;
+    if (index < rlog_log_start(rlog->log) || index > rlog_log_last(rlog->log)) {
+        return false;
+    }
+    struct rlog_log_entry entry = rlog_log_entry(rlog->log, index);
+    base_reader_init(&reader, entry.payload);
+    bool good = entry.type == RLOG_COMMAND && op_entry_read(&reader, &head);
+    for (uint32_t i = 0; good && i < head.count; i++) {
+        good = op_command_read(&reader, &command);
+        if (good && command.number == OP_COMMAND_LEVEL && command.level > node->config.level) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It may be the first who would apply that entry. An image has it from who did. */
+static bool has_risen(const struct run_node *node)
+{
+    bool entry = strncmp(node->error, "the entry at ", strlen("the entry at ")) == 0;
+    return entry && node->node != NULL ? stopped_at_level(node)
+                                       : node->run->level > node->config.level;
+}
+
+/* It is no member, or may be none just now: to be replaced it is taken out, and added again. */
+static bool is_removed(const struct run_node *node)
+{
+    const struct run_churn *churn = &node->run->churn;
+    bool leaves = churn->state == CHURN_REMOVES || churn->state == CHURN_REPLACES;
+    return !node->member || (leaves && &node->run->nodes[churn->node] == node);
+}
+
+/* The level waits for who is a member, and does not know it; and so does a vote. */
+static bool may_be_below(const struct run_node *node)
+{
+    bool joined = node->program.since > BEFORE && !node->votes;
+    return node->program.knew || is_removed(node) || joined;
 }
 
 bool upgrade_explains(struct run_node *node)
 {
-    if (!was_taken_back(node) || strstr(node->error, "upgrade this node") == NULL ||
-        strchr(node->error, '\n') != NULL) {
+    struct run_upgrades *counters = &node->run->counters.upgrade;
+    bool says = strstr(node->error, "understood by this program: upgrade this node") != NULL &&
+                strchr(node->error, '\n') == NULL;
+    if (!says || node->config.level != BEFORE || !has_risen(node) || !may_be_below(node)) {
         return false;
     }
-    run_say(node->run, "node %u was taken back, and says: %s", node->config.node, node->error);
-    node->run->counters.upgrade.stopped++;
+    run_say(node->run, "node %u is below the level, and says: %s", node->config.node, node->error);
+    counters->stopped += node->program.knew;
+    counters->strangers += !node->program.knew;
     node->program.later = true;
     return true;
 }
@@ -74,12 +128,12 @@ static void become(struct run_node *node, bool later, bool gently)
     }
 }
 
-/* From `first` on, one that is started with that program; NULL: none. */
+/* From `first` on, one that somebody starts with that program; NULL: none. */
 static struct run_node *find(struct run *run, size_t first, bool later)
 {
     for (size_t i = 0; i < run->node_count; i++) {
         struct run_node *node = &run->nodes[(first + i) % run->node_count];
-        if (node->program.later == later && (!later || node->program.knew)) {
+        if (!node->out && node->program.later == later && (!later || node->program.knew)) {
             return node;
         }
     }
@@ -89,7 +143,8 @@ static struct run_node *find(struct run *run, size_t first, bool later)
 static bool one_is_back(const struct run *run)
 {
     for (size_t i = 0; i < run->node_count; i++) {
-        if (run->nodes[i].program.knew && !run->nodes[i].program.later) {
+        const struct run_node *node = &run->nodes[i];
+        if (!node->out && node->program.knew && !node->program.later) {
             return true;
         }
     }
@@ -111,18 +166,81 @@ void fault_upgrade(struct run *run, struct active *active)
     }
 }
 
+/* ---- members that change ---- */
+
+void upgrade_joins(struct run_node *node, bool later)
+{
+    struct run *run = node->run;
+    if (!run->plan.upgrade) {
+        return;
+    }
+    node->program.later = later || (node->member && one_is_back(run));
+    node->program.knew = node->program.knew && node->member;
+    run->counters.upgrade.replaced += node->program.knew && !node->program.later;
+    run_say(run, "node %u gets the program %s", node->config.node,
+            node->program.later ? "of the upgrade" : "before");
+}
+
+/* How many members are started with that program. */
+static size_t members_with(const struct run *run, bool later)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < run->node_count; i++) {
+        count += run->nodes[i].member && run->nodes[i].program.later == later;
+    }
+    return count;
+}
+
+void upgrade_added(struct run_node *node)
+{
+    struct run *run = node->run;
+    node->program.since = run->level;
+    run->counters.upgrade.mixed += run->level <= BEFORE && members_with(run, false) > 0 &&
+                                   members_with(run, true) > 0;
+}
+
+void upgrade_votes(struct run_node *node)
+{
+    if (node->run->level > BEFORE && !node->program.knew) {
+        run_fail(node->run, "L1: node %u gets a vote, and its program is below the level",
+                 node->config.node);
+    }
+}
+
+void upgrade_removed(struct run_node *node)
+{
+    node->run->counters.upgrade.held += upgrade_holder(node->run) == node;
+}
+
+struct run_node *upgrade_holder(struct run *run)
+{
+    bool waits = run->plan.upgrade && run->level <= BEFORE && members_with(run, false) == 1;
+    for (size_t i = 0; waits && i < run->node_count; i++) {
+        struct run_node *node = &run->nodes[i];
+        if (node->member && !node->program.later) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 /* ---- what is seen ---- */
 
 void upgrade_raised(struct run *run, uint64_t level)
 {
+    bool without = false;
     run->counters.upgrade.raised++;
+    run->level = u64_max(run->level, level);
     for (size_t i = 0; i < run->node_count; i++) {
         const struct run_node *node = &run->nodes[i];
-        if (node->member && level > BEFORE && !node->program.knew) {
+        bool lacks = level > BEFORE && !node->program.knew;
+        without = without || (lacks && !node->member && node->out_at != 0);
+        if (lacks && !is_removed(node)) {
             run_fail(run, "L1: the level rises to %" PRIu64 ", which node %u does not know", level,
                      node->config.node);
         }
     }
+    run->counters.upgrade.without += without;
 }
 
 void upgrade_watch(struct run *run, const struct run_node *node)
@@ -140,7 +258,7 @@ void upgrade_calm(struct run *run)
 {
     for (size_t i = 0; i < run->node_count; i++) {
         struct run_node *node = &run->nodes[i];
-        if (node->program.knew && !node->program.later) {
+        if (!node->out && node->program.knew && !node->program.later) {
             become(node, true, false);
         }
     }
@@ -150,7 +268,7 @@ static bool all_at_later(const struct run *run)
 {
     for (size_t i = 0; i < run->node_count; i++) {
         const struct run_node *node = &run->nodes[i];
-        if (!node_runs(node) || fsm_level(node->node->fsm) != LATER) {
+        if (!node->out && (!node_runs(node) || fsm_level(node->node->fsm) != LATER)) {
             return false;
         }
     }

@@ -111,6 +111,7 @@ struct rlog_config {
     uint64_t trailing;       /* entries kept behind a snapshot; 4,096 */
     uint64_t backlog_max;    /* uncommitted entries; as many as a follower is sent unasked */
     uint64_t peer_queue_max; /* bytes queued to one peer; 16 MiB */
+    size_t append_bytes;     /* of entries in one message to a peer; 256 KiB, the most */
     size_t image_block;      /* bytes of an image that are packed together; 256 KiB, the most */
     size_t image_chunk;      /* bytes of its file that are sent together; 128 KiB, the most */
 };

@@ -17,7 +17,7 @@
 
 enum {
     RLOG_PATH_MAX = 4096,
-    RLOG_APPEND_BYTES = 256 * 1024,      /* of entries in one message to a peer */
+    RLOG_APPEND_BYTES = 256 * 1024,      /* the most that rlog_config.append_bytes may be */
     RLOG_PENDING_MAX = 16 * 1024 * 1024, /* of entries not yet durable: then BUSY */
     RLOG_INFLIGHT_ENTRIES = 256,         /* to one peer, not yet acknowledged */
     RLOG_APPLY_ENTRIES = 512,            /* in one turn */

@@ -29,6 +29,7 @@ void rlog_config_init(struct rlog_config *config)
     config->trailing = 4096;
     config->backlog_max = RLOG_INFLIGHT_ENTRIES; /* what waits longer gathers in larger entries */
     config->peer_queue_max = 16 * 1024 * 1024;
+    config->append_bytes = RLOG_APPEND_BYTES;
     config->image_block = RLOG_SNAPSHOT_CHUNK;
     config->image_chunk = RLOG_STREAM_CHUNK;
 }

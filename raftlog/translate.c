@@ -37,13 +37,14 @@ enum rlog_entry_type rlog_entry_type_of(enum raft_entry_type type)
 
 /* ---- sending ---- */
 
-static uint32_t count_that_fits(const struct rlog_log *log, uint64_t first, uint64_t last)
+static uint32_t count_that_fits(const struct rlog *rlog, uint64_t first, uint64_t last)
 {
+    const struct rlog_log *log = rlog->log;
     size_t size = 0;
     uint64_t index = first;
     while (index <= last && index - first < RLOG_WIRE_ENTRIES_MAX) {
         size += RLOG_WIRE_ENTRY_HEADER + rlog_log_entry(log, index).payload.size;
-        if (index > first && size > RLOG_APPEND_BYTES) {
+        if (index > first && size > rlog->config.append_bytes) {
             break;
         }
         index++;
@@ -77,7 +78,7 @@ static void send_append(struct rlog_engine *engine, uint64_t to,
     };
     uint64_t last = message->prev_log_index + message->n_entries;
     do {
-        append.count = count_that_fits(log, append.previous_index + 1, last);
+        append.count = count_that_fits(engine->rlog, append.previous_index + 1, last);
         struct base_writer *writer = rlog_peers_begin(engine->rlog, to, RLOG_WIRE_APPEND);
         if (writer == NULL) {
             return;

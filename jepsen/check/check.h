@@ -44,6 +44,7 @@ struct check_options {
     struct op_limits limits;
     uint64_t epsilon_ns;    /* of S5 and S6: one round trip + 10 ms */
     uint64_t learned_ns;    /* a clock that was learned lies so far behind the one it is of (T2) */
+    uint64_t stepped_us;    /* by how much boot clocks were moved, all together */
     uint64_t leaderless_ns; /* longest time without a leader (S5) */
     uint64_t drift_ppm;
     /* While T stood still and an operator had to state it (docs/MODEL.md T3): S5 and S6 do not
@@ -69,7 +70,7 @@ struct check_verdict {
     struct check_counters counters;
 };
 
-/* Defaults of limits.def; 60 ms, 3 s, 200 ppm; 200,000 steps; 8 placements. */
+/* Defaults of limits.def; 60 ms, 100 ms, no steps, 3 s, 200 ppm; 200,000 steps; 8 placements. */
 void check_options_init(struct check_options *options);
 void check_history(const struct history *history, const struct check_options *options,
                    struct check_verdict *ret_verdict);

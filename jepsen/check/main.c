@@ -18,6 +18,7 @@ static const char usage[] =
     "  --limit NAME=N     a replicated limit of the cluster, where it is not the default\n"
     "  --epsilon-us N     round trip and clock slack of S5 and S6 (60000)\n"
     "  --learned-us N     how far a clock that was learned lies behind, for S5 (100000)\n"
+    "  --stepped-us N     by how much boot clocks were moved in the run, for S5 (0)\n"
     "  --leaderless-us N  longest time without a leader, for S5 (3000000)\n"
     "  --drift-ppm N      of any clock (200)\n"
     "  --snapshots N      snapshots installed in the run: the counter of that name\n"
@@ -69,6 +70,8 @@ static bool set_option(struct check_options *options, const char *option, const 
         options->epsilon_ns = number * 1000;
     } else if (strcmp(option, "--learned-us") == 0) {
         options->learned_ns = number * 1000;
+    } else if (strcmp(option, "--stepped-us") == 0) {
+        options->stepped_us = number;
     } else if (strcmp(option, "--leaderless-us") == 0) {
         options->leaderless_ns = number * 1000;
     } else if (strcmp(option, "--drift-ppm") == 0) {

@@ -25,8 +25,6 @@ bool check_refuse(struct check_verdict *verdict, enum model_property property, c
 
 /* ---- sorting: a plain merge sort, since qsort has no argument for the rows ---- */
 
-typedef bool before_fn(const struct event *a, const struct event *b);
-
 static bool by_number(const struct event *a, const struct event *b)
 {
     if (a->client != b->client) {
@@ -73,7 +71,7 @@ static void merge(const struct history *history, const uint32_t *from, uint32_t 
     }
 }
 
-static void sort(const struct history *history, uint32_t **rows, uint32_t count, before_fn *before)
+void order_sort(const struct history *history, uint32_t **rows, uint32_t count, before_fn *before)
 {
     uint32_t *other;
 
@@ -211,7 +209,7 @@ void order_init(struct order *order, const struct history *history)
             order->numbered[order->numbered_count++] = row;
         }
     }
-    sort(history, &order->numbered, order->numbered_count, by_number);
+    order_sort(history, &order->numbered, order->numbered_count, by_number);
     group_all(order, history, drop);
     for (uint32_t row = 0; row < history->count; row++) {
         const struct event *event = &history->events[row];
@@ -223,7 +221,7 @@ void order_init(struct order *order, const struct history *history)
             order->doubtful[order->doubtful_count++] = row;
         }
     }
-    sort(history, &order->rows, order->count, by_position);
+    order_sort(history, &order->rows, order->count, by_position);
     free(drop);
 }
 

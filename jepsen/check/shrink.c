@@ -13,7 +13,8 @@ void check_plain(const struct history *history, const struct check_options *opti
 
     order_init(&order, history);
     if (check_orders(history, &order, options, ret_verdict) &&
-        (options->witness_only || (check_sweeps(history, &order, options, ret_verdict) &&
+        (options->witness_only || (check_clocks(history, &order, options, ret_verdict) &&
+                                   check_sweeps(history, &order, options, ret_verdict) &&
                                    check_derived(history, &order, options, ret_verdict) &&
                                    check_lists(history, &order, ret_verdict) &&
                                    check_events(history, &order, options, ret_verdict))) &&

@@ -1,4 +1,4 @@
-/* Direct checks of one promise each, without a replay: S2, S3, S4, S5, S6, S9, S12.
+/* Direct checks of one promise each, without a replay: S2, S3, S4, S6, S9, S12.
  *
  * They see only what answers said, so that a mistake of the specification does not hide from them
  * what a client can see with its own eyes.
@@ -113,34 +113,11 @@ static bool sweep_s4_expired(const struct look *look)
            refuse(look, MODEL_S4, "EXPIRED before the deadline", at->row);
 }
 
-static uint64_t ns_of_us(uint64_t us)
-{
-    return us > UINT64_MAX / 1000 ? UINT64_MAX : us * 1000;
-}
-
-static uint64_t drift_ns(const struct look *look, uint64_t span_ns)
-{
-    return span_ns / 1000000 * look->options->drift_ppm + look->options->epsilon_ns;
-}
-
-/* T may have gone on by any amount between the two moments, or not at all. */
-static bool timeless_within(const struct look *look, uint64_t from_ns, uint64_t to_ns)
-{
-    const struct check_span *spans = look->options->timeless;
-
-    for (uint32_t i = 0; i < look->options->timeless_count; i++) {
-        if (spans[i].to_ns >= from_ns && spans[i].from_ns <= to_ns) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* `ns`, moved as the cluster's clock goes from `from` to `to`: back, when an answer came late. */
 static uint64_t moved(uint64_t ns, uint64_t from_us, uint64_t to_us)
 {
-    return to_us >= from_us ? sat_add(ns, ns_of_us(to_us - from_us))
-                            : sat_sub(ns, ns_of_us(from_us - to_us));
+    return to_us >= from_us ? sat_add(ns, check_ns_of_us(to_us - from_us))
+                            : sat_sub(ns, check_ns_of_us(from_us - to_us));
 }
 
 /* S6: by the client's clock alone, a deadline D lies in [call + D - clock, ret + D - clock]. */
@@ -153,11 +130,11 @@ static bool sweep_s6(const struct look *look, bool ok)
     first = u64_min(from->call_ns, look->call_ns[look->row]);
     last = u64_max(from->ret_ns, look->event->ret_ns);
     if (at == NULL || look->fence != NULL || from->clock == 0 ||
-        timeless_within(look, first, last)) {
+        check_timeless(look->options, first, last)) {
         return true;
     }
     deadline = u64_min(at->idle, at->absolute);
-    drift = drift_ns(look, last - first);
+    drift = check_drift_ns(look->options, last - first);
     if (ok) {
         return look->facts->sessions[look->session].unsure ||
                look->call_ns[look->row] <=
@@ -295,78 +272,6 @@ static bool sweep_row(struct look *look)
     return outcome != OP_OK || told_again(look) ||
            (sweep_minted(look) && sweep_s2(look) && sweep_s3(look) && sweep_s12(look) &&
             sweep_s4_ok(look) && sweep_s6(look, true));
-}
-
-/* Did the clock gain more from `a` to `b` than time went by, and `slack_ns` more? */
-static bool ran_ahead(const struct look *look, const struct event *a, const struct event *b,
-                      uint64_t slack_ns)
-{
-    uint64_t span = sat_sub(b->ret_ns, a->call_ns);
-
-    return b->clock > a->clock &&
-           ns_of_us(b->clock - a->clock) > span + drift_ns(look, span) + slack_ns;
-}
-
-static bool fell_behind(const struct look *look, const struct event *a, const struct event *b)
-{
-    uint64_t span = sat_sub(b->call_ns, a->ret_ns);
-
-    return ns_of_us(sat_sub(b->clock, a->clock)) + drift_ns(look, span) +
-               look->options->leaderless_ns <
-           span;
-}
-
-/* Less clock for its call: what comes later gets the tighter bound from `b`. */
-static bool is_faster(const struct event *a, const struct event *b)
-{
-    return b->clock + a->call_ns / 1000 <= a->clock + b->call_ns / 1000;
-}
-
-/* S5: between two answers the cluster's clock goes on as the client's does; by more where one that
- * was learned, and lay behind, gives way to the one that it was learned from, which takes another
- * leader. Rows in the order of positions; the bounds that earlier rows give widen with drift. */
-static bool sweep_s5(struct look *look, const struct order *order)
-{
-    const struct history *history = look->facts->history;
-    uint32_t fast = UINT32_MAX, slow = UINT32_MAX, same = UINT32_MAX; /* the last of one term */
-    bool written = false; /* a clock under which nothing was written may be made anew (T2) */
-
-    for (uint32_t i = 0; i < order->count; i++) {
-        const struct event *b = &history->events[order->rows[i]];
-        const struct event *a = fast == UINT32_MAX ? b : &history->events[fast];
-        const struct event *c = slow == UINT32_MAX ? b : &history->events[slow];
-        const struct event *d = same == UINT32_MAX ? b : &history->events[same];
-
-        written = written || history_is_write(b);
-        if (b->clock == 0 || !history_definite(b) || b->attempt > 1 || !written) {
-            continue;
-        }
-        if (timeless_within(look, u64_min(a->call_ns, c->call_ns), b->ret_ns)) {
-            fast = slow = same = order->rows[i];
-            continue;
-        }
-        look->row = order->rows[i];
-        if (ran_ahead(look, a, b, a->term == b->term ? 0 : look->options->learned_ns)) {
-            return refuse(look, MODEL_S5, "the cluster's clock ran ahead of real time", fast);
-        }
-        if (d->term == b->term && ran_ahead(look, d, b, 0)) {
-            return refuse(look, MODEL_S5, "the cluster's clock ran ahead under one leader", same);
-        }
-        if (fell_behind(look, c, b)) {
-            return refuse(look, MODEL_S5, "the cluster's clock fell behind real time", slow);
-        }
-        if (is_faster(a, b)) {
-            fast = look->row;
-        }
-        if (d->term != b->term || is_faster(d, b)) {
-            same = look->row;
-        }
-        /* The tightest row to compare with: most clock for its return. */
-        if (b->clock + c->ret_ns / 1000 >= c->clock + b->ret_ns / 1000) {
-            slow = look->row;
-        }
-    }
-    return true;
 }
 
 /* Answers that are about the number itself, not about what was asked, or a read's. */
@@ -558,7 +463,7 @@ bool check_sweeps(const struct history *history, const struct order *order,
     bool good;
 
     facts_init(&facts, history, order);
-    good = sweep_s9(&look, order) && sweep_tries(&look, order) && sweep_s5(&look, order);
+    good = sweep_s9(&look, order) && sweep_tries(&look, order);
     for (uint32_t i = 0; good && i < order->count; i++) {
         look.row = order->rows[i];
         look.event = &history->events[look.row];

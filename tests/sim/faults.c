@@ -362,6 +362,8 @@ static const struct fault faults[FAULTS] = {
     [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
     [FAULT_LOST] = {"cluster-lost", NULL, NULL, NULL, 0, false, false},
     [FAULT_IMAGE] = {"image", NULL, fault_image, fault_image_end, MS(5000), false, false},
+    [FAULT_DISKS_HANG] = {"disks-hang", NULL, fault_hang_disks, fault_go_on_disks, MS(1200), false,
+                          false},
     [FAULT_UPGRADE] = {"upgrade", NULL, fault_upgrade, nothing, MS(1), false, true},
 };
 
@@ -435,6 +437,9 @@ static enum fault_kind draw_kind(struct run *run)
     }
     if (run->plan.on[FAULT_UPGRADE] && run_chance(run, 30)) {
         return FAULT_UPGRADE;
+    }
+    if (run->plan.on[FAULT_DISKS_HANG] && run_chance(run, 40)) {
+        return FAULT_DISKS_HANG;
     }
     if (run_chance(run, run->plan.busy ? 25 : 12)) {
         return run_chance(run, 60) ? FAULT_AWAY : FAULT_SNAPSHOT;

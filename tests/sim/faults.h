@@ -44,6 +44,8 @@ fault_fn fault_fail_sync;
 fault_fn fault_mend_sync;
 fault_fn fault_hang_disk;
 fault_fn fault_go_on_disk;
+fault_fn fault_hang_disks;
+fault_fn fault_go_on_disks;
 fault_fn fault_slow_disk;
 fault_fn fault_fast_disk;
 fault_fn fault_fill_disk;

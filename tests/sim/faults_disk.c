@@ -46,6 +46,23 @@ void fault_go_on_disk(struct run *run, struct active *active)
     sim_disk_hang(node_of(run, active)->host, false);
 }
 
+/* Nothing is committed, while whoever leads goes on confirming its reads: c leaves T behind. */
+void fault_hang_disks(struct run *run, struct active *active)
+{
+    (void)active;
+    for (size_t i = 0; i < run->node_count; i++) {
+        sim_disk_hang(run->nodes[i].host, true);
+    }
+}
+
+void fault_go_on_disks(struct run *run, struct active *active)
+{
+    (void)active;
+    for (size_t i = 0; i < run->node_count; i++) {
+        sim_disk_hang(run->nodes[i].host, false);
+    }
+}
+
 void fault_slow_disk(struct run *run, struct active *active)
 {
     uint64_t jitter_us = 20 * SIM_MILLISECOND + run_random(run, 480 * SIM_MILLISECOND);

@@ -156,6 +156,7 @@ static void start(struct run *run, struct run_node *node)
         rlog->config.trailing = run->plan.trailing;
         rlog->config.snapshot_bytes = run->plan.snapshot_bytes;
         rlog->config.backlog_max = run->plan.inflight;
+        rlog->config.append_bytes = run->plan.append_bytes;
         if (run->plan.image.chunk != 0) {
             rlog->config.image_block = run->plan.image.block;
             rlog->config.image_chunk = run->plan.image.chunk;

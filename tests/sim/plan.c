@@ -114,6 +114,23 @@ static void draw_churn(const struct run *run, struct plan *plan)
     }
 }
 
+/* In some seeds, drawn apart as well: what is under way stays under way for long, and reads meet
+ * deadlines that T has not reached. */
+static void draw_hangs(const struct run *run, struct plan *plan)
+{
+    enum { PERCENT = 20, STREAM = 94 };
+    bool wanted = sim_mix(run->setup->seed ^ sim_mix(STREAM)) % 100 < PERCENT;
+    plan->on[FAULT_DISKS_HANG] = run->setup->on[FAULT_DISKS_HANG] && wanted && !plan->steady;
+}
+
+/* So small, in some seeds, that what somebody missed comes in many messages, of several terms. */
+static void draw_parts(const struct run *run, struct plan *plan)
+{
+    enum { PERCENT = 30, STREAM = 95, MOST = 256 * 1024 };
+    uint64_t drawn = sim_mix(run->setup->seed ^ sim_mix(STREAM));
+    plan->append_bytes = drawn % 100 < PERCENT ? (size_t)256 << (drawn >> 8) % 8 : MOST;
+}
+
 void plan_draw(struct run *run)
 {
     const bool *on = run->setup->on;
@@ -176,6 +193,8 @@ void plan_draw(struct run *run)
         draw_trees(plan);
     }
     draw_churn(run, plan);
+    draw_hangs(run, plan);
+    draw_parts(run, plan);
     image_plan(run, plan, plan->nodes >= 3 && !plan->steady && !disks);
     upgrade_plan(run, plan, plan->nodes >= 3 && !plan->steady);
     lost_plan(run, plan, !plan->clocks && !plan->root && !plan->on[FAULT_CHURN] && !plan->upgrade);

@@ -329,6 +329,7 @@ static void judge(struct run *run)
     options.limits = run->plan.limits;
     options.blind_steps = 5000000; /* duels ask much of one session at once */
     options.epsilon_ns += run->slack_us * 1000;
+    options.stepped_us = run->slack_us;
     options.leaderless_ns += run->slack_us * 1000;
     options.snapshots = run->counters.installs;
     options.timeless = run->timeless;

@@ -82,6 +82,7 @@ enum fault_kind {
     FAULT_IMAGE,
     FAULT_UPGRADE,
     FAULT_LOST,
+    FAULT_DISKS_HANG,
     FAULTS,
 };
 
@@ -94,6 +95,7 @@ struct plan {
     uint64_t trailing;       /* log entries kept behind a snapshot */
     unsigned inflight;       /* log entries sent and not yet answered, at most */
     uint64_t snapshot_bytes; /* a snapshot is due after so much log */
+    size_t append_bytes;     /* of entries in one message to another node */
     uint64_t segment_bytes;  /* of its segments, but for the first part of a life's first one */
     uint64_t fault_us;       /* how long faults happen */
     uint64_t gap_us;         /* between the beginnings of two faults, on average */
@@ -151,6 +153,7 @@ struct run_node {
     uint64_t calls;     /* of this process, at watch.c's last look; UINT64_MAX: look again */
     uint64_t applied;   /* seen by watch.c, of this process */
     uint64_t commit;    /* seen by watch.c, of this process */
+    uint64_t wanted;    /* the T that its reads wait for, seen by watch.c; 0: none */
     uint64_t term;      /* seen by watch.c, of all processes */
     uint64_t fsm_time;
     uint32_t starts, burials;
@@ -357,6 +360,7 @@ struct run_counters {
     uint64_t outcomes[96];
     uint64_t restarts;
     uint64_t installs; /* of a snapshot, from the leader */
+    uint64_t waits;    /* of reads, for T (T6) */
     uint64_t digests;  /* compared with another node's */
     uint64_t retried;
     uint64_t repeated; /* sent once more past the library */

@@ -14,6 +14,7 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->simulated_us += one->simulated_us;
     sum->restarts += one->restarts;
     sum->installs += one->installs;
+    sum->waits += one->waits;
     sum->digests += one->digests;
     sum->retried += one->retried;
     sum->superseded += one->superseded;
@@ -116,13 +117,13 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            " ms\n",
            sum->check.leader_changes, sum->restarts, sum->installs, sum->times_stated,
            sum->times_told, sum->longest_recovery_us / 1000);
-    printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", revokes %" PRIu64
-           ", equal digests %" PRIu64 ", sessions searched %" PRIu64 ", events told %" PRIu64
-           ", told to be lost %" PRIu64 ", alerts told %" PRIu64 ", sessions below others %" PRIu64
-           ", elevations %" PRIu64 ", adoptions %" PRIu64 "\n",
-           sum->check.fenced, sum->check.near_deadline, sum->check.revokes, sum->digests,
-           sum->check.blind_sessions, sum->events, sum->compacted, sum->alerts, sum->children,
-           sum->calls[OP_session_elevate], sum->calls[OP_task_adopt]);
+    printf("fenced %" PRIu64 ", near a deadline %" PRIu64 ", waits for T %" PRIu64
+           ", revokes %" PRIu64 ", equal digests %" PRIu64 ", sessions searched %" PRIu64
+           ", events told %" PRIu64 ", told to be lost %" PRIu64 ", alerts told %" PRIu64
+           ", sessions below others %" PRIu64 ", elevations %" PRIu64 ", adoptions %" PRIu64 "\n",
+           sum->check.fenced, sum->check.near_deadline, sum->waits, sum->check.revokes,
+           sum->digests, sum->check.blind_sessions, sum->events, sum->compacted, sum->alerts,
+           sum->children, sum->calls[OP_session_elevate], sum->calls[OP_task_adopt]);
     printf("members added %" PRIu64 ", joined by a snapshot %" PRIu64 ", promoted %" PRIu64
            ", removed %" PRIu64 ", leaders removed %" PRIu64 ", disks replaced %" PRIu64
            ", not without being named %" PRIu64 ", leadership sent %" PRIu64 "\n",

@@ -314,9 +314,18 @@ static void watch_commit(struct run *run, struct run_node *node)
     node->commit = commit;
 }
 
+/* T6: reads wait until T has reached their c. Those that begin between two looks count once. */
+static void watch_waits(struct run *run, struct run_node *node)
+{
+    uint64_t wanted = node->node->reads.tick_wanted;
+    run->counters.waits += wanted != 0 && wanted != node->wanted;
+    node->wanted = wanted;
+}
+
 static void watch_node(struct run *run, struct run_node *node)
 {
     if (node_runs(node)) {
+        watch_waits(run, node);
         watch_term(run, node);
         watch_commit(run, node);
         watch_applied(run, node);

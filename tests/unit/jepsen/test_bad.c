@@ -238,6 +238,17 @@ static void clock_behind(struct scene *s)
     s->maker.history->events[2].clock -= 9000000;
 }
 
+/* By a microsecond, of which no pace would tell. */
+static void leaders_clock_back(struct scene *s)
+{
+    scene_create(s, "alice", "A", 60, 60);
+    maker_wait(&s->maker, 1000000);
+    scene_validate(s);
+    maker_wait(&s->maker, 1000000);
+    scene_validate(s);
+    s->maker.history->events[2].clock = s->maker.history->events[1].clock - 1;
+}
+
 static void too_early(struct scene *s)
 {
     scene_create(s, "alice", "A", 30, 60);
@@ -405,6 +416,7 @@ static const struct bad bads[] = {
     {clock_ahead, MODEL_S5, "ran ahead"},
     {clock_ahead_in_a_term, MODEL_S5, "ran ahead"},
     {clock_behind, MODEL_S5, "fell behind"},
+    {leaders_clock_back, MODEL_S5, "clock of a leader went back"},
     {too_early, MODEL_S6, "returned earlier"},
     {too_early_to_end, MODEL_S6, "returned earlier"},
     {too_late, MODEL_S6, "invoked later"},

@@ -74,7 +74,7 @@ static void count(const struct history *history, struct check_counters *counters
 
         counters->definite += history_definite(event);
         counters->unknown += op_outcome_class(event->outcome) == OP_CLASS_UNKNOWN;
-        counters->retried += event->attempt > 1;
+        counters->retried += event->again;
         counters->fenced += event->outcome == OP_FENCED;
         counters->near_deadline += near_deadline(history, event);
         counters->revokes += event->outcome == OP_OK && is_revoke(event->f);

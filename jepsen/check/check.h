@@ -26,7 +26,7 @@ struct check_counters {
     uint64_t operations; /* rows */
     uint64_t definite;   /* answered DONE or REFUSED */
     uint64_t unknown;    /* outcome not known */
-    uint64_t retried;    /* tries beyond the first */
+    uint64_t retried;    /* sent again under their number, after a try that nobody answered */
     uint64_t leader_changes;
     uint64_t fenced;        /* refused by the fence law */
     uint64_t near_deadline; /* answers about a session within 1 s of its deadline */

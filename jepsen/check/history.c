@@ -283,6 +283,7 @@ uint32_t history_invoke(struct history *history, const struct history_call *call
                             .caller = caller_name(history, &call->caller),
                             .request = history->word_count,
                             .attempt = call->attempt,
+                            .again = call->again,
                             .f = (uint8_t)call->f,
                             .outcome = OP_UNKNOWN,
                             .command = row->access != OP_READ};
@@ -330,6 +331,7 @@ void history_copy(struct history *history, const struct history *from, uint32_t 
     struct history_call call = {.proc = event->proc,
                                 .seq = event->seq,
                                 .attempt = event->attempt,
+                                .again = event->again,
                                 .f = event->f,
                                 .caller = history_caller_of(from, event),
                                 .client = event->client,

@@ -29,6 +29,7 @@ struct event {
     uint8_t f;               /* enum op_number */
     uint8_t outcome;         /* enum op_outcome */
     bool superseded;
+    bool again;   /* sent once more under its number, since an earlier try may have happened */
     bool command; /* it is one, or may be: of OP_EITHER, unless the answer says otherwise */
 };
 
@@ -49,6 +50,7 @@ struct history_caller {
 struct history_call {
     uint32_t proc, seq;
     uint16_t attempt;
+    bool again;
     enum op_number f;
     struct history_caller caller;
     uint64_t client, number; /* 0, 0 for what carries no request number */

@@ -35,6 +35,8 @@ bool check_clocks(const struct history *history, const struct order *order,
                   const struct check_options *options, struct check_verdict *verdict);
 bool check_sweeps(const struct history *history, const struct order *order,
                   const struct check_options *options, struct check_verdict *verdict);
+bool check_tries(const struct history *history, const struct order *order,
+                 const struct check_options *options, struct check_verdict *verdict);
 bool check_derived(const struct history *history, const struct order *order,
                    const struct check_options *options, struct check_verdict *verdict);
 bool check_lists(const struct history *history, const struct order *order,

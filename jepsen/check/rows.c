@@ -73,6 +73,9 @@ static json_t *json_of_row(const struct history *history, const struct event *ev
     set_u64(object, "proc", event->proc);
     set_u64(object, "seq", event->seq);
     set_u64(object, "try", event->attempt);
+    if (event->again) {
+        (void)json_object_set_new(object, "again", json_true());
+    }
     (void)json_object_set_new(object, "f", json_string(row->name));
     (void)json_object_set_new(object, "caller", json_of_caller(history, event));
     if (event->client != 0) {
@@ -187,6 +190,7 @@ static bool read_call(const json_t *object, struct line *line)
     line->call.proc = (uint32_t)proc;
     line->call.seq = (uint32_t)seq;
     line->call.attempt = (uint16_t)attempt;
+    line->call.again = json_is_true(json_object_get(object, "again"));
     line->call.f = row->number;
     line->call.request = &line->request;
     line->field = "args";

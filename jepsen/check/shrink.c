@@ -15,6 +15,7 @@ void check_plain(const struct history *history, const struct check_options *opti
     if (check_orders(history, &order, options, ret_verdict) &&
         (options->witness_only || (check_clocks(history, &order, options, ret_verdict) &&
                                    check_sweeps(history, &order, options, ret_verdict) &&
+                                   check_tries(history, &order, options, ret_verdict) &&
                                    check_derived(history, &order, options, ret_verdict) &&
                                    check_lists(history, &order, ret_verdict) &&
                                    check_events(history, &order, options, ret_verdict))) &&

@@ -6,18 +6,20 @@ switch_fd=
 declare -A rules=() # "1>2" -> "cut,delay=…"
 
 hosts_up() {
-    local host mac
+    local host mac said
     mount -t tmpfs none /run
+    mount -t tmpfs none /dev/shm # libfaketime's, which goes by process ids: those of other runs too
     mkdir /run/netns /run/times
     for host in $(seq "$spare"); do ip netns add "h$host"; done
     mkfifo "$out/to-switch"
     exec {switch_fd}<>"$out/to-switch"
-    "$build/jepsen/net/jepsen-switch" /run/netns "$spare" <"$out/to-switch" >"$out/switch.log" 2>&1 &
+    mkfifo "$out/from-switch"
+    "$build/jepsen/net/jepsen-switch" /run/netns "$spare" <"$out/to-switch" >"$out/from-switch" \
+        2>"$out/switch.log" &
     switch_pid=$!
-    until grep -s ready "$out/switch.log" >/dev/null; do
-        kill -0 "$switch_pid" 2>/dev/null || fail "no network: $(<"$out/switch.log")"
-        sleep 0.02
-    done
+    # A line when all devices are there; the end of file when it is gone.
+    read -r said <"$out/from-switch" && [ "$said" = ready ] ||
+        fail "no network: $(<"$out/switch.log")"
     for host in $(seq "$spare"); do
         printf -v mac '02:00:00:00:00:%02x' "$host"
         ip -n "h$host" link set lo up
@@ -67,12 +69,8 @@ disk_mount() { mount -o loop "$(image_of "$1")" "$(data_of "$1")"; }
 # A disk that stands still lets nobody go who writes to it, not even by SIGKILL.
 disk_thaw() { fsfreeze -u "$(data_of "$1")" 2>/dev/null || true; }
 disk_unmount() {
-    local end=$((SECONDS + 10))
     disk_thaw "$1"
-    until umount "$(data_of "$1")" 2>/dev/null; do
-        [ $SECONDS -lt $end ] || fail "the disk of node $1 does not come off"
-        sleep 0.05
-    done
+    umount "$(data_of "$1")" || fail "the disk of node $1 does not come off"
 }
 
 # The disk of node N loses power: what no sync has reached is gone. Its process has to be dead or to

@@ -92,13 +92,12 @@ node_kill() {
 }
 
 node_stop() {
-    local pid=${node_pid[$1]:-} end=$((SECONDS + 20))
+    local pid=${node_pid[$1]:-}
     [ -n "$pid" ] || return 0
     disk_thaw "$1"
     kill -TERM "$pid" 2>/dev/null || true
     kill -CONT "$pid" 2>/dev/null || true
-    while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do sleep 0.05; done
-    if kill -0 "$pid" 2>/dev/null; then complain "L1: node $1 does not stop"; fi
+    "$build/jepsen/net/jepsen-await" 20 "$pid" || complain "L1: node $1 does not stop"
     node_kill "$1"
 }
 

@@ -3,8 +3,10 @@
 
 #include "base/assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* ---- change of stacks ---- */
 
@@ -182,6 +184,25 @@ void lane_operate(struct lane *lane)
     if (lane->load->operator_ != NULL) {
         lane->recorder = lane->load->operator_;
     }
+}
+
+/* The sockets that the client's loop looks at: the kernel lists them. */
+void lane_break(struct lane *lane)
+{
+    char path[64], line[128];
+    struct sockaddr_storage peer;
+    (void)snprintf(path, sizeof path, "/proc/self/fdinfo/%d", tenure_fd(lane->recorder->client));
+    FILE *file = fopen(path, "re");
+    ASSERT(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        socklen_t size = sizeof peer;
+        int fd;
+        if (sscanf(line, "tfd: %d", &fd) == 1 &&
+            getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET) {
+            (void)shutdown(fd, SHUT_RDWR);
+        }
+    }
+    fclose(file);
 }
 
 uint32_t lane_workers(const struct lane *lane)

@@ -49,6 +49,9 @@ uint32_t lane_count(struct lane *lane);
 void lane_follow(struct lane *lane);
 void lane_stay(struct lane *lane);
 void lane_operate(struct lane *lane);
+/* Whose connection is used now: it breaks, at this end. What is under way on it, of all lanes that
+ * use it too, may have happened, and is asked again under its number. */
+void lane_break(struct lane *lane);
 
 /* ---- what most workloads do ---- */
 

@@ -145,6 +145,8 @@ static void on_answer(tenure_any_cb callback, void *arg, const struct tenure_res
     recorder_number(recorder->history, call->row,
                     recorder->clients[pending->registration % RECORDER_GENERATIONS],
                     pending->number, pending->attempts);
+    recorder->history->events[call->row].again = pending->number != 0 && pending->attempts > 1 &&
+                                                 pending->in_doubt;
     free(recorder_return(recorder->history, call->row, result, reply, now_ns(recorder)));
     recorder->open--;
     call->callback(call->arg, call->row, result, reply);

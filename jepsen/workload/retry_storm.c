@@ -1,10 +1,21 @@
-/* retry-storm: many calls at once on one session, of which faults make tries again and again; each
- * has one effect (S9). */
+/* retry-storm: many calls at once on one session, whose connection breaks under them now and then,
+ * so that they are tried again under their numbers; each has one effect, and a secret that nobody
+ * was told is made anew (S9). */
 #include "jepsen/load/lane.h"
 
 #include <stdio.h>
 
-enum { AT_ONCE = 12 };
+enum { AT_ONCE = 12, BREAK_PERCENT = 25, BREAK_WITHIN_US = 8000 };
+
+/* Nobody uses it: what counts is that it comes with its secret. */
+static void open_another(struct lane *lane, const struct lane_session *session)
+{
+    const struct tenure_session_create_request request = {.user = tenure_text(session->user),
+                                                          .agent = tenure_text("agent"),
+                                                          .idle = LANE_HOUR,
+                                                          .absolute = LANE_HOUR};
+    lane_start(lane, OP_session_create, &request);
+}
 
 static void storm(struct lane *lane, const struct lane_session *session)
 {
@@ -19,6 +30,11 @@ static void storm(struct lane *lane, const struct lane_session *session)
                                                          .key = tenure_text(key),
                                                          .value = tenure_text(value)};
         lane_start(lane, OP_state_put, &request);
+    }
+    if (lane_chance(lane, BREAK_PERCENT)) {
+        open_another(lane, session);
+        lane_pause(lane, lane_random(lane, BREAK_WITHIN_US));
+        lane_break(lane);
     }
     lane_join(lane);
 }
@@ -47,7 +63,7 @@ static void round_(struct lane *lane)
 
 const struct workload workload_retry_storm = {
     .name = "retry-storm",
-    .help = "bursts of writes whose tries are repeated; each has one effect",
+    .help = "bursts of writes whose connection breaks: tried again, each has one effect",
     .least = "retried=100",
     .round = round_,
 };

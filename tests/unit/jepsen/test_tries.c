@@ -370,6 +370,60 @@ static void test_a_try_between_may_have_minted(void **state)
     }
 }
 
+/* Who alone ever asked for a session was told without its secret; or another try has it. */
+static void test_superseded_by_nobody(void **state)
+{
+    union op_request request = {false};
+    struct scene scene;
+
+    (void)state;
+    for (int tries = 1; tries <= 2; tries++) {
+        scene_init(&scene);
+        maker_call(&scene.maker, &scene.caller, OP_client_register, &request);
+        scene_create(&scene, "alice", "A", 60, 60);
+        uint32_t first = scene.maker.row;
+        struct history_answer answer = scene_answer(&scene);
+        union op_reply reply = scene.maker.answer.reply;
+        if (tries == 2) {
+            maker_retry(&scene.maker, &scene.caller, OP_session_create, &scene.request);
+        }
+        reply.session_create.has_token = false;
+        answer.reply = &reply;
+        answer.superseded = true;
+        history_return(scene.maker.history, first, &answer);
+        assert_int_equal(verdict_of(scene.maker.history), tries == 1 ? CHECK_VIOLATION : CHECK_OK);
+        scene_done(&scene);
+    }
+}
+
+/* V1: only what was sent again after a try of unknown fate is a repetition; it is in the JSON. */
+static void test_what_counts_as_retried(void **state)
+{
+    struct check_options options;
+    struct check_verdict verdict;
+    struct scene scene;
+    char fault[80];
+
+    (void)state;
+    scene_init(&scene);
+    scene_create(&scene, "alice", "A", 60, 60);
+    scene_create(&scene, "bob", "A", 60, 60);
+    scene.maker.history->events[0].attempt = 2;
+    scene.maker.history->events[1].attempt = 2;
+    scene.maker.history->events[1].again = true;
+    FILE *file = tmpfile();
+    assert_true(file != NULL && history_write(scene.maker.history, file));
+    rewind(file);
+    struct history *read = history_create();
+    assert_true(history_read(read, file, fault, sizeof fault));
+    fclose(file);
+    check_options_init(&options);
+    check_history(read, &options, &verdict);
+    assert_int_equal(verdict.counters.retried, 1);
+    history_destroy(read);
+    scene_done(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_only_a_higher_try_mints),
         cmocka_unit_test(test_an_outdone_claim_mints_nothing),
         cmocka_unit_test(test_a_try_between_may_have_minted),
+        cmocka_unit_test(test_superseded_by_nobody),
+        cmocka_unit_test(test_what_counts_as_retried),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

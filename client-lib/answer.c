@@ -203,6 +203,9 @@ static void take_answer(struct tenure_client *client, struct tenure_pending *cal
     if (class != OP_CLASS_RETRY) {
         client->link.failures = 0;
         client->link.leaderless_since = 0;
+        if (head->position != 0 && !head->stale) {
+            tenure_calls_served(client);
+        }
     }
     if (head->outcome == OP_CLIENT_UNKNOWN && tenure_call_numbered(call)) {
         on_client_unknown(client, call);

@@ -94,6 +94,11 @@ void tenure_call_again(struct tenure_client *client, struct tenure_pending *call
     move(client, call, waits ? CALL_UNNUMBERED : CALL_READY);
 }
 
+static bool awaits_leader(const struct tenure_pending *call)
+{
+    return call->last == OP_NOT_LEADER || call->last == OP_NOT_READY;
+}
+
 void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *call,
                           uint64_t hint_us)
 {
@@ -103,7 +108,24 @@ void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *c
     uint64_t wait = u64_min(hint_us, left - left / 4); /* a hint costs no call its last try */
     call->due = sat_add(now, u64_max(wait, tenure_backoff_us(client, call->tries, most)));
     client->calls.backoff_due = u64_min(client->calls.backoff_due, call->due);
+    client->calls.leaderless |= awaits_leader(call);
     move(client, call, CALL_BACKOFF);
+}
+
+void tenure_calls_served(struct tenure_client *client)
+{
+    struct tenure_calls *calls = &client->calls;
+    if (!calls->leaderless) {
+        return;
+    }
+    calls->leaderless = false;
+    LIST_FOR_EACH_SAFE(at, following, &calls->queues[CALL_BACKOFF])
+    {
+        struct tenure_pending *call = of_queue(at);
+        if (awaits_leader(call)) {
+            tenure_call_again(client, call);
+        }
+    }
 }
 
 void tenure_calls_link_lost(struct tenure_client *client)

@@ -125,6 +125,7 @@ struct tenure_calls {
     struct tenure_pending *by_msgid[CALLS_SENT_MAX]; /* CALL_SENT, at msgid modulo the size */
     size_t sent_count;
     uint64_t backoff_due; /* not after the earliest `due` in CALL_BACKOFF */
+    bool leaderless;      /* some in CALL_BACKOFF may wait for a leader that serves */
     uint32_t last_msgid;
     tenure_call last_id;
     bool closing;    /* no call is taken any more */
@@ -236,6 +237,8 @@ uint32_t tenure_calls_msgid(struct tenure_client *client);
 bool tenure_call_numbered(const struct tenure_pending *call);
 void tenure_call_back_off(struct tenure_client *client, struct tenure_pending *call,
                           uint64_t hint_us);
+/* A leader answered: who was told to wait for one waits no more. */
+void tenure_calls_served(struct tenure_client *client);
 /* To READY, UNNUMBERED or, when its number is dead and it may have happened, ENDING. */
 void tenure_call_again(struct tenure_client *client, struct tenure_pending *call);
 /* In the next step. Borrows `text` (static). */

@@ -165,6 +165,39 @@ static void test_retry_backs_off_and_asks_again(void **state)
     assert_int_equal(world->server->hellos, 1);
 }
 
+/* Only the session of which all bytes are 1 has to wait. */
+static void refuse_the_first_session(struct server *server, const struct request *request)
+{
+    struct retries *retries = server->arg;
+    struct op_session_validate_request asked;
+    struct base_reader reader;
+    base_reader_init(&reader, bytes_of(request->fields, request->fields_size));
+    assert_true(op_load(&reader, request->row->request, &asked));
+    if (asked.token.id.bytes[0] == 1 && retries->count < retries->most) {
+        retry_first(server, request);
+    } else {
+        server_obey(server, request);
+    }
+}
+
+static void test_who_waits_for_a_leader_goes_as_soon_as_one_answers(void **state)
+{
+    struct world *world = *state;
+    struct retries retries = {.world = world, .most = 5, .outcome = OP_NOT_READY};
+    struct outcome waits = {0};
+    struct outcome other = {0};
+    world->server->script = refuse_the_first_session;
+    world->server->arg = &retries;
+    call_validate(world->client, &waits, 1);
+    world_requests(world, 5); /* the next wait is of 160 ms at least */
+    call_validate(world->client, &other, 2);
+    world_end_of(world, &other);
+    assert_int_equal(other.outcome, TENURE_OK);
+    world_end_of(world, &waits);
+    assert_int_equal(waits.outcome, TENURE_OK);
+    assert_in_range(waits.at - other.at, 0, 5000);
+}
+
 static void test_retry_waits_at_least_for_the_hint(void **state)
 {
     struct world *world = *state;
@@ -531,6 +564,8 @@ int main(void)
         CASE(test_refused_is_told_once_with_its_details),
         CASE(test_forgotten_is_not_asked_again),
         CASE(test_retry_backs_off_and_asks_again),
+        CASE(test_who_waits_for_a_leader_goes_as_soon_as_one_answers),
+        CASE(test_who_waits_for_a_leader_goes_as_soon_as_one_answers),
         CASE(test_retry_waits_at_least_for_the_hint),
         CASE(test_write_without_an_answer_times_out_as_unknown),
         CASE(test_read_without_an_answer_did_nothing),

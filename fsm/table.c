@@ -115,6 +115,22 @@ static void lay_out_table(struct carver *carver, const struct store_plan *plan, 
     table->record_size_max = walk_record_size(plan->type);
 }
 
+static void lay_out_keep(struct carver *carver, const struct store_plan *plans, size_t count,
+                         struct store *store)
+{
+    uint32_t bucket_count;
+    size_t size = walk_keep_size(plans, count, &bucket_count);
+    uint32_t *buckets = carve(carver, bucket_count * sizeof *buckets);
+    uint8_t *bytes = carve(carver, size);
+
+    if (store != NULL) {
+        store->keep = (struct keep){.bytes = bytes,
+                                    .size = (uint32_t)size,
+                                    .buckets = buckets,
+                                    .bucket_count = bucket_count};
+    }
+}
+
 /* Both store_size and store_create: the places of all parts, and how much they take. */
 static size_t lay_out(void *memory, const struct store_plan *plans, size_t count)
 {
@@ -136,6 +152,7 @@ static size_t lay_out(void *memory, const struct store_plan *plans, size_t count
     }
     hash_buffer = carve(&carver, HASH_PREFIX_BYTES + image_size_max);
     unit_buffer = carve(&carver, unit_size_max);
+    lay_out_keep(&carver, plans, count, store);
     if (store != NULL) {
         store->hash_buffer = hash_buffer;
         store->unit_buffer = unit_buffer;

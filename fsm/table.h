@@ -81,7 +81,8 @@ struct hash128 store_digest(const struct store *store);
 /* Gets the image's next piece; borrowed for the call. Must not call into the store. */
 typedef void (*store_sink)(void *arg, struct bytes piece);
 /* Fixes the image at the present state, which must be settled. `sink` is called from here, from
- * store_walk_step, and from table_write and table_free for what the walk has not reached yet. */
+ * store_walk_step, and from table_write and table_free for what the walk has not reached yet and
+ * there is no room to keep. The same state gives the same bytes, as long as there is room. */
 void store_walk_begin(struct store *store, store_sink sink, void *arg);
 /* Visits at most `slots` slots (64 empty ones in a row may count as one); settled state only. True:
  * all is out, the end mark included, and the walk is over. */

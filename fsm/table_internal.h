@@ -18,7 +18,7 @@ struct table {
     uint8_t *slots;
     struct bits used;
     uint64_t *dirty;  /* in the write set: neither form is in the digest */
-    uint64_t *handed; /* ahead of the walk, and no longer the walk's: handed out, or empty at p */
+    uint64_t *handed; /* ahead of the walk, and changed: kept, handed out, or empty at p */
     uint32_t capacity;
     uint32_t count;
     uint32_t high_water;      /* all slots at or above were never used since the last clearing */
@@ -44,6 +44,15 @@ struct walk {
     void *arg;
 };
 
+/* The forms at p of what changed ahead of the walk, until it comes to them; found by bucket. */
+struct keep {
+    uint8_t *bytes;
+    uint32_t size;
+    uint32_t used;
+    uint32_t *buckets;
+    uint32_t bucket_count; /* a power of two */
+};
+
 enum restore_stage { RESTORE_NONE, RESTORE_HEAD, RESTORE_RECORDS, RESTORE_ENDED, RESTORE_FAILED };
 
 struct restore {
@@ -61,6 +70,7 @@ struct store {
     uint32_t listed;      /* entries of write_list */
     bool list_overflowed; /* members are missing in the list: look at the dirty bits instead */
     struct walk walk;
+    struct keep keep;
     struct restore restore;
     uint8_t *hash_buffer; /* prefix and the largest image */
     uint8_t *unit_buffer; /* the largest unit of an image file: encoding, and restore's carry */
@@ -84,6 +94,13 @@ void table_occupy(struct table *table, uint32_t number);
 uint32_t walk_record_size(const struct table_type *type);
 /* Bytes of the largest unit besides records, with that many tables. */
 uint32_t walk_unit_size(size_t table_count);
+/* Bytes for what changes ahead of a walk, and in how many buckets. */
+size_t walk_keep_size(const struct store_plan *plans, size_t count, uint32_t *ret_buckets);
+/* Copies the record's image. False: there is no room for it. */
+bool walk_keep_add(const struct table *table, uint32_t number);
+/* The image that was kept, or NULL. */
+const uint8_t *walk_keep_find(const struct table *table, uint32_t number);
+void walk_keep_clear(struct keep *keep);
 /* To be called before the record changes or goes: hands its old form to a running walk. */
 void walk_before_change(struct table *table, uint32_t number);
 /* To be called when an empty slot was taken: what lies there is not the walk's. */

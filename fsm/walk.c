@@ -8,14 +8,17 @@
  *             then per field: tag u8, size u16, value
  *     end     0 u8, records u64, digest u64 low, u64 high (of all records, at p)
  *
- * Records come in no particular order. A table or a field that is missing is empty or zero: the
- * image of an older version. New fields stand at the end of a record's image, so that zeros there
- * leave the digest as it was. What is unknown, double, out of range or too much is an error.
+ * Records come by table and slot, so that an image is a function of the state alone, however the
+ * walk and the commands took turns; but where more changed ahead of the walk than `keep` holds,
+ * what changed after that comes when it changes. A reader takes any order. A table or a field
+ * that is missing is empty or zero: the image of an older version. New fields stand at the end
+ * of a record's image, so that zeros there leave the digest as it was. What is unknown, double,
+ * out of range or too much is an error.
  *
  *  1. While a walk runs, slots below the cursor (place, number) are done; bits of `handed` are set
  *     at or above it only, and below walk_end.
- *  2. A slot at or above the cursor is still to be handed out exactly when it is used and its
- *     `handed` bit is clear: then it has not changed since p.
+ *  2. A slot at or above the cursor whose `handed` bit is clear has not changed since p: used, it
+ *     is handed out as it is. Set, its form at p is in `keep`, or out already, or there was none.
  */
 #include "fsm/table.h"
 
@@ -59,10 +62,9 @@ static void put_out(struct store *store, const struct base_writer *writer)
     store->walk.sink(store->walk.arg, base_written(writer));
 }
 
-static void put_out_record(struct table *table, uint32_t number)
+static void put_out_record(struct table *table, uint32_t number, const uint8_t *image)
 {
     const struct table_type *type = table->type;
-    const uint8_t *image = table_at(table, number);
     struct base_writer writer;
 
     base_writer_init(&writer, table->store->unit_buffer, table->record_size_max);
@@ -121,7 +123,9 @@ void walk_before_change(struct table *table, uint32_t number)
 {
     if (ahead(table, number) && !bit_test(table->handed, number)) {
         bit_set(table->handed, number);
-        put_out_record(table, number);
+        if (!walk_keep_add(table, number)) {
+            put_out_record(table, number, table_at(table, number));
+        }
     }
 }
 
@@ -142,7 +146,19 @@ void store_walk_begin(struct store *store, store_sink sink, void *arg)
         store->tables[i].walk_end = store->tables[i].high_water;
         store->walk.count += store->tables[i].count;
     }
+    walk_keep_clear(&store->keep);
     put_out_head(store);
+}
+
+/* The slot changed since p. */
+static void visit_handed(struct table *table, uint32_t number)
+{
+    const uint8_t *image = walk_keep_find(table, number);
+
+    bit_clear(table->handed, number);
+    if (image != NULL) {
+        put_out_record(table, number, image);
+    }
 }
 
 /* Visits the next slots of one table: a record, or a word's rest without any. */
@@ -151,16 +167,15 @@ static void visit(struct table *table, struct walk *walk)
     uint32_t number = walk->number;
     uint32_t word = number / 64;
 
-    if (number % 64 == 0 && table->used.level[0][word] == 0) {
-        table->handed[word] = 0;
+    if (number % 64 == 0 && table->used.level[0][word] == 0 && table->handed[word] == 0) {
         walk->number += 64;
         return;
     }
     walk->number++;
     if (bit_test(table->handed, number)) {
-        bit_clear(table->handed, number);
+        visit_handed(table, number);
     } else if (bit_test(table->used.level[0], number)) {
-        put_out_record(table, number);
+        put_out_record(table, number, table_at(table, number));
     }
 }
 

@@ -1,31 +1,30 @@
 /* Calls that a node answers of itself, without the log: hello, node.status, cluster.time,
  * snapshot.take and snapshot.read. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "node/internal.h"
 #include "op/text.h"
 
-static void answer(struct node *node, struct node_connection *connection,
-                   const struct op_message *message, const struct op_struct *s, const void *value)
+void node_answer(struct node *node, struct node_connection *connection, uint32_t msgid,
+                 const struct op_struct *s, const void *value)
 {
     struct op_reply_head head = node_head(node, OP_OK);
     struct base_writer writer;
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
-    op_response_write(&writer, message->msgid, &head, NULL, s, value);
+    op_response_write(&writer, msgid, &head, NULL, s, value);
     ASSERT(!writer.failed);
     node_connection_send(connection, base_written(&writer));
 }
 
-static void refuse(struct node *node, struct node_connection *connection,
-                   const struct op_message *message, enum op_outcome outcome, const char *text)
+void node_refuse(struct node *node, struct node_connection *connection, uint32_t msgid,
+                 enum op_outcome outcome, const char *text)
 {
     struct op_reply_head head = node_head(node, outcome);
     head.message = text == NULL ? BYTES_NONE : bytes_of_text(text);
     struct base_writer writer;
     base_writer_init(&writer, node->scratch, NODE_SCRATCH);
-    op_response_write(&writer, message->msgid, &head, NULL, NULL, NULL);
+    op_response_write(&writer, msgid, &head, NULL, NULL, NULL);
     node_connection_send(connection, base_written(&writer));
 }
 
@@ -62,7 +61,7 @@ static void hello(struct node *node, struct node_connection *connection,
         .has_leader = leader.size > 0,
         .leader = leader,
     };
-    answer(node, connection, message, &op_hello_reply_struct, &reply);
+    node_answer(node, connection, message->msgid, &op_hello_reply_struct, &reply);
 }
 
 static const char *role_text(enum rlog_role role)
@@ -100,15 +99,15 @@ static void status(struct node *node, struct node_connection *connection,
     struct op_status_request request;
     struct op_fault fault;
     if (!op_map_read(message->params, &op_status_request_struct, &request, NULL, NULL, &fault)) {
-        refuse(node, connection, message, fault.outcome, fault.text);
+        node_refuse(node, connection, message->msgid, fault.outcome, fault.text);
         return;
     }
     uint64_t position = request.has_at ? request.at : fsm_position(node->fsm);
     struct hash128 digest = fsm_digest(node->fsm);
     if (request.has_at && !node_digests_find(&node->digests, position, &digest)) {
-        refuse(node, connection, message,
-               position > fsm_position(node->fsm) ? OP_NOT_READY : OP_NOT_FOUND,
-               "no digest is kept for that position");
+        node_refuse(node, connection, message->msgid,
+                    position > fsm_position(node->fsm) ? OP_NOT_READY : OP_NOT_FOUND,
+                    "no digest is kept for that position");
         return;
     }
     uint8_t bytes[16];
@@ -154,7 +153,7 @@ static void status(struct node *node, struct node_connection *connection,
         .has_damage = raft.damage[0] != '\0',
         .damage = damage_text(&raft),
     };
-    answer(node, connection, message, &op_status_reply_struct, &reply);
+    node_answer(node, connection, message->msgid, &op_status_reply_struct, &reply);
 }
 
 static void state_time(struct node *node, struct node_connection *connection,
@@ -163,21 +162,22 @@ static void state_time(struct node *node, struct node_connection *connection,
     struct op_time_request request;
     struct op_fault fault;
     if (connection->role != OP_ROLE_OPERATOR) {
-        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may state the time");
+        node_refuse(node, connection, message->msgid, OP_FORBIDDEN,
+                    "only an operator may state the time");
         return;
     }
     if (!op_map_read(message->params, &op_time_request_struct, &request, NULL, NULL, &fault)) {
-        refuse(node, connection, message, fault.outcome, fault.text);
+        node_refuse(node, connection, message->msgid, fault.outcome, fault.text);
         return;
     }
     struct op_time_reply reply;
     enum op_outcome outcome = node_lead_state_time(node, request.time, &reply.time);
     if (outcome != OP_OK) {
-        refuse(node, connection, message, outcome,
-               outcome == OP_INVALID ? "the cluster knows its time, or this is none" : NULL);
+        node_refuse(node, connection, message->msgid, outcome,
+                    outcome == OP_INVALID ? "the cluster knows its time, or this is none" : NULL);
         return;
     }
-    answer(node, connection, message, &op_time_reply_struct, &reply);
+    node_answer(node, connection, message->msgid, &op_time_reply_struct, &reply);
 }
 
 static void take_snapshot(struct node *node, struct node_connection *connection,
@@ -188,19 +188,20 @@ static void take_snapshot(struct node *node, struct node_connection *connection,
     struct op_fault fault;
     uint8_t buffer[NODE_BACKUP_BUFFER];
     if (connection->role != OP_ROLE_OPERATOR) {
-        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may make a backup");
+        node_refuse(node, connection, message->msgid, OP_FORBIDDEN,
+                    "only an operator may make a backup");
         return;
     }
     if (!op_map_read(message->params, &op_snapshot_take_request_struct, &request, NULL, NULL,
                      &fault)) {
-        refuse(node, connection, message, fault.outcome, fault.text);
+        node_refuse(node, connection, message->msgid, fault.outcome, fault.text);
         return;
     }
     if (!node_backup_take(node, request.position, buffer, &reply)) {
-        refuse(node, connection, message, OP_NOT_READY, "the snapshot is being taken");
+        node_refuse(node, connection, message->msgid, OP_NOT_READY, "the snapshot is being taken");
         return;
     }
-    answer(node, connection, message, &op_snapshot_take_reply_struct, &reply);
+    node_answer(node, connection, message->msgid, &op_snapshot_take_reply_struct, &reply);
 }
 
 static void read_snapshot(struct node *node, struct node_connection *connection,
@@ -209,28 +210,20 @@ static void read_snapshot(struct node *node, struct node_connection *connection,
     struct op_snapshot_read_request request;
     struct op_fault fault;
     if (connection->role != OP_ROLE_OPERATOR) {
-        refuse(node, connection, message, OP_FORBIDDEN, "only an operator may make a backup");
+        node_refuse(node, connection, message->msgid, OP_FORBIDDEN,
+                    "only an operator may make a backup");
         return;
     }
     if (!op_map_read(message->params, &op_snapshot_read_request_struct, &request, NULL, NULL,
                      &fault)) {
-        refuse(node, connection, message, fault.outcome, fault.text);
+        node_refuse(node, connection, message->msgid, fault.outcome, fault.text);
         return;
     }
-    size_t size = 0;
-    uint8_t *piece = malloc(OP_SNAPSHOT_PIECE);
-    int rc = piece == NULL ? ENV_LIMIT
-                           : rlog_snapshot_read(node->rlog, request.index, request.offset, piece,
-                                                OP_SNAPSHOT_PIECE, &size);
-    struct op_snapshot_read_reply reply = {.data = bytes_of(piece, size)};
-    if (rc == ENV_OK) {
-        answer(node, connection, message, &op_snapshot_read_reply_struct, &reply);
-    } else if (rc == ENV_NOT_FOUND) {
-        refuse(node, connection, message, OP_NOT_FOUND, "this server has another snapshot by now");
-    } else {
-        refuse(node, connection, message, OP_NOT_READY, "the snapshot cannot be read");
+    enum op_outcome outcome = node_pieces_read(node, connection, message->msgid, &request);
+    if (outcome != OP_OK) {
+        node_refuse(node, connection, message->msgid, outcome,
+                    outcome == OP_NOT_FOUND ? NODE_PIECE_REPLACED : "other pieces are being read");
     }
-    free(piece);
 }
 
 bool node_admin_message(struct node *node, struct node_connection *connection,

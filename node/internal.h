@@ -18,6 +18,7 @@
 #include "node/node.h"
 #include "node/observe.h"
 #include "node/operate.h"
+#include "node/piece.h"
 #include "node/reads.h"
 #include "node/space.h"
 
@@ -51,6 +52,7 @@ struct node {
     struct node_space space;
     struct node_level level;
     struct node_backup backup;
+    struct node_pieces pieces;
     struct node_observed observed;
     uint8_t *scratch;      /* NODE_SCRATCH bytes: one response being built */
     uint8_t *read_body;    /* FSM_REPLY_MAX bytes: one read's answer */
@@ -79,6 +81,13 @@ void node_dispatch_message(struct node *node, struct node_connection *connection
  * log. */
 bool node_admin_message(struct node *node, struct node_connection *connection,
                         const struct op_message *message);
+
+/* Answers that a node gives of itself (node/admin.c). `text`: one line for a person, or NULL. */
+void node_answer(struct node *node, struct node_connection *connection, uint32_t msgid,
+                 const struct op_struct *s, const void *value);
+void node_refuse(struct node *node, struct node_connection *connection, uint32_t msgid,
+                 enum op_outcome outcome, const char *text);
+#define NODE_PIECE_REPLACED "this server has another snapshot by now"
 
 /* A digest as it is shown: 16 bytes. */
 void node_digest_bytes(struct hash128 digest, uint8_t ret_bytes[16]);

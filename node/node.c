@@ -93,6 +93,7 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
     node->env = env;
     node->config = config;
     node->handlers = *handlers;
+    node_pieces_init(&node->pieces);
     node->batch = calloc(1, sizeof(*node->batch));
     node->bootstrap = calloc(1, sizeof(*node->bootstrap));
     node->scratch = malloc(NODE_SCRATCH);
@@ -226,7 +227,8 @@ static void step_stop(struct node *node)
         rlog_stop(node->rlog, on_rlog_stopped, node);
     }
     if (node->log_stopped && !node->stopped && node->listener.count == 0 &&
-        node_clock_file_idle(&node->clock_file) && node_space_idle(&node->space)) {
+        node_clock_file_idle(&node->clock_file) && node_space_idle(&node->space) &&
+        node_pieces_idle(&node->pieces)) {
         node->stopped = true;
         env_on_turn_end(node->env, NULL, NULL);
         node->handlers.on_stopped(node->handlers.arg);
@@ -272,6 +274,7 @@ void node_destroy(struct node *node)
     free(node->scratch);
     free(node->read_body);
     node_mint_done(&node->mint);
+    node_pieces_done(&node->pieces);
     free(node);
 }
 

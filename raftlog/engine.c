@@ -486,6 +486,9 @@ bool rlog_engine_apply(struct rlog *rlog)
     }
     while (engine->applied < end && rlog_alive(rlog)) {
         apply_one(engine, engine->applied + 1);
+        if (rlog_alive(rlog)) {
+            rlog_snapshot_task_applied(rlog);
+        }
     }
     return true;
 }

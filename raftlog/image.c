@@ -7,7 +7,6 @@
 #include "raftlog/raftlog.h"
 #include "raftlog/rlog.h"
 #include "raftlog/snapshot_format.h"
-#include "raftlog/snapshot_task.h"
 #include "raftlog/store.h"
 
 #include <stdio.h>
@@ -146,15 +145,12 @@ int rlog_image_read(struct env *env, const char *path, int (*feed)(void *arg, st
     return rc;
 }
 
-int rlog_snapshot_read(struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
-                       size_t capacity, size_t *ret_size)
+int rlog_snapshot_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
+                       void *buffer, size_t capacity, size_t *ret_size)
 {
-    uint64_t since_us = env_mono_us(rlog->env);
-    int rc = ENV_NOT_FOUND;
-    if (index != 0 && index == rlog_snapshot_task_index(rlog)) {
-        rc = rlog_snapshot_file_read(rlog->env, rlog->snapshot_folder, index, offset, buffer,
-                                     capacity, ret_size);
-        rlog_held(rlog, since_us);
-    }
-    return rc;
+    char snapshots[RLOG_FILE_PATH_MAX];
+
+    return rlog_path(snapshots, folder, "snapshots")
+               ? rlog_snapshot_file_read(env, snapshots, index, offset, buffer, capacity, ret_size)
+               : ENV_INVALID;
 }

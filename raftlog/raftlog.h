@@ -107,7 +107,7 @@ struct rlog_config {
     uint64_t election_us;    /* election timeout; 500,000 */
     uint64_t heartbeat_us;   /* 50,000 */
     uint64_t segment_bytes;  /* size of a log segment; 64 MiB */
-    uint64_t snapshot_bytes; /* a snapshot is due after so much log at least; 64 MiB */
+    uint64_t snapshot_bytes; /* a snapshot is due each time the log got so much longer; 64 MiB */
     uint64_t trailing;       /* entries kept behind a snapshot; 4,096 */
     uint64_t backlog_max;    /* uncommitted entries; as many as a follower is sent unasked */
     uint64_t peer_queue_max; /* bytes queued to one peer; 16 MiB */
@@ -252,9 +252,9 @@ struct rlog_status {
     uint64_t id, term, leader;
     enum rlog_role role;
     uint64_t commit, applied, last, stored, snapshot;
-    uint64_t snapshots;        /* taken by this process */
-    uint64_t snapshot_bytes;   /* of the newest one's image; of its file if it was not taken here */
-    uint64_t snapshot_held_us; /* the longest that work on a snapshot has held the loop */
+    uint64_t snapshots;         /* taken by this process */
+    uint64_t snapshot_bytes;    /* of the newest one's image */
+    uint64_t snapshot_held_us;  /* the longest that work on a snapshot has held the loop */
     uint64_t snapshot_received; /* bytes of images that leaders sent to this process */
     uint64_t pending_bytes;     /* of records that are not yet durable */
     bool log_waits;             /* the disk is full: what the log has to write waits for space */
@@ -276,9 +276,10 @@ const struct rlog_birth *rlog_birth(const struct rlog *rlog);
 const char *rlog_address(const struct rlog *rlog);
 /* Takes a snapshot soon, whatever the log's size (tests, operators). */
 void rlog_snapshot_now(struct rlog *rlog);
-/* Bytes of the newest snapshot's file, fewer than `capacity` only at its end. NOT_FOUND: another
- * one is the newest now. Reads on the loop. */
-int rlog_snapshot_read(struct rlog *rlog, uint64_t index, uint64_t offset, void *buffer,
-                       size_t capacity, size_t *ret_size);
+/* Bytes of the file of the snapshot at `index` (rlog_status.snapshot), fewer than `capacity`
+ * only at its end; `folder` is that of the node's data. NOT_FOUND: there is another one by now.
+ * For queued work: touches no rlog. */
+int rlog_snapshot_read(struct env *env, const char *folder, uint64_t index, uint64_t offset,
+                       void *buffer, size_t capacity, size_t *ret_size);
 
 #endif

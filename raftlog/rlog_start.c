@@ -130,17 +130,28 @@ static int open_store(struct rlog *rlog, char *error, size_t error_size)
     return rc == 0 ? give_birth(rlog, error, error_size) : rc;
 }
 
+struct restoring {
+    struct rlog *rlog;
+    uint64_t bytes;
+};
+
 static int restore_piece(void *arg, struct bytes piece)
 {
-    struct rlog *rlog = arg;
+    struct restoring *restoring = arg;
+    const struct rlog *rlog = restoring->rlog;
+    restoring->bytes += piece.size;
     return rlog->machine.restore_feed(rlog->machine.arg, piece);
 }
 
-static int restore_pieces(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
+static int restore_pieces(struct rlog *rlog, struct rlog_snapshot_info *info, char *error,
+                          size_t error_size)
 {
     const struct rlog_machine *machine = &rlog->machine;
-    int rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, index, restore_piece, rlog,
-                                   error, error_size);
+    struct restoring restoring = {.rlog = rlog};
+    uint64_t index = info->meta.index;
+    int rc = rlog_snapshot_restore(rlog->env, rlog->snapshot_folder, index, restore_piece,
+                                   &restoring, error, error_size);
+    info->raw_bytes = restoring.bytes;
     if (rc == 0) {
         rc = machine->restore_end(machine->arg);
         if (rc != 0) {
@@ -154,16 +165,17 @@ static int restore_pieces(struct rlog *rlog, uint64_t index, char *error, size_t
     return rc;
 }
 
-static int restore(struct rlog *rlog, uint64_t index, char *error, size_t error_size)
+static int restore(struct rlog *rlog, struct rlog_snapshot_info *info, char *error,
+                   size_t error_size)
 {
     const struct rlog_machine *machine = &rlog->machine;
     int rc = machine->restore_begin(machine->arg);
     if (rc != 0) {
         snprintf(error, error_size, "the snapshot at %llu cannot be restored: %s",
-                 (unsigned long long)index, env_error_text(rc));
+                 (unsigned long long)info->meta.index, env_error_text(rc));
         rc = ENV_LIMIT;
     } else {
-        rc = restore_pieces(rlog, index, error, error_size);
+        rc = restore_pieces(rlog, info, error, error_size);
     }
     if (rc == 0) {
         machine->restore_take(machine->arg);
@@ -183,7 +195,7 @@ static int restore_newest(struct rlog *rlog, struct rlog_snapshot_info *ret_info
         return 0;
     }
     if (rc == 0) {
-        rc = restore(rlog, ret_info->meta.index, error, error_size);
+        rc = restore(rlog, ret_info, error, error_size);
     }
     if (rc != ENV_INVALID) {
         return rc;

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct rlog_sealed_kind head_kind = {RLOG_MAGIC('t', 'n', 'S', 'N'), 1};
+static const struct rlog_sealed_kind head_kind = {RLOG_MAGIC('t', 'n', 'S', 'N'), 2};
 static const struct rlog_sealed_kind configuration_kind = {RLOG_MAGIC('t', 'n', 'S', 'C'), 1};
 static const struct rlog_sealed_kind chunk_kind = {RLOG_MAGIC('t', 'n', 'C', 'H'), 1};
 static const struct rlog_sealed_kind end_kind = {RLOG_MAGIC('t', 'n', 'S', 'E'), 1};
 
-enum { HEAD_BODY = 24, END_BODY = 16, CHUNK_HEAD = 4 };
+enum { HEAD_BODY = 32, END_BODY = 16, CHUNK_HEAD = 4 };
 
 _Static_assert(RLOG_SNAPSHOT_BLOCK_MAX >=
                    LZ4_COMPRESSBOUND(RLOG_SNAPSHOT_CHUNK) + CHUNK_HEAD + RLOG_SEALED_EXTRA,
@@ -106,6 +106,7 @@ size_t rlog_snapshot_put_head(struct rlog_snapshot_chain *chain,
     base_write_u64(&writer, meta->index);
     base_write_u64(&writer, meta->term);
     base_write_u64(&writer, meta->configuration_index);
+    base_write_u64(&writer, meta->log_bytes);
     size = put(chain, head_kind, base_written(&writer), out);
     return size + put(chain, configuration_kind, meta->configuration, out + size);
 }
@@ -216,6 +217,7 @@ static int meta_walk(struct walk *walk, struct rlog_snapshot_info *info)
     meta->index = base_read_u64(&reader);
     meta->term = base_read_u64(&reader);
     meta->configuration_index = base_read_u64(&reader);
+    meta->log_bytes = base_read_u64(&reader);
     if (!base_reader_finished(&reader)) {
         return ENV_INVALID;
     }
@@ -342,6 +344,7 @@ int rlog_snapshot_walk(struct env *env, const char *path,
     rc = meta_walk(&walk, ret_info);
     if (rc == ENV_OK) {
         rc = blocks_walk(&walk, feed, arg, ret_info->file_bytes);
+        ret_info->raw_bytes = walk.chain.raw_bytes;
         ret_info->identity = walk.chain.hash;
     }
     walk_close(&walk);

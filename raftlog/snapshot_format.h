@@ -1,6 +1,6 @@
 /* The bytes of a snapshot file: made block by block, and walked with every byte checked.
  *
- *   head            sealed: index, term, index of the configuration
+ *   head            sealed: index, term, index of the configuration, bytes of the log
  *   configuration   sealed: its bytes, opaque
  *   chunk ...       sealed: u32 raw size, LZ4 block of at most RLOG_SNAPSHOT_CHUNK raw bytes
  *   end             sealed: number of chunks, raw bytes in total; the file ends here

@@ -27,11 +27,14 @@ struct rlog_snapshot_task {
     enum task_state state;
     bool wanted;
     bool untidy;
-    uint64_t index; /* of the newest one */
-    uint64_t bytes; /* of its image, or of its file when it was not taken by this process */
+    uint64_t index;     /* of the newest one */
+    uint64_t bytes;     /* of its image */
+    uint64_t log_bytes; /* up to it */
+    uint64_t identity;
     uint64_t taken; /* by this process */
     uint64_t next_index;
     uint64_t next_bytes;
+    uint64_t next_log_bytes;
     uint64_t next_configuration; /* index of the configuration that it carries (M1c) */
     uint64_t not_before_us;
     struct rlog_snapshot_writer *writer;
@@ -65,10 +68,14 @@ static void on_written(void *arg, int rc)
     struct rlog_snapshot_task *task = arg;
     struct rlog *rlog = task->rlog;
     if (rc == 0 && task->state == TASK_WRITING) {
-        env_log(rlog->env, ENV_LOG_INFO, "snapshot", "taken at %llu, %llu bytes of state",
-                (unsigned long long)task->next_index, (unsigned long long)task->next_bytes);
         task->index = task->next_index;
         task->bytes = task->next_bytes;
+        task->log_bytes = task->next_log_bytes;
+        task->identity = rlog_snapshot_writer_identity(task->writer);
+        env_log(rlog->env, ENV_LOG_INFO, "snapshot",
+                "taken at %llu, %llu bytes of state, identity %016llx",
+                (unsigned long long)task->index, (unsigned long long)task->bytes,
+                (unsigned long long)task->identity);
         task->taken++;
         task->wanted = false;
         task->untidy = true;
@@ -115,7 +122,8 @@ static void walk_on(struct rlog_snapshot_task *task)
     if (task->state != TASK_WALKING || !rlog_alive(rlog)) {
         return;
     }
-    if (rlog_snapshot_writer_pending(task->writer) > WRITER_PENDING_MAX) {
+    if (rlog_snapshot_writer_pending(task->writer) > WRITER_PENDING_MAX ||
+        task->next_index > rlog_log_stored(rlog->log)) { /* it never becomes ours before its log */
         env_timer_start(task->timer, WALK_PAUSE_US);
         return;
     }
@@ -135,17 +143,27 @@ static void on_timer(void *arg)
     rlog_held(task->rlog, since_us);
 }
 
+/* Of all entries up to the last one that is applied. */
+static uint64_t log_bytes(const struct rlog_snapshot_task *task)
+{
+    const struct rlog *rlog = task->rlog;
+    return task->log_bytes + rlog_log_bytes_since(rlog->log, task->index) -
+           rlog_log_bytes_since(rlog->log, rlog_engine_applied(rlog));
+}
+
 static void begin_walk(struct rlog_snapshot_task *task)
 {
     struct rlog *rlog = task->rlog;
     uint64_t since_us = env_mono_us(rlog->env);
     uint8_t configuration[RLOG_CONFIGURATION_MAX];
-    struct rlog_snapshot_meta meta = {.index = rlog_engine_applied(rlog)};
+    struct rlog_snapshot_meta meta = {.index = rlog_engine_applied(rlog),
+                                      .log_bytes = log_bytes(task)};
     meta.term = rlog_log_term(rlog->log, meta.index);
     meta.configuration = rlog_engine_configuration(rlog, configuration, &meta.configuration_index);
     task->next_configuration = meta.configuration_index;
     task->next_index = meta.index;
     task->next_bytes = 0;
+    task->next_log_bytes = meta.log_bytes;
     task->state = TASK_WALKING;
     task->writer = rlog_snapshot_writer_create(rlog->env, rlog->snapshot_folder, &meta, on_written,
                                                task);
@@ -157,18 +175,19 @@ static void begin_walk(struct rlog_snapshot_task *task)
 
 static bool is_due(const struct rlog_snapshot_task *task)
 {
-    const struct rlog *rlog = task->rlog;
-    uint64_t due_bytes = u64_max(rlog->config.snapshot_bytes, task->bytes / 2);
-    return task->wanted || rlog_log_bytes_since(rlog->log, task->index + 1) > due_bytes;
+    uint64_t stride = u64_max(task->rlog->config.snapshot_bytes, 1);
+    while (stride < task->bytes / 2) {
+        stride *= 2;
+    }
+    return task->wanted || log_bytes(task) / stride > task->log_bytes / stride;
 }
 
-/* Never twice at one index, never beyond what is stored, nothing while files are tidied. */
+/* Never twice at one index, nothing while files are tidied. */
 static bool is_possible(const struct rlog_snapshot_task *task)
 {
     const struct rlog *rlog = task->rlog;
-    uint64_t applied = rlog_engine_applied(rlog);
-    return task->state == TASK_IDLE && !task->tidying && applied > task->index &&
-           applied <= rlog_log_stored(rlog->log) && rlog->phase == RLOG_RUNNING;
+    return task->state == TASK_IDLE && !task->tidying && rlog->phase == RLOG_RUNNING &&
+           rlog_engine_applied(rlog) > task->index && env_mono_us(rlog->env) >= task->not_before_us;
 }
 
 static void tidy_run(struct env_work *work)
@@ -209,7 +228,8 @@ void rlog_snapshot_task_create(struct rlog *rlog, const struct rlog_snapshot_inf
     task->prune_timer = env_timer_create(rlog->env, on_prune_timer, task);
     if (newest != NULL) {
         task->index = newest->meta.index;
-        task->bytes = newest->file_bytes;
+        task->bytes = newest->raw_bytes;
+        task->log_bytes = newest->meta.log_bytes;
     }
     rlog->snapshot_task = task;
 }
@@ -237,7 +257,15 @@ void rlog_snapshot_task_advance(struct rlog *rlog)
     }
     if (may_tidy && !rlog_streams_using_files(rlog)) {
         tidy(task);
-    } else if (is_possible(task) && is_due(task) && env_mono_us(rlog->env) >= task->not_before_us) {
+    } else {
+        rlog_snapshot_task_applied(rlog);
+    }
+}
+
+void rlog_snapshot_task_applied(struct rlog *rlog)
+{
+    struct rlog_snapshot_task *task = rlog->snapshot_task;
+    if (is_possible(task) && is_due(task)) {
         begin_walk(task);
     }
 }
@@ -262,7 +290,9 @@ void rlog_snapshot_task_abort(struct rlog *rlog)
 void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_info *info)
 {
     rlog->snapshot_task->index = info->meta.index;
-    rlog->snapshot_task->bytes = info->file_bytes;
+    rlog->snapshot_task->bytes = info->raw_bytes;
+    rlog->snapshot_task->log_bytes = info->meta.log_bytes;
+    rlog->snapshot_task->identity = info->identity;
     rlog->snapshot_task->untidy = true;
     rlog_snapshot_task_prune(rlog, info->meta.index + 1); /* frees what the log was before */
     env_log(rlog->env, ENV_LOG_INFO, "snapshot", "installed the one at %llu",
@@ -272,6 +302,11 @@ void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog)
 {
     return rlog->snapshot_task->index;
+}
+
+uint64_t rlog_snapshot_task_identity(const struct rlog *rlog)
+{
+    return rlog->snapshot_task->identity;
 }
 
 void rlog_snapshot_task_tell(const struct rlog *rlog, uint64_t *ret_taken, uint64_t *ret_bytes)

@@ -1,7 +1,10 @@
 /* When a snapshot is due, and taking it: the machine's walk, a bounded step a turn.
  *
- * Due when the log since the last one exceeds max(snapshot_bytes, half of the last snapshot's
- * file).
+ * Due behind the entry with which the log, all that it ever held, passes a multiple of a stride:
+ * snapshot_bytes, doubled until it is at least half of the last image. Images carry how long the
+ * log was, so all nodes count alike, and take theirs at the same index, whenever they began and
+ * whatever else was asked of them; one that cannot at that moment takes it late, and is with the
+ * others again at the next.
  */
 #ifndef RAFTLOG_SNAPSHOT_TASK_H
 #define RAFTLOG_SNAPSHOT_TASK_H
@@ -20,10 +23,13 @@ void rlog_snapshot_task_want(struct rlog *rlog);
 void rlog_snapshot_task_abort(struct rlog *rlog);
 /* A received snapshot has replaced everything. */
 void rlog_snapshot_task_installed(struct rlog *rlog, const struct rlog_snapshot_info *info);
+/* An entry was applied: begins the walk behind just this one, when it is due here. */
+void rlog_snapshot_task_applied(struct rlog *rlog);
 /* Index of the newest one, 0: none. */
 uint64_t rlog_snapshot_task_index(const struct rlog *rlog);
-/* How many this process has taken, and the size of the newest one: of its image, or of its file
- * when it was not taken here. */
+/* Identity of the newest one (rlog_snapshot_file_tell); 0: it was found at the start. */
+uint64_t rlog_snapshot_task_identity(const struct rlog *rlog);
+/* How many this process has taken, and the size of the newest one's image. */
 void rlog_snapshot_task_tell(const struct rlog *rlog, uint64_t *ret_taken, uint64_t *ret_bytes);
 /* Entries below `index` are not needed: they go in the next turns, some in each. */
 void rlog_snapshot_task_prune(struct rlog *rlog, uint64_t index);

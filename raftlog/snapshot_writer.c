@@ -275,6 +275,12 @@ void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer, struct byte
     submit(writer);
 }
 
+uint64_t rlog_snapshot_writer_identity(const struct rlog_snapshot_writer *writer)
+{
+    ASSERT(writer->state == DONE);
+    return writer->chain.hash;
+}
+
 uint64_t rlog_snapshot_writer_pending(const struct rlog_snapshot_writer *writer)
 {
     return writer->pending_bytes;

@@ -1,9 +1,10 @@
 /* Snapshots on disk: one file each, chunks compressed with LZ4 and checksummed, written beside and
  * renamed, folder synced.
  *
- * File: head (version, index, term, configuration index), configuration bytes, chunks, end
- * (counts); each block with its checksum, chained to the block before (snapshot_format.h). The same
- * bytes travel to a lagging peer. `folder` is the folder of snapshots itself; it exists.
+ * File: head (version, index, term, configuration index, the log's bytes), configuration bytes,
+ * chunks, end (counts); each block with its checksum, chained to the block before
+ * (snapshot_format.h). The same bytes travel to a lagging peer. `folder` is the folder of
+ * snapshots itself; it exists.
  */
 #ifndef RAFTLOG_SNAPSHOTS_H
 #define RAFTLOG_SNAPSHOTS_H
@@ -18,6 +19,7 @@ struct rlog_snapshot_meta {
     uint64_t index;
     uint64_t term;
     uint64_t configuration_index;
+    uint64_t log_bytes; /* payload bytes of all entries up to `index`, since the log's birth */
     struct bytes configuration; /* opaque to this file; at most 4 KiB */
 };
 
@@ -25,7 +27,9 @@ struct rlog_snapshot_info {
     struct rlog_snapshot_meta meta;
     uint8_t configuration_bytes[4096]; /* meta.configuration points here */
     uint64_t file_bytes;
-    uint64_t identity; /* the hash of its last block; only where the whole file was walked */
+    /* Only where the whole file was walked: of its image, and the hash of its last block. */
+    uint64_t raw_bytes;
+    uint64_t identity;
 };
 
 /* The newest snapshot of the folder; NOT_FOUND when there is none. Its head and configuration are
@@ -50,6 +54,8 @@ struct rlog_snapshot_writer *rlog_snapshot_writer_create(struct env *env, const 
 void rlog_snapshot_writer_pack(struct rlog_snapshot_writer *writer, size_t block_bytes);
 void rlog_snapshot_writer_piece(struct rlog_snapshot_writer *writer,
                                 struct bytes piece); /* copies */
+/* The image's identity, once it is done: as of a file (rlog_snapshot_file_tell). */
+uint64_t rlog_snapshot_writer_identity(const struct rlog_snapshot_writer *writer);
 /* Bytes that wait for the disk: the machine's walk pauses above a bound. */
 uint64_t rlog_snapshot_writer_pending(const struct rlog_snapshot_writer *writer);
 void rlog_snapshot_writer_finish(struct rlog_snapshot_writer *writer); /* no more pieces */

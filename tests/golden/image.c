@@ -124,6 +124,7 @@ void golden_snapshot_make(struct golden *golden)
     const struct rlog_snapshot_meta meta = {.index = 41,
                                             .term = 3,
                                             .configuration_index = 40,
+                                            .log_bytes = 70000,
                                             .configuration = bytes_of_text("the members")};
     struct gathered *image = image_make();
     struct gathered *file = calloc(1, sizeof(*file));
@@ -161,9 +162,12 @@ static void tell_file(struct bytes file, FILE *text)
     if (rc != ENV_OK) {
         fprintf(text, "is not read: %s\n", env_error_text(rc));
     } else {
-        fprintf(text, "index=%" PRIu64 " term=%" PRIu64 " configuration=%" PRIu64 " %.*s\n",
-                info->meta.index, info->meta.term, info->meta.configuration_index,
-                (int)info->meta.configuration.size, (const char *)info->meta.configuration.data);
+        fprintf(text,
+                "index=%" PRIu64 " log-bytes=%" PRIu64 " term=%" PRIu64 " configuration=%" PRIu64
+                " %.*s\n",
+                info->meta.index, info->meta.log_bytes, info->meta.term,
+                info->meta.configuration_index, (int)info->meta.configuration.size,
+                (const char *)info->meta.configuration.data);
         tell_image(bytes_of(image->bytes, image->size), false, text);
     }
     free(info);

@@ -7,6 +7,7 @@
 
 #include "base/sat.h"
 #include "raftlog/rlog.h"
+#include "raftlog/snapshot_task.h"
 #include "raftlog/stream.h"
 
 #include <inttypes.h>
@@ -132,10 +133,40 @@ static void perhaps_strike(struct run *run, size_t node, const struct rlog_incom
     }
 }
 
+/* ---- what is taken ---- */
+
+/* Images of one index are the same bytes, whoever took them, and whatever went on meanwhile. */
+static void watch_taken(struct run *run, struct run_node *node)
+{
+    const struct rlog *rlog = node->node->rlog;
+    uint64_t index = rlog_snapshot_task_index(rlog);
+    uint64_t identity = rlog_snapshot_task_identity(rlog);
+    uint64_t taken, bytes;
+    rlog_snapshot_task_tell(rlog, &taken, &bytes);
+    bool own = node->images_life == node->starts && taken == node->images_taken + 1;
+    node->images_life = node->starts;
+    node->images_taken = taken;
+    if (identity == 0 || index >= run->watch.entry_count) {
+        return;
+    }
+    uint64_t *known = &run->watch.entries[index].image;
+    if (*known != 0 && *known != identity) {
+        run_fail(run,
+                 "S8: node %u has an image of index %" PRIu64
+                 " that is not the one that another node "
+                 "had",
+                 node->config.node, index);
+    }
+    run->counters.images.taken += own;
+    run->counters.images.same += own && *known != 0;
+    *known = identity;
+}
+
 /* ---- what arrives ---- */
 
 void image_watch(struct run *run, struct run_node *node)
 {
+    watch_taken(run, node);
     const struct rlog_incoming *in = &node->node->rlog->streams->incoming;
     struct run_arriving *seen = &node->arriving;
     if (in->from == 0 || in->receiver == NULL || in->received <= in->offset || in->doomed ||

@@ -51,6 +51,8 @@ struct run_images {
     uint64_t elsewhere; /* and another node had sent that */
     uint64_t struck;    /* broken off by the fault for it */
     uint64_t whole;     /* installed */
+    uint64_t taken;     /* by a node, of its own state */
+    uint64_t same;      /* behind an entry where another one had taken one */
 };
 
 /* Whether images travel in many chunks, and are broken off; nothing of the seed's other draws. */

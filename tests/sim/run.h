@@ -159,6 +159,8 @@ struct run_node {
     uint32_t starts, burials;
     struct run_program program;
     struct run_arriving arriving;
+    uint32_t images_life; /* of the process that had taken so many */
+    uint64_t images_taken;
 };
 
 /* A write as it was asked for. */
@@ -313,6 +315,7 @@ struct run_entry {
     uint64_t time;
     struct hash128 digest;
     bool has_digest;
+    uint64_t image; /* identity of the image of this index, 0: none was seen */
 };
 
 struct run_command {

@@ -44,6 +44,8 @@ void sums_add(struct run_counters *sum, const struct run_counters *one)
     sum->images.elsewhere += one->images.elsewhere;
     sum->images.struck += one->images.struck;
     sum->images.whole += one->images.whole;
+    sum->images.taken += one->images.taken;
+    sum->images.same += one->images.same;
     sum->upgrade.upgraded += one->upgrade.upgraded;
     sum->upgrade.raised += one->upgrade.raised;
     sum->upgrade.stopped += one->upgrade.stopped;
@@ -130,9 +132,10 @@ void sums_print(const struct run_counters *sum, uint64_t seeds, double real)
            sum->churn.added, sum->churn.images, sum->churn.promoted, sum->churn.removed,
            sum->churn.leaders, sum->churn.replaced, sum->churn.mistakes, sum->churn.transferred);
     printf("images sent in chunks %" PRIu64 ", broken off %" PRIu64 ", resumed %" PRIu64
-           ", by another node %" PRIu64 ", installed %" PRIu64 "\n",
+           ", by another node %" PRIu64 ", installed %" PRIu64 "; taken %" PRIu64
+           ", the same as another's %" PRIu64 "\n",
            sum->images.begun, sum->images.struck, sum->images.resumed, sum->images.elsewhere,
-           sum->images.whole);
+           sum->images.whole, sum->images.taken, sum->images.same);
     printf("nodes upgraded %" PRIu64 ", level raised %" PRIu64 ", taken back and stopped %" PRIu64
            ", members added at mixed levels %" PRIu64 ", joined below and stopped %" PRIu64
            ", removed who held the level %" PRIu64 ", raised without one who left %" PRIu64

@@ -176,6 +176,7 @@ static void learn(struct run *run, const struct rlog_log_entry *entry)
     next.size = entry->payload.size;
     next.payload = copy_of(entry->payload);
     next.has_digest = false;
+    next.image = 0;
     if (entry->type == RLOG_COMMAND) {
         learn_commands(run, entry, &next);
     }

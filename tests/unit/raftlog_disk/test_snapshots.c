@@ -212,7 +212,7 @@ static void test_every_byte(void **state)
     write_ok(50, 700);
     saved_add(&saved, &world, "/d/log");
     assert_int_equal(saved.count, 1);
-    assert_memory_equal(saved.files[0].data, "tnSN\1\0\0\0", 8);
+    assert_memory_equal(saved.files[0].data, "tnSN\2\0\0\0", 8);
     for (size_t bit = 0; bit < 8 * saved.files[0].size; bit++) {
         struct rlog_snapshot_info info;
         struct compare compare = {.at = 0};

@@ -563,6 +563,23 @@ uint64_t rlog_engine_settled(const struct rlog *rlog)
                : index; /* the first one is, by definition */
 }
 
+uint64_t rlog_engine_unsettled(const struct rlog *rlog, uint64_t *ret_term)
+{
+    uint64_t index = rlog_engine_configured(rlog);
+    if (index <= rlog_engine_settled(rlog)) {
+        return 0;
+    }
+    *ret_term = rlog_log_term(rlog->log, index);
+    return index;
+}
+
+bool rlog_engine_ends_before(const struct rlog *rlog, uint64_t term, uint64_t index)
+{
+    uint64_t last = rlog_log_last(rlog->log);
+    uint64_t last_term = rlog_log_term(rlog->log, last);
+    return term > last_term || (term == last_term && index > last);
+}
+
 bool rlog_engine_may_change(const struct rlog *rlog)
 {
     const struct rlog_engine *engine = rlog->engine;

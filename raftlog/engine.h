@@ -70,6 +70,10 @@ struct bytes rlog_engine_configuration(const struct rlog *rlog, uint8_t *buffer,
 uint64_t rlog_engine_configured(const struct rlog *rlog);
 /* Index of the newest one that this node knows to be committed; 0: of none. */
 uint64_t rlog_engine_settled(const struct rlog *rlog);
+/* Index of a newer one in our log, which may be lost again, and its term; 0: there is none. */
+uint64_t rlog_engine_unsettled(const struct rlog *rlog, uint64_t *ret_term);
+/* Our log ends before an entry of that term and index, as candidates compare logs. */
+bool rlog_engine_ends_before(const struct rlog *rlog, uint64_t term, uint64_t index);
 /* Leads, has committed an entry of its own term (M4), and no change is on its way. */
 bool rlog_engine_may_change(const struct rlog *rlog);
 /* Leadership is being handed over. */

@@ -9,8 +9,23 @@
 
 enum { ENGINE_VERSION = 2201 }; /* libraft 0.22.1, as its own RAFT_VERSION_NUMBER counts */
 
+bool rlog_greeting_knows_more(const struct rlog *rlog, struct rlog_told told)
+{
+    return told.configuration > rlog_engine_settled(rlog) ||
+           (told.change != 0 && rlog_engine_ends_before(rlog, told.change_term, told.change));
+}
+
+struct rlog_told rlog_greeting_told(const struct rlog_wire_hello *hello)
+{
+    return (struct rlog_told){.configuration = hello->configuration,
+                              .change_term = hello->change_term,
+                              .change = hello->change};
+}
+
 struct rlog_wire_hello rlog_greeting(const struct rlog *rlog, uint64_t to)
 {
+    uint64_t change_term = 0;
+    uint64_t change = rlog_engine_unsettled(rlog, &change_term);
     return (struct rlog_wire_hello){
         .magic = RLOG_WIRE_MAGIC,
         .version = RLOG_WIRE_VERSION,
@@ -22,6 +37,8 @@ struct rlog_wire_hello rlog_greeting(const struct rlog *rlog, uint64_t to)
         .incarnation = rlog->store.birth.incarnation,
         .wall_us = env_wall_us(rlog->env),
         .configuration = rlog_engine_settled(rlog),
+        .change_term = change_term,
+        .change = change,
         .cluster = bytes_of_text(rlog->store.birth.cluster),
     };
 }
@@ -75,7 +92,7 @@ bool rlog_greeting_check(const struct rlog *rlog, uint64_t from, struct bytes bo
                  (unsigned long long)hello.node, (unsigned long long)hello.to);
         return false;
     }
-    bool knows_more = hello.configuration > rlog_engine_settled(rlog);
+    bool knows_more = rlog_greeting_knows_more(rlog, rlog_greeting_told(&hello));
     if (!knows_more && !rlog_members_known(&rlog->members, from)) {
         snprintf(reason, reason_size,
                  "node %llu is no member: it was removed, or not added yet (tenurectl member add)",

@@ -20,7 +20,6 @@
 #include "base/sat.h"
 #include "env/random.h"
 #include "raftlog/engine.h"
-#include "raftlog/greeting.h"
 #include "raftlog/reads.h"
 #include "raftlog/repair.h"
 #include "raftlog/streams.h"
@@ -206,7 +205,7 @@ static void on_hello(struct link *link, struct bytes body)
         rlog_link_refuse(link, reason);
         return;
     }
-    if (hello.configuration <= rlog_engine_settled(rlog) &&
+    if (!rlog_greeting_knows_more(rlog, rlog_greeting_told(&hello)) &&
         !rlog_meet(rlog, peer->id, hello.store)) {
         if (rlog_alive(rlog)) { /* otherwise all links are closing */
             rlog_link_refuse(link, "its disk is full: it cannot note whom it meets");
@@ -216,7 +215,7 @@ static void on_hello(struct link *link, struct bytes body)
     struct link *older = peer->ready;
     link->state = LINK_READY;
     link->store = hello.store;
-    link->configuration = hello.configuration;
+    link->told = rlog_greeting_told(&hello);
     link->ready_us = env_mono_us(rlog->env);
     peer->ready = link;
     if (older != NULL) {

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "env/net.h"
+#include "raftlog/greeting.h"
 #include "raftlog/peers.h"
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
@@ -23,7 +24,7 @@ struct link {
     enum link_state state;
     bool dialed;
     struct id128 store;
-    uint64_t configuration; /* of its hello: who knows more than we do is believed */
+    struct rlog_told told; /* by its hello: who knows more than we do is believed */
     uint64_t began_us;
     uint64_t ready_us; /* since when it is */
     uint64_t heard_us;

@@ -317,7 +317,7 @@ static void let_go(struct rlog_peers *peers, struct peer *peer)
 
 static void check_store(struct rlog *rlog, struct peer *peer)
 {
-    if (peer->ready != NULL && peer->ready->configuration <= rlog_engine_settled(rlog) &&
+    if (peer->ready != NULL && !rlog_greeting_knows_more(rlog, peer->ready->told) &&
         !rlog_members_fits(&rlog->members, peer->id, peer->ready->store)) {
         char reason[RLOG_WIRE_TEXT_MAX];
         rlog_greeting_replaced(peer->id, peer->ready->store, reason, sizeof reason);

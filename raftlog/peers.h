@@ -5,7 +5,7 @@
  * connection counts once both hellos have been checked; a newer one replaces the older (the
  * connection epoch), whose bytes are dropped. What cannot be sent is dropped: Raft repeats itself.
  *
- * Who is no member is told so and nothing else; but for one who knows of a newer committed change
+ * Who is no member is told so and nothing else; but for one who knows of a newer change
  * of the members than we do: a guest, until our log has caught up.
  */
 #ifndef RAFTLOG_PEERS_H

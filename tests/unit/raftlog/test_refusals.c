@@ -310,6 +310,22 @@ static void assert_refused(const struct stranger *stranger, const char *reason)
     }
 }
 
+/* Whatever it was told, it was no refusal. */
+static void assert_not_refused(const struct stranger *stranger)
+{
+    struct bytes stream = bytes_of(stranger->received, stranger->received_size);
+    uint8_t kind = 0;
+    struct bytes body = BYTES_NONE;
+    size_t size = 0;
+    unsigned frames = 0;
+    while (rlog_wire_frame_read(stream, 4096, &kind, &body, &size) == RLOG_FRAME_WHOLE) {
+        assert_int_not_equal(kind, RLOG_WIRE_REFUSED);
+        stream = bytes_of(stream.data + size, stream.size - size);
+        frames++;
+    }
+    assert_true(frames > 0);
+}
+
 static void greetings_that_do_not_fit(void **state)
 {
     (void)state;
@@ -351,6 +367,61 @@ static void greetings_that_do_not_fit(void **state)
         assert_refused(&stranger, reasons[i]);
         assert_true(cluster_logged(cluster, reasons[i]));
     }
+    assert_int_equal(cluster_start(cluster, 0), 0);
+    cluster_settle(cluster, 20 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
+static void greet_as_one(struct cluster *cluster, uint64_t term, uint64_t change,
+                         struct stranger *ret_stranger)
+{
+    const struct rlog_wire_hello hello = {
+        .magic = RLOG_WIRE_MAGIC,
+        .version = 1,
+        .version_min = 1,
+        .node = 1,
+        .to = 3,
+        .incarnation = cluster->birth.incarnation,
+        .store = {{1}},
+        .cluster = bytes_of_text("test"),
+        .configuration = 1,
+        .change_term = term,
+        .change = change,
+    };
+    uint8_t buffer[1024];
+    struct base_writer writer;
+    base_writer_init(&writer, buffer, sizeof buffer);
+    call_as(cluster, "tenure://test/-/peer/1", hello_of(&writer, &hello), ret_stranger);
+}
+
+/* Who has a change of the members behind all that our log has is believed, committed or not: when
+ * it starts again it does not know that it is, and we may be whom it needs. One of a past term, or
+ * at a place that we have, is none of these. */
+static void a_change_behind_our_log_is_believed(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(7, 3);
+    cluster_start_all(cluster);
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 10);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    cluster_crash(cluster, 0); /* its name is free */
+    cluster_wait_leader(cluster);
+    cluster_write(cluster, 1);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    struct rlog_status status;
+    struct stranger stranger;
+    rlog_status(cluster->nodes[2].rlog, &status);
+    greet_as_one(cluster, status.term - 1, status.last + 100, &stranger);
+    assert_refused(&stranger, "disk was replaced");
+    greet_as_one(cluster, status.term, status.last, &stranger);
+    assert_refused(&stranger, "disk was replaced");
+    greet_as_one(cluster, status.term, 0, &stranger);
+    assert_refused(&stranger, "disk was replaced");
+    greet_as_one(cluster, status.term, status.last + 1, &stranger);
+    assert_not_refused(&stranger);
+    greet_as_one(cluster, status.term + 1, 2, &stranger);
+    assert_not_refused(&stranger);
     assert_int_equal(cluster_start(cluster, 0), 0);
     cluster_settle(cluster, 20 * SIM_SECOND);
     cluster_destroy(cluster);
@@ -580,6 +651,7 @@ int main(void)
         cmocka_unit_test(the_same_name_born_twice),
         cmocka_unit_test(strangers_are_told_nothing),
         cmocka_unit_test(greetings_that_do_not_fit),
+        cmocka_unit_test(a_change_behind_our_log_is_believed),
         cmocka_unit_test(a_round_of_another_term_gets_a_no),
         cmocka_unit_test(bytes_that_are_no_frames),
         cmocka_unit_test(strangers_at_the_door),

@@ -561,6 +561,7 @@ static void a_newer_image_waits_for_a_restore(void **state)
     uint64_t size = transfer.size;
     start(&transfer, transfer.lagging);
     (void)run_until_received(&transfer, size / 2);
+    sim_disk_latency(host, SIM_SECOND / 5, 0); /* so that a piece is on its way when all is here */
     while (received(&transfer) < size) {
         cluster_run(cluster, 20);
     }

@@ -43,7 +43,7 @@ static void map_orders(void)
 static int64_t show(struct shifted *clock, int64_t now_ns, int64_t ppm, int64_t ahead_ns)
 {
     int64_t since_ns = now_ns - clock->machine_ns;
-    int64_t shown_ns = clock->shown_ns + since_ns + since_ns / MILLION * clock->ppm;
+    int64_t shown_ns = clock->shown_ns + since_ns + since_ns * clock->ppm / MILLION;
     if (clock->machine_ns == 0) {
         shown_ns = now_ns;
     }

@@ -71,6 +71,8 @@ static void on_turn_end(void *arg)
     if (node->failed || node->rlog == NULL) {
         return;
     }
+    node_metrics_observe(&node->observed.metrics, METRIC_LOOP_TURN, 0,
+                         env_turn_us(node->env)); /* of the one before */
     node_listener_turn(node);
     bool more = node_batch_turn(node, node_lead_tick_due(node));
     node_reads_turn(node);

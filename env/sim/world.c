@@ -343,6 +343,12 @@ void env_wake(struct env *env)
     }
 }
 
+uint64_t env_turn_us(const struct env *env)
+{
+    (void)env;
+    return 0;
+}
+
 void env_on_turn_end(struct env *env, void (*callback)(void *arg), void *arg)
 {
     env->turn_end = callback;

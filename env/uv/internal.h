@@ -25,6 +25,7 @@ struct env {
     bool ran; /* a callback of ours ran in this turn */
     void (*turn_end)(void *arg);
     void *turn_end_arg;
+    uint64_t turn_us;      /* of the last one, without its wait */
     struct list timers;    /* env_timer.link */
     struct list soon;      /* env_timer.soon_link: due at the next turn */
     struct list listeners; /* env_listener.link */

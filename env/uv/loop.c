@@ -21,7 +21,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { US_PER_MS = 1000, NS_PER_MS = 1000000 };
+enum { US_PER_MS = 1000, NS_PER_MS = 1000000, NS_PER_US = 1000 };
 
 /* libuv's own bound is INT_MAX milliseconds. */
 #define WAIT_US_MAX ((uint64_t)86400 * 1000000)
@@ -69,6 +69,7 @@ int env_uv_create(struct env **ret_env)
         return ENV_LIMIT;
     }
     env->loop.data = env;
+    (void)uv_loop_configure(&env->loop, UV_METRICS_IDLE_TIME);
     if (uv_async_init(&env->loop, &env->wake, on_wake) != 0) {
         (void)uv_loop_close(&env->loop);
         free(env);
@@ -110,6 +111,8 @@ static void run_callbacks(struct env *env, uint64_t wait_us)
 void env_turn(struct env *env, uint64_t wait_us)
 {
     ASSERT(!env->turning);
+    uint64_t began = uv_hrtime();
+    uint64_t idle = uv_metrics_idle_time(&env->loop);
     env->turning = true;
     env->ran = false;
     env_conns_send(env);
@@ -120,6 +123,8 @@ void env_turn(struct env *env, uint64_t wait_us)
     }
     env_conns_send(env);
     env->turning = false;
+    uint64_t took = uv_hrtime() - began;
+    env->turn_us = sat_sub(took, uv_metrics_idle_time(&env->loop) - idle) / NS_PER_US;
 }
 
 int env_fd(const struct env *env)
@@ -154,6 +159,11 @@ void env_wait(const struct env *env, uint64_t wait_us)
 void env_wake(struct env *env)
 {
     (void)uv_async_send(&env->wake);
+}
+
+uint64_t env_turn_us(const struct env *env)
+{
+    return env->turn_us;
 }
 
 void env_on_turn_end(struct env *env, void (*callback)(void *arg), void *arg)

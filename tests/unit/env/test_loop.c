@@ -391,6 +391,32 @@ static void signals_arrive_on_the_loop(void **state)
     assert_int_equal(kill(getpid(), SIGUSR1), 0); /* ignored, not fatal */
 }
 
+static void keep_busy(void *arg)
+{
+    struct env *env = arg;
+    uint64_t began = env_mono_us(env);
+    while (env_mono_us(env) - began < SECOND_US / 50) {
+    }
+}
+
+/* The wait is many times as long as the work, and no part of it. */
+static void a_turn_s_time_is_that_of_its_callbacks(void **state)
+{
+    struct env *env = *state;
+    struct env_timer *timer = env_timer_create(env, keep_busy, env);
+    uint64_t began = env_mono_us(env);
+    env_timer_start(timer, SECOND_US / 2);
+    uint64_t longest = 0, all = 0;
+    while (longest < SECOND_US / 50) {
+        env_turn(env, 2 * SECOND_US);
+        longest = env_turn_us(env) > longest ? env_turn_us(env) : longest;
+        all += env_turn_us(env);
+    }
+    assert_true(env_mono_us(env) - began >= SECOND_US / 2 + SECOND_US / 50);
+    assert_true(all <= env_mono_us(env) - began - SECOND_US / 4);
+    env_timer_destroy(timer);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -407,6 +433,7 @@ int main(void)
         CASE(a_timer_that_starts_itself_lets_turns_end),
         CASE(a_turn_waits_as_long_as_it_may),
         CASE(the_turn_end_comes_before_the_wait),
+        CASE(a_turn_s_time_is_that_of_its_callbacks),
         CASE(waking_ends_the_wait),
         CASE(an_embedding_loop_is_told_when_to_turn),
         CASE(signals_arrive_on_the_loop),

@@ -216,6 +216,7 @@ static void a_graceful_stop_hands_over_and_loses_nothing(void **state)
         world_node_run(node);
         world_pass(&world, 500 * SIM_MILLISECOND);
         load_finish(&load);
+        assert_int_equal(load.failed, 0);
         world_agree(&world);
         world_end(&world);
     }

@@ -185,6 +185,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
                {"refusal by the fence", sum->check.fenced, 20000, MANY},
                {"answer near a deadline", sum->check.near_deadline, 10000, MANY},
                {"unknown outcome", sum->check.unknown + sum->placed, 200, MANY},
+               {"read that waits for T", sum->waits, on[FAULT_DISKS_HANG] ? 80 : 0, MOST},
                {"revoke", sum->check.revokes, 1000, MANY},
                {"repeated call", sum->retried, 5000, MANY},
                {"comparison of digests", sum->digests, 100000, MANY},

@@ -189,6 +189,30 @@ static void what_makes_no_sense_is_refused_with_the_reason(void **state)
     cluster_destroy(cluster);
 }
 
+/* Whoever is asked to vote has to be able to follow: not while its disk hangs, nor just when it has
+ * come back. */
+static void a_learner_is_promoted_only_when_it_is_close(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_create(42, 3);
+    cluster_start_all(cluster);
+    cluster_write(cluster, 10);
+    size_t i = cluster_join(cluster);
+    assert_int_equal(cluster_start(cluster, i), 0);
+    cluster_change(cluster, RLOG_ADD, i);
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    sim_disk_hang(cluster->nodes[i].host, true);
+    cluster_write(cluster, 500);
+    cluster_run(cluster, 2 * SIM_SECOND);
+    assert_verdict(cluster, RLOG_PROMOTE, i, RLOG_CHANGE_LATER, "is not close yet: it holds ");
+    assert_false(is_voter(cluster, i));
+    sim_disk_hang(cluster->nodes[i].host, false);
+    cluster_change(cluster, RLOG_PROMOTE, i);
+    assert_true(is_voter(cluster, i));
+    cluster_settle(cluster, 5 * SIM_SECOND);
+    cluster_destroy(cluster);
+}
+
 static void a_leader_that_is_to_go_hands_over_first(void **state)
 {
     (void)state;
@@ -536,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_node_joins_by_snapshot),
         cmocka_unit_test(a_lost_disk_is_replaced),
         cmocka_unit_test(what_makes_no_sense_is_refused_with_the_reason),
+        cmocka_unit_test(a_learner_is_promoted_only_when_it_is_close),
         cmocka_unit_test(a_leader_that_is_to_go_hands_over_first),
         cmocka_unit_test(a_new_leader_changes_nothing_at_once),
         cmocka_unit_test(a_change_that_nobody_heard_is_taken_back),

@@ -361,6 +361,7 @@ static const struct fault faults[FAULTS] = {
                             true},
     [FAULT_CHURN] = {"churn", NULL, fault_churn, nothing, MS(1), false, true},
     [FAULT_LOST] = {"cluster-lost", NULL, NULL, NULL, 0, false, false},
+    [FAULT_REBORN] = {"restored", NULL, NULL, NULL, 0, false, false},
     [FAULT_IMAGE] = {"image", NULL, fault_image, fault_image_end, MS(5000), false, false},
     [FAULT_DISKS_HANG] = {"disks-hang", NULL, fault_hang_disks, fault_go_on_disks, MS(1200), false,
                           false},

@@ -33,6 +33,7 @@ void lost_plan(const struct run *run, struct plan *plan, bool can)
 {
     uint64_t drawn = sim_mix(run->setup->seed ^ sim_mix(STREAM));
     plan->lost = run->setup->on[FAULT_LOST] && can && drawn % 100 < PERCENT;
+    plan->on[FAULT_REBORN] = run->setup->on[FAULT_REBORN] && plan->lost;
 }
 
 /* ---- saving ---- */

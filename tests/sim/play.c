@@ -380,8 +380,21 @@ static void play(struct run *run)
     play_end(run);
 }
 
+/* What went wrong before the cluster was lost goes wrong again. */
+static void play_faults_again(struct run *run, const bool on[FAULTS])
+{
+    enum { AGAIN_US = 12000000 };
+    run->counters.faults[FAULT_REBORN]++;
+    memcpy(run->plan.on, on, sizeof(run->plan.on));
+    run->plan.fault_us = u64_min(run->plan.fault_us, AGAIN_US);
+    play_faults(run);
+    if (run->failure[0] == '\0') {
+        play_recovery(run);
+    }
+}
+
 /* Once more, on a cluster that was restored from a backup. */
-static void play_restored(struct run *run)
+static void play_restored(struct run *run, const bool on[FAULTS])
 {
     struct check_counters before = run->counters.check;
     run->counters.faults[FAULT_LOST]++;
@@ -394,6 +407,9 @@ static void play_restored(struct run *run)
         (void)run_pass(run, 2 * SIM_SECOND);
         node_kill(&run->nodes[run->setup->seed % run->node_count]);
         (void)run_pass(run, 3 * SIM_SECOND);
+    }
+    if (run->failure[0] == '\0' && on[FAULT_REBORN]) {
+        play_faults_again(run, on);
     }
     play_end(run);
     if (run->failure[0] == '\0') {
@@ -444,6 +460,8 @@ void run_play(const struct run_setup *setup, struct run_result *ret_result)
     }
     run->history = history_create();
     plan_draw(run);
+    bool on[FAULTS];
+    memcpy(on, run->plan.on, sizeof(on));
     nodes_create(run);
     actors_create(run);
     play(run);
@@ -451,7 +469,7 @@ void run_play(const struct run_setup *setup, struct run_result *ret_result)
         judge(run);
     }
     if (run->failure[0] == '\0' && run->plan.lost) {
-        play_restored(run);
+        play_restored(run, on);
     }
     run->counters.simulated_us = sim_now_us(run->sim) - run->begun_us;
     churn_destroy(run);

@@ -83,6 +83,7 @@ enum fault_kind {
     FAULT_UPGRADE,
     FAULT_LOST,
     FAULT_DISKS_HANG,
+    FAULT_REBORN, /* behind FAULT_LOST */
     FAULTS,
 };
 

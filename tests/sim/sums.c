@@ -166,6 +166,7 @@ bool sums_exercised(const struct run_counters *sum, uint64_t seeds, const struct
     memcpy(on, setup->on, sizeof(on));
     on[FAULT_RIVALS] = on[FAULT_RIVALS] && !setup->churn; /* plan.c: these exclude one another */
     on[FAULT_LOST] = on[FAULT_LOST] && !setup->churn && !setup->upgrade;
+    on[FAULT_REBORN] = on[FAULT_REBORN] && on[FAULT_LOST];
     /* From so many seeds on it is asked for; what is rare in ALL of them, the rarest in MOST. */
     enum { MANY = 20, ALL = 100, MOST = 1000 };
     bool good = true;

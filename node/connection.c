@@ -1,4 +1,4 @@
-/* Clients' connections: identity, frames, bounds. */
+/* Clients' connections: frames and bounds; who they are is identity.c. */
 #include "node/connection.h"
 
 #include <stdio.h>
@@ -8,62 +8,8 @@
 #include "base/assert.h"
 #include "env/crypto.h"
 #include "node/internal.h"
-#include "op/text.h"
 
 #define ALPN_CLIENT "tenure/1"
-
-/* ---- identity: tenure://<cluster>/<tenant>/<role>/<name> ---- */
-
-static bool take_segment(const char **at, char *ret, size_t size)
-{
-    size_t length = strcspn(*at, "/");
-    if (length == 0 || length >= size) {
-        return false;
-    }
-    memcpy(ret, *at, length);
-    ret[length] = '\0';
-    *at += length;
-    return op_text_valid(bytes_of_text(ret));
-}
-
-static bool take_slash(const char **at)
-{
-    bool has = **at == '/';
-    *at += has;
-    return has;
-}
-
-static enum op_role role_of(const char *text)
-{
-    return strcmp(text, "service") == 0    ? OP_ROLE_SERVICE
-           : strcmp(text, "operator") == 0 ? OP_ROLE_OPERATOR
-           : strcmp(text, "peer") == 0     ? OP_ROLE_PEER
-                                           : OP_ROLE_NONE;
-}
-
-static bool take_identity(struct node_connection *connection, const char *identity)
-{
-    static const char scheme[] = "tenure://";
-    if (strncmp(identity, scheme, sizeof(scheme) - 1) != 0) {
-        return false;
-    }
-    const char *at = identity + sizeof(scheme) - 1;
-    char cluster[RLOG_NAME_MAX];
-    char role[16];
-    char name[OP_NAME_MAX - 16];
-    if (!take_segment(&at, cluster, sizeof(cluster)) || !take_slash(&at) ||
-        !take_segment(&at, connection->tenant, sizeof(connection->tenant)) || !take_slash(&at) ||
-        !take_segment(&at, role, sizeof(role)) || !take_slash(&at) ||
-        !take_segment(&at, name, sizeof(name)) || *at != '\0') {
-        return false;
-    }
-    connection->role = role_of(role);
-    snprintf(connection->name, sizeof(connection->name), "%s/%s", role, name);
-    bool nobody = strcmp(connection->tenant, "-") == 0; /* belongs to no tenant */
-    return strcmp(cluster, connection->node->bootstrap->birth.cluster) == 0 &&
-           ((connection->role == OP_ROLE_SERVICE && !nobody) ||
-            (connection->role == OP_ROLE_OPERATOR && nobody));
-}
 
 /* ---- out ---- */
 
@@ -235,6 +181,12 @@ void node_connection_greeted(struct node_connection *connection)
     list_remove(&connection->in_ages);
 }
 
+/* Its tenant had its part of this turn. */
+static bool is_held(const struct node_connection *connection)
+{
+    return !list_empty(&connection->in_held);
+}
+
 /* Frames were taken: `used` bytes of them. The rest, if any, is a frame that has to be finished;
  * but nobody can finish one while we do not read. */
 static void age_frame(struct node_connection *connection, size_t used)
@@ -242,7 +194,7 @@ static void age_frame(struct node_connection *connection, size_t used)
     if (!connection->greeted || connection->closing) {
         return;
     }
-    if (connection->input_size == 0 || connection->paused) {
+    if (connection->input_size == 0 || connection->paused || is_held(connection)) {
         list_remove(&connection->in_ages);
     } else if (used > 0 || list_empty(&connection->in_ages)) {
         age_in(connection, &connection->node->listener.unfinished);
@@ -283,7 +235,7 @@ static void drop_input(struct node_connection *connection)
 static void take_frames(struct node_connection *connection)
 {
     size_t used = 0;
-    while (!connection->closing && !overfull(connection)) {
+    while (!connection->closing && !overfull(connection) && !is_held(connection)) {
         struct bytes rest = bytes_of(connection->input + used, connection->input_size - used);
         size_t bound = connection->greeted ? OP_FRAME_REQUEST_MAX : OP_FRAME_HELLO_MAX;
         size_t size = 0;
@@ -294,6 +246,12 @@ static void take_frames(struct node_connection *connection)
         if (size == 0 || size > rest.size) {
             break;
         }
+        if (!node_share_left(connection->share)) {
+            list_append(&connection->share->held, &connection->in_held);
+            env_conn_pause(connection->conn, true);
+            break;
+        }
+        node_share_take(connection->share, size);
         take_message(connection, bytes_of(rest.data + OP_FRAME_PREFIX, size - OP_FRAME_PREFIX));
         used += size;
     }
@@ -312,21 +270,50 @@ static void take_frames(struct node_connection *connection)
     }
 }
 
-void node_listener_turn(struct node *node)
+static void read_on(struct node_connection *connection)
 {
-    struct node_listener *listener = &node->listener;
-    if (!listener->relieved) {
-        return;
-    }
-    listener->relieved = false;
+    env_conn_pause(connection->conn, connection->paused || is_held(connection));
+    take_frames(connection);
+}
+
+static void read_relieved(struct node_listener *listener)
+{
     LIST_FOR_EACH(at, &listener->connections)
     {
         struct node_connection *connection = LIST_ENTRY(at, struct node_connection, in_listener);
         if (connection->paused && !connection->closing && !overfull(connection)) {
             connection->paused = false;
-            env_conn_pause(connection->conn, false);
-            take_frames(connection);
+            read_on(connection);
         }
+    }
+}
+
+/* A new turn: who was held goes on, those of one share in their order, as far as it goes. */
+static void read_held(void *arg)
+{
+    struct node *node = arg;
+    for (size_t i = 0; i < SHARE_BUCKETS; i++) {
+        struct node_share *share = &node->listener.shares.buckets[i];
+        while (!list_empty(&share->held) && node_share_left(share)) {
+            struct node_connection *connection = LIST_ENTRY(share->held.next,
+                                                            struct node_connection, in_held);
+            list_remove(&connection->in_held);
+            if (!connection->closing) {
+                read_on(connection);
+            }
+        }
+    }
+}
+
+void node_listener_turn(struct node *node)
+{
+    struct node_listener *listener = &node->listener;
+    if (listener->relieved) {
+        listener->relieved = false;
+        read_relieved(listener);
+    }
+    if (node_shares_turn(&listener->shares)) {
+        env_timer_start(listener->next_turn, 0);
     }
 }
 
@@ -377,7 +364,9 @@ static void on_open(void *arg, struct env_conn *conn, const char *identity)
     struct node_connection *connection = arg;
     struct node *node = connection->node;
     shaking_out(connection);
-    if (!take_identity(connection, identity)) {
+    bool known = node_connection_identify(connection, identity);
+    connection->share = node_share_of(&node->listener.shares, bytes_of_text(connection->tenant));
+    if (!known) {
         env_log(connection->node->env, ENV_LOG_WARN, "client", "%s is no client of this cluster",
                 identity);
         node_connection_break(connection,
@@ -410,6 +399,7 @@ static void connection_free(struct node_connection *connection)
     node_guest_leave(connection->guest);
     list_remove(&connection->in_listener);
     list_remove(&connection->in_ages);
+    list_remove(&connection->in_held);
     connection->node->listener.count--;
     connection->node->listener.bytes -= connection->unsent_bytes;
     drop_input(connection);
@@ -461,6 +451,7 @@ static void on_accept(void *arg, struct env_conn *conn)
     connection->number = ++node->listener.accepted;
     list_init(&connection->requests);
     list_init(&connection->in_ages);
+    list_init(&connection->in_held);
     list_append(&node->listener.connections, &connection->in_listener);
     node->listener.count++;
     env_conn_adopt(conn, &handlers, connection);
@@ -478,7 +469,8 @@ int node_listener_start(struct node *node)
     list_init(&listener->greeting);
     list_init(&listener->unfinished);
     listener->timer = env_timer_create(node->env, sweep, node);
-    if (listener->timer == NULL) {
+    listener->next_turn = env_timer_create(node->env, read_held, node);
+    if (listener->timer == NULL || listener->next_turn == NULL) {
         return ENV_FAILED;
     }
     return env_listen(node->env, node->config->listen, node->tls, ALPN_CLIENT, on_accept, node,
@@ -558,5 +550,6 @@ void node_listener_done(struct node *node)
         connection_free(connection);
     }
     env_timer_destroy(listener->timer);
-    listener->timer = NULL;
+    env_timer_destroy(listener->next_turn);
+    listener->timer = listener->next_turn = NULL;
 }

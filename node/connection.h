@@ -16,6 +16,8 @@
  *   N4  no token is left behind in a buffer of the node once its message is handled
  *   N5  an answer goes to the connection that asked, under the msgid that it asked with, or
  *       nowhere
+ *   N6  what one tenant's connections have handled in a turn of the loop is bounded (node/share.h):
+ *       who finds nothing left is not read from until the next turn, and goes on there
  */
 #ifndef NODE_CONNECTION_H
 #define NODE_CONNECTION_H
@@ -23,6 +25,7 @@
 #include "base/list.h"
 #include "env/net.h"
 #include "node/guests.h"
+#include "node/share.h"
 #include "op/frame.h"
 
 struct node;
@@ -54,6 +57,8 @@ struct node_connection {
     bool greeted;
     bool closing;
     bool paused;
+    struct node_share *share; /* its tenant's, from its opening on */
+    struct list in_held;      /* of its share, or alone */
     /* who it is, from the certificate */
     enum op_role role;
     char tenant[OP_NAME_MAX + 1];
@@ -75,14 +80,16 @@ struct node_listener {
     struct list greeting;   /* open, and hello was not said; oldest first */
     struct list unfinished; /* hold a part of a frame; oldest first */
     struct env_timer *timer;
-    size_t bytes;  /* open_bytes and unsent_bytes of all */
-    bool full;     /* somebody was turned away since there was room */
-    bool relieved; /* some connection that had stopped may be read from again */
+    struct node_shares shares;
+    struct env_timer *next_turn; /* for those that a share holds */
+    size_t bytes;                /* open_bytes and unsent_bytes of all */
+    bool full;                   /* somebody was turned away since there was room */
+    bool relieved;               /* some connection that had stopped may be read from again */
     char address[ENV_ADDRESS_MAX];
 };
 
 int node_listener_start(struct node *node);
-/* Turn end: reads on where answers have gone out. */
+/* Turn end: reads on where answers have gone out, and begins new shares. */
 void node_listener_turn(struct node *node);
 /* No new connections; what is open says goaway. */
 void node_listener_drain(struct node *node);
@@ -90,6 +97,10 @@ void node_listener_drain(struct node *node);
 void node_listener_close(struct node *node);
 /* Frees at once. */
 void node_listener_done(struct node *node);
+
+/* node/identity.c: takes tenant, role and name from what the certificate names. False: it is no
+ * service or operator of this cluster. */
+bool node_connection_identify(struct node_connection *connection, const char *identity);
 
 /* Sends a whole frame; drops it when the connection is closing. */
 void node_connection_send(struct node_connection *connection, struct bytes frame);

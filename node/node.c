@@ -109,6 +109,7 @@ static struct node *node_allocate(struct env *env, const struct node_config *con
     env_random(env, key.bytes, sizeof(key.bytes));
     node_batch_init(node->batch, &key);
     node_reads_init(&node->reads, &key);
+    node_shares_init(&node->listener.shares, &key);
     node_operate_init(&node->operations);
     node_mint_init(&node->mint);
     node_digests_init(&node->digests);

@@ -8,6 +8,8 @@
  *        tenure-measure storm FOLDER SESSIONS LIFE_SECONDS
  *        tenure-measure failover FOLDER
  *        tenure-measure overload FOLDER SECONDS
+ *        tenure-measure tenants FOLDER SECONDS OUTSTANDING PER_SECOND
+ *        tenure-measure flood FOLDER OUTSTANDING PER_SECOND            what tenants runs beside
  *        tenure-measure await FOLDER [NODE]     until NODE, or all, have applied what is committed
  */
 #include <stdio.h>
@@ -26,16 +28,30 @@ static int misuse(void)
                     "       tenure-measure storm FOLDER SESSIONS LIFE_SECONDS\n"
                     "       tenure-measure failover FOLDER\n"
                     "       tenure-measure overload FOLDER SECONDS\n"
+                    "       tenure-measure tenants FOLDER SECONDS OUTSTANDING PER_SECOND\n"
+                    "       tenure-measure flood FOLDER OUTSTANDING PER_SECOND\n"
                     "       tenure-measure await FOLDER [NODE]\n");
     return 2;
 }
 
-enum measure { MEMORY, EXPIRY, LATENESS, STORM, FAILOVER, OVERLOAD, AWAIT, MEASURES };
+enum measure {
+    MEMORY,
+    EXPIRY,
+    LATENESS,
+    STORM,
+    FAILOVER,
+    OVERLOAD,
+    TENANTS,
+    FLOOD,
+    AWAIT,
+    MEASURES
+};
 
 static enum measure named(const char *name)
 {
-    static const char *const names[MEASURES] = {"memory",   "expiry",   "lateness", "storm",
-                                                "failover", "overload", "await"};
+    static const char *const names[MEASURES] = {"memory",  "expiry",   "lateness",
+                                                "storm",   "failover", "overload",
+                                                "tenants", "flood",    "await"};
     size_t i = 0;
     while (i < MEASURES && strcmp(names[i], name) != 0) {
         i++;
@@ -58,6 +74,10 @@ static bool run(struct crowd *crowd, enum measure measure, const unsigned long n
         return measure_failover(crowd);
     case OVERLOAD:
         return measure_overload(crowd, numbers[0]);
+    case TENANTS:
+        return measure_tenants(crowd, numbers[0], numbers[1], numbers[2]);
+    case FLOOD:
+        return measure_flood(crowd, numbers[0], numbers[1]);
     case AWAIT:
         return crowd_await(crowd, numbers[0] == 0 ? REMOTE_ALL : numbers[0] - 1, AWAIT_US);
     case MEASURES:
@@ -72,9 +92,11 @@ static int numbers_of(enum measure measure, int given)
     switch (measure) {
     case MEMORY:
     case STORM:
+    case FLOOD:
         return 2;
     case EXPIRY:
     case LATENESS:
+    case TENANTS:
         return 3;
     case FAILOVER:
         return 0;
@@ -88,6 +110,11 @@ static int numbers_of(enum measure measure, int given)
     return -1;
 }
 
+static bool may_be_zero(enum measure measure, int place)
+{
+    return (measure == MEMORY || measure == FLOOD) ? place == 1 : measure == TENANTS && place == 2;
+}
+
 int main(int argc, char **argv)
 {
     struct crowd crowd;
@@ -99,7 +126,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < given; i++) {
         numbers[i] = strtoul(argv[3 + i], NULL, 10);
-        if (numbers[i] == 0 && !(measure == MEMORY && i == 1)) {
+        if (numbers[i] == 0 && !may_be_zero(measure, i)) {
             return misuse();
         }
     }

@@ -20,9 +20,15 @@ bool measure_failover(struct crowd *crowd);
 
 /* The most writes a second that are acknowledged, then what is acknowledged while ten times that is
  * asked for, for so long each: what was acknowledged is read back, the leader has to stay, memory
- * is told. Then a second tenant's latency, alone and beside a flood; its certificate is
- * FOLDER/rival. */
+ * is told. */
 bool measure_overload(struct crowd *crowd, uint64_t seconds);
+/* A second tenant's latency (its certificate is FOLDER/rival), alone and beside another one's
+ * flood, for so long each: so many writes outstanding, as soon as earlier ones are answered or so
+ * many a second (0: the first). */
+bool measure_tenants(struct crowd *crowd, uint64_t seconds, uint64_t lanes, uint64_t per_second);
+/* That flood, until somebody ends it: says "flooding" when it does, and at its end what a second
+ * was done and what was refused and tried again. */
+bool measure_flood(struct crowd *crowd, uint64_t lanes, uint64_t per_second);
 /* So many sessions whose deadlines lie on one point of T, that long from now: what writes and reads
  * of another session took before it and behind it, until all were swept. */
 bool measure_storm(struct crowd *crowd, uint64_t sessions, uint64_t life_us);

@@ -312,7 +312,7 @@ void node_listener_turn(struct node *node)
         listener->relieved = false;
         read_relieved(listener);
     }
-    if (node_shares_turn(&listener->shares)) {
+    if (node_shares_turn(&listener->shares, env_mono_us(node->env))) {
         env_timer_start(listener->next_turn, 0);
     }
 }

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 enum {
-    PACE_BYTES_LEAST = 8 * 1024, /* 30 small calls */
+    PACE_BYTES_LEAST = 16 * 1024, /* 60 small calls */
     PACE_BYTES_MOST = 512 * 1024,
     PACE_LONE_BYTES = 4 * 1024, /* so much is small */
     PACE_TIMES = 3,             /* an entry may take so often what a lone one takes */

@@ -134,6 +134,7 @@ static struct run_node *victim_of(struct run *run, struct active *active)
         return NULL;
     }
     run->damaged = true;
+    node_of(run, active)->damaged = true;
     return node_of(run, active);
 }
 

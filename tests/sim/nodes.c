@@ -6,6 +6,7 @@
 #include "env/disk.h"
 #include "raftlog/engine_raft.h"
 #include "raftlog/log_state.h"
+#include "raftlog/repair.h"
 #include "raftlog/rlog.h"
 
 #include <inttypes.h>
@@ -140,6 +141,16 @@ static void make_room(struct run_node *node)
     }
 }
 
+/* Whatever crashes and lost power leave is no damage: who takes it for that gives its vote away, and
+ * a majority of such nodes elects nobody. */
+static void look_for_damage(struct run *run, const struct run_node *node)
+{
+    if (rlog_repair_needed(node->node->rlog) && !node->damaged) {
+        run_fail(run, "S7: node %u says that its disk is damaged, and nothing damaged it",
+                 node->config.node);
+    }
+}
+
 static void start(struct run *run, struct run_node *node)
 {
     char name[32];
@@ -167,6 +178,7 @@ static void start(struct run *run, struct run_node *node)
         upgrade_started(node);
         run->counters.restarts++;
         strike_mended(run, node);
+        look_for_damage(run, node);
         return;
     }
     bool crashed = sim_process_crashed(node->env);

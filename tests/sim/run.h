@@ -144,6 +144,7 @@ struct run_node {
     bool may_fail;      /* its disk fails */
     bool mended;        /* its disk has failed, and it was not started since */
     bool away;          /* nobody starts it until the fault that took it ends */
+    bool damaged;       /* damage at rest struck its disk: it may have no vote for that */
     bool out;           /* no member, and nobody starts it (churn.c) */
     bool member;        /* as far as the operator knows */
     bool votes;         /* the same */

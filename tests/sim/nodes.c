@@ -141,8 +141,8 @@ static void make_room(struct run_node *node)
     }
 }
 
-/* Whatever crashes and lost power leave is no damage: who takes it for that gives its vote away, and
- * a majority of such nodes elects nobody. */
+/* What crashes and lost power leave is no damage: who takes it for that gives its vote away, and a
+ * majority of such nodes elects nobody. */
 static void look_for_damage(struct run *run, const struct run_node *node)
 {
     if (rlog_repair_needed(node->node->rlog) && !node->damaged) {

@@ -5,6 +5,7 @@
 #include "raftlog/engine_raft.h"
 #include "raftlog/greeting.h"
 #include "raftlog/link.h"
+#include "raftlog/log_state.h"
 #include "raftlog/rlog.h"
 #include "raftlog/wire.h"
 #include "tests/fuzz/fuzz.h"
@@ -14,15 +15,19 @@
 
 static const struct id128 stores[3] = {{{1}}, {{2}}, {{3}}};
 
+enum { LAST = 10, LAST_TERM = 5 }; /* of its log */
+
 /* A node that has no connection: as much of it as reading takes. */
 static struct rlog *node(void)
 {
     static struct rlog rlog;
+    static struct rlog_log log = {.start = LAST + 1, .base_term = LAST_TERM};
     static struct rlog_engine engine = {.configuration_index = 4};
     static struct rlog_peers peers;
 
     memset(&rlog.members, 0, sizeof rlog.members);
     rlog.engine = &engine;
+    rlog.log = &log;
     rlog.peers = &peers;
     rlog.config.id = 3;
     rlog.store.birth.incarnation = (struct id128){{7, 7}};
@@ -83,8 +88,12 @@ static void believe_hello(struct bytes body)
         return;
     }
     ASSERT(hello.node == 1 && hello.to == 3 && hello.magic == RLOG_WIRE_MAGIC);
-    /* Who knows of a later roll may know its disk to be another. */
-    ASSERT(id128_equal(hello.store, stores[0]) || hello.configuration > 4);
+    /* Who knows of a later roll, or has one behind all that we have, may know its disk to be
+     * another. */
+    bool behind = hello.change_term > LAST_TERM ||
+                  (hello.change_term == LAST_TERM && hello.change > LAST);
+    ASSERT(id128_equal(hello.store, stores[0]) || hello.configuration > 4 ||
+           (hello.change != 0 && behind));
     ASSERT(id128_equal(hello.incarnation, node()->store.birth.incarnation));
     ASSERT(bytes_equal(hello.cluster, bytes_of_text("test")));
 }
